@@ -1,0 +1,55 @@
+import { escapeForTerminal } from "./escape.ts"
+import { PurserError } from "./errors.ts"
+
+/**
+ * The grammar of names. A secret's name becomes a relative path on the other
+ * side, so what could leave a directory or hide in it is not a name at all.
+ */
+
+const segment = /^[A-Za-z0-9][A-Za-z0-9._-]*$/
+const label = /^[a-z0-9][a-z0-9-]{0,62}$/
+const maxNameBytes = 255
+const maxSegments = 8
+
+export function isSecretName(text: string): boolean {
+  if (text.length > maxNameBytes) return false
+  const segments = text.split("/")
+  return segments.length <= maxSegments && segments.every((part) => segment.test(part))
+}
+
+/** Returns the name itself. Throws `ERR_NAME`. */
+export function parseSecretName(text: string): string {
+  if (isSecretName(text)) return text
+  throw new PurserError("ERR_NAME", `${quote(text)} is not a name for a secret`, {
+    hint: "use one to eight segments of A-Z a-z 0-9 . _ - joined by /, each starting with a letter or digit",
+  })
+}
+
+/** Name of an app or of a node. */
+export function isAppName(text: string): boolean {
+  return label.test(text)
+}
+
+/** Returns the name itself. Throws `ERR_NAME`. */
+export function parseAppName(text: string): string {
+  if (isAppName(text)) return text
+  throw new PurserError("ERR_NAME", `${quote(text)} is not a name for an app`, {
+    hint: "use 1 to 63 of a-z 0-9 -, starting with a letter or digit",
+  })
+}
+
+/** A grant is a secret's name, or a name with a trailing `/*` for everything below it. */
+export function isGrant(text: string): boolean {
+  return isSecretName(text.endsWith("/*") ? text.slice(0, -2) : text)
+}
+
+/** Whether a grant (or a pattern of the `secrets:` table) covers this name. */
+export function grantCovers(grant: string, name: string): boolean {
+  return grant.endsWith("/*") ? name.startsWith(grant.slice(0, -1)) : grant === name
+}
+
+/** Text that somebody else wrote, shortened and escaped, for a message of ours. */
+export function quote(text: string): string {
+  const shown = text.length > 80 ? `${text.slice(0, 77)}...` : text
+  return `"${escapeForTerminal(shown)}"`
+}
