@@ -3,8 +3,8 @@ import type { PurserError } from "./errors.ts"
 
 export type LogLevel = "debug" | "info" | "warn" | "error"
 
-/** Facts beside a message. Values are shown as text: a `Secret` shows as `[secret]`. */
-export type LogFields = Readonly<Record<string, unknown>>
+/** Facts beside a message. */
+export type LogFields = Readonly<Record<string, string | number | boolean | null | undefined>>
 
 /**
  * Where long-running parts say what happens. Messages follow the rules of error
