@@ -40,9 +40,13 @@ function dependenciesMatch() {
   return Object.keys(installed).every((path) => path in wanted)
 }
 
-/** An optional package for another system is rightly absent. With `libc` there is a twin for the other libc: no saying which. */
+/**
+ * An optional package is rightly absent where it is for another system. One that names none is a dependency
+ * of such a one, and with `libc` there is a twin for the other libc: their absence says nothing.
+ */
 function isForHere({ os, cpu, libc }) {
-  return (!os || os.includes(process.platform)) && (!cpu || cpu.includes(process.arch)) && !libc
+  if (libc || (!os && !cpu)) return false
+  return (!os || os.includes(process.platform)) && (!cpu || cpu.includes(process.arch))
 }
 
 function nodeIsOld() {
