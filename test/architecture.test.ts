@@ -1,0 +1,90 @@
+import assert from "node:assert/strict"
+import { globSync, readFileSync } from "node:fs"
+import { join, resolve } from "node:path"
+import { test } from "node:test"
+import { violations } from "./support/import-rules.ts"
+
+const root = resolve(import.meta.dirname, "..")
+
+/** What the rules say about planted files; the lines begin with `path:line`. */
+function planted(files: Record<string, string>): string[] {
+  return violations(Object.entries(files).map(([path, code]) => ({ path, code })))
+}
+
+test("the source follows the import rules of the design", () => {
+  const paths = globSync("src/**/*.ts", { cwd: root }).map((path) => path.replaceAll("\\", "/"))
+  assert.ok(paths.length > 5, "found the source")
+  const sources = paths.map((path) => ({ path, code: readFileSync(join(root, path), "utf8") }))
+  assert.deepEqual(violations(sources), [])
+})
+
+test("an import from a row above, from the own folder or of node: passes", () => {
+  const files = {
+    "src/base/a.ts": 'import { readFile } from "node:fs/promises"',
+    "src/sources/b.ts":
+      'import { c } from "./deep/c.ts"; import "yaml"; import type { A } from "../base/a.ts"',
+    "src/sources/deep/c.ts": 'export { b } from "../b.ts"',
+    "src/agent/d.ts": 'const { x } = await import("../node/e.ts"); process.on("exit", x); process.kill(1)',
+    "src/cli/main.ts": 'import "../agent/d.ts"; process.exit(process.argv.length)',
+    "src/index.ts": 'export { x } from "./agent/d.ts"',
+  }
+  assert.deepEqual(planted(files), [])
+})
+
+const refused: [claim: string, path: string, code: string, message: RegExp][] = [
+  [
+    "an import from below",
+    "src/base/a.ts",
+    '\nimport { x } from "../cli/b.ts"',
+    /^src\/base\/a\.ts:2: .*below/,
+  ],
+  ["an import from beside", "src/channel/a.ts", 'import "../files/b.ts"', /files stands beside it/],
+  ["a type from below", "src/sources/a.ts", 'import type { X } from "../agent/b.ts"', /agent stands below/],
+  ["a type in an expression", "src/base/a.ts", 'type X = import("../node/b.ts").X', /node stands below/],
+  ["a re-export", "src/ca/a.ts", 'export * from "../images/b.ts"', /images stands beside/],
+  ["a lazy import", "src/base/a.ts", 'const f = () => import("../cli/b.ts")', /cli stands below/],
+  ["a computed import", "src/agent/a.ts", "await import(name)", /cannot be read/],
+  ["the public API from within", "src/agent/a.ts", 'import "../index.ts"', /index\.ts stands below/],
+  ["a file outside src", "src/base/a.ts", 'import "../../scripts/b.ts"', /outside src/],
+  ["a folder nobody knows", "src/utils/a.ts", "export {}", /folder utils is not in the design/],
+  ["a package in the receiver", "src/node/a.ts", 'import "yaml"', /imports yaml/],
+  ["a type of a package in the receiver", "src/node/a.ts", 'import type { Z } from "zod"', /imports zod/],
+  ["a module without node:", "src/files/a.ts", 'import "fs"', /imports fs/],
+  ["a package in the receiver's entry", "src/cli/receiver.ts", 'import "commander"', /imports commander/],
+  ["process.env", "src/base/a.ts", "const x = process.env.HOME", /only src\/cli uses process\.env/],
+  ["process['argv']", "src/base/a.ts", 'const x = process["argv"]', /process\.argv/],
+  ["globalThis.process.env", "src/base/a.ts", "globalThis.process.env", /process\.env/],
+  ["a destructured process", "src/agent/a.ts", "const { exit } = process", /process\.exit/],
+  ["an imported exit", "src/agent/a.ts", 'import { exit } from "node:process"', /process\.exit/],
+  [
+    "a renamed process",
+    "src/agent/a.ts",
+    'import p from "node:process"; p.exitCode = 1',
+    /process\.exitCode/,
+  ],
+]
+for (const [claim, path, code, message] of refused) {
+  test(`finds ${claim}`, () => {
+    const found = planted({ [path]: code })
+    assert.equal(found.length, 1, found.join("\n"))
+    assert.match(found[0] ?? "", message)
+  })
+}
+
+test("finds a package that the receiver reaches through others, and names the way", () => {
+  const found = planted({
+    "src/node/a.ts": 'import "../channel/b.ts"',
+    "src/channel/b.ts": 'import "../base/c.ts"',
+    "src/base/c.ts": 'import "pino"; import "./c.ts"',
+  })
+  assert.ok(
+    found.some((line) => line.includes("src/node/a.ts → src/channel/b.ts → src/base/c.ts")),
+    found.join("\n"),
+  )
+})
+
+test("takes neither comments nor strings for imports", () => {
+  const code =
+    '// import "../cli/b.ts"\n/* process.env */ const text = `import("zod") process.exit`; const re = /[`"]/'
+  assert.deepEqual(planted({ "src/node/a.ts": code }), [])
+})

@@ -1,0 +1,183 @@
+import { posix } from "node:path"
+import { parseAst } from "rolldown/parseAst"
+
+/**
+ * The import rules of the design, section 5, as a function of source texts, so that a test can plant
+ * violations and see them found. Reads the syntax tree, so comments and strings are not mistaken for code.
+ */
+
+/** Each folder may import what stands in a row above its own, and itself: never sideways, never below. */
+export const rows: readonly (readonly string[])[] = [
+  ["base"],
+  ["channel", "files", "audit", "docker", "vault"],
+  ["ca", "images"],
+  ["sources"],
+  ["node", "copy", "jobs", "stack"],
+  ["agent", "doctor"],
+  ["server"],
+  ["index.ts"], // the public API: whatever an application may build on, and nobody here builds on it
+  ["cli"],
+]
+
+/** What goes into other people's containers: it and all that it reaches imports nothing from npm. */
+const nodeOnly = /^src\/(?:(?:node|channel|files)\/|cli\/(?:receiver|node|node-settings|health)\.ts$)/
+
+/** Belongs to src/cli alone, which reads the command line and the environment, and ends the process. */
+const ofTheProcess = new Set(["argv", "argv0", "execArgv", "env", "exit", "exitCode", "reallyExit", "abort"])
+
+export interface Source {
+  /** From the repository's root, with `/`: `src/node/session.ts`. */
+  readonly path: string
+  readonly code: string
+}
+
+interface Import {
+  readonly specifier: string
+  readonly line: number
+}
+
+interface SyntaxNode {
+  readonly type: string
+  readonly start: number
+  readonly [key: string]: unknown
+}
+
+/** One line for each violation: `src/base/a.ts:3: …`. */
+export function violations(sources: readonly Source[]): string[] {
+  const found: string[] = []
+  const importsOf = new Map<string, Import[]>()
+  for (const { path, code } of sources) {
+    const { imports, uses } = read(code)
+    importsOf.set(path, imports)
+    const folder = folderOf(path)
+    if (rowOf(folder) < 0) found.push(`${path}:1: folder ${folder} is not in the design's layout`)
+    for (const { specifier, line } of imports) {
+      const why = refusal(path, specifier)
+      if (why !== undefined) found.push(`${path}:${line}: ${why}`)
+    }
+    if (folder === "cli") continue
+    for (const { name, line } of uses) found.push(`${path}:${line}: only src/cli uses process.${name}`)
+  }
+  for (const { path } of sources) {
+    if (nodeOnly.test(path)) found.push(...packagesReached(path, importsOf))
+  }
+  return found
+}
+
+/** Why `path` may not import `specifier` by the rule of rows. */
+function refusal(path: string, specifier: string): string | undefined {
+  if (specifier === "") return "imports what cannot be read from the source: write the path as a string"
+  if (!isRelative(specifier)) return undefined
+  const target = resolved(path, specifier)
+  if (!target.startsWith("src/")) return `imports ${specifier}, which lies outside src`
+  const [from, to] = [folderOf(path), folderOf(target)]
+  if (from === to || rowOf(to) < 0 || rowOf(to) < rowOf(from)) return undefined
+  const where = rowOf(to) === rowOf(from) ? "beside" : "below"
+  return `${from} imports ${specifier}, and ${to} stands ${where} it`
+}
+
+/** Packages from npm that `start` reaches, each with the way there. */
+function packagesReached(start: string, importsOf: ReadonlyMap<string, readonly Import[]>): string[] {
+  const found: string[] = []
+  const cameFrom = new Map<string, string>()
+  const waiting = [start]
+  for (let path = waiting.pop(); path !== undefined; path = waiting.pop()) {
+    for (const { specifier, line } of importsOf.get(path) ?? []) {
+      if (isRelative(specifier)) {
+        const target = resolved(path, specifier)
+        if (target === start || cameFrom.has(target)) continue
+        cameFrom.set(target, path)
+        waiting.push(target)
+      } else if (!specifier.startsWith("node:") && specifier !== "") {
+        const way = [path]
+        for (let at = cameFrom.get(path); at !== undefined; at = cameFrom.get(at)) way.unshift(at)
+        found.push(
+          `${path}:${line}: imports ${specifier}, but ${way.join(" → ")} may hold only node: modules`,
+        )
+      }
+    }
+  }
+  return found
+}
+
+/** Everything a file imports, types too, and what it touches of the process. */
+function read(code: string): { imports: Import[]; uses: { name: string; line: number }[] } {
+  const imports: Import[] = []
+  const uses: { name: string; line: number }[] = []
+  const processNames = new Set(["process"])
+  const lineAt = (offset: number) => code.slice(0, offset).split("\n").length
+  const use = (key: unknown, at: SyntaxNode) => {
+    const name = isNode(key) ? String(key["name"] ?? key["value"]) : ""
+    if (ofTheProcess.has(name)) uses.push({ name, line: lineAt(at.start) })
+  }
+  const isProcess = (node: unknown): boolean =>
+    isNode(node) &&
+    ((node.type === "Identifier" && processNames.has(String(node["name"]))) ||
+      (node.type === "MemberExpression" && isNode(node["property"]) && isGlobalProcess(node)))
+  visit(parseAst(code, { lang: "ts" }), (node) => {
+    switch (node.type) {
+      case "ImportDeclaration":
+      case "ExportAllDeclaration":
+      case "ExportNamedDeclaration":
+      case "ImportExpression":
+      case "TSImportType": {
+        const source = node["source"]
+        if (!isNode(source)) break
+        const specifier = typeof source["value"] === "string" ? source["value"] : ""
+        imports.push({ specifier, line: lineAt(node.start) })
+        if (!/^(?:node:)?process$/.test(specifier) || node.type !== "ImportDeclaration") break
+        for (const one of node["specifiers"] as SyntaxNode[]) {
+          if (one.type === "ImportSpecifier") use(one["imported"], one)
+          else processNames.add(String((one["local"] as SyntaxNode)["name"]))
+        }
+        break
+      }
+      case "MemberExpression":
+        if (isProcess(node["object"])) use(node["property"], node)
+        break
+      case "VariableDeclarator": {
+        const pattern = node["id"]
+        if (!isProcess(node["init"]) || !isNode(pattern) || pattern.type !== "ObjectPattern") break
+        for (const property of pattern["properties"] as SyntaxNode[]) use(property["key"], property)
+        break
+      }
+    }
+  })
+  return { imports, uses }
+}
+
+function isGlobalProcess(node: SyntaxNode): boolean {
+  const [object, property] = [node["object"], node["property"]]
+  return (
+    isNode(object) && object["name"] === "globalThis" && isNode(property) && property["name"] === "process"
+  )
+}
+
+function visit(value: unknown, on: (node: SyntaxNode) => void): void {
+  if (Array.isArray(value)) for (const one of value) visit(one, on)
+  else if (isNode(value)) {
+    on(value)
+    for (const key in value) visit(value[key], on)
+  }
+}
+
+function isNode(value: unknown): value is SyntaxNode {
+  return typeof value === "object" && value !== null && typeof (value as SyntaxNode).type === "string"
+}
+
+function isRelative(specifier: string): boolean {
+  return specifier.startsWith("./") || specifier.startsWith("../")
+}
+
+function resolved(path: string, specifier: string): string {
+  return posix.join(posix.dirname(path), specifier)
+}
+
+/** `src/agent/trust/a.ts` → agent; `src/index.ts` → index.ts. */
+function folderOf(path: string): string {
+  return path.split("/")[1] ?? path
+}
+
+function rowOf(folder: string): number {
+  return rows.findIndex((row) => row.includes(folder))
+}
