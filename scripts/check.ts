@@ -1,0 +1,23 @@
+/** Everything that can be said about the code without running it. A line each; in full only what fails. */
+import { run } from "./run.ts"
+
+const checks: readonly [what: string, command: string, args: readonly string[]][] = [
+  ["format", "prettier", ["--check", "--log-level", "warn", "."]],
+  ["lint", "oxlint", ["--type-aware", "--deny-warnings", "--quiet"]],
+  ["types", "tsc", ["--noEmit"]],
+  ["import rules", "node", ["--test", "--test-reporter=dot", "test/architecture.test.ts"]],
+]
+
+const results = await Promise.all(
+  checks.map(async ([what, command, args]) => {
+    const start = performance.now()
+    const code = await run(command, args, { quiet: true })
+    const seconds = ((performance.now() - start) / 1000).toFixed(1)
+    console.log(`check: ${code === 0 ? "ok    " : "FAILED"} ${what} (${seconds} s)`)
+    return code
+  }),
+)
+if (results.some((code) => code !== 0)) {
+  console.log("check: hint: npm run format mends the format")
+  process.exitCode = 1
+}
