@@ -45,6 +45,7 @@ export const errorKinds = {
   ERR_LIMIT: { exit: 1, about: "a limit of time, size or number was reached" },
   ERR_TIMEOUT: { exit: 1, about: "something took longer than its time limit" },
   ERR_UNREACHABLE: { exit: 4, about: "an address cannot be reached, or the connection was lost" },
+  ERR_LISTEN: { exit: 1, about: "an address or port cannot be listened on" },
   ERR_DISCOVERY: { exit: 4, about: "looking for nodes failed" },
   ERR_TARGET: { exit: 1, about: "a file cannot be written where it was asked for" },
   ERR_DISK: { exit: 3, about: "the target is not in memory and --require-tmpfs forbids disks" },

@@ -1,12 +1,120 @@
-/** Who may connect at all. */
+import { lookup } from "node:dns/promises"
+import { BlockList, isIP } from "node:net"
+import { PurserError } from "../base/errors.ts"
+import { quote } from "../base/names.ts"
+
+export interface AllowListOptions {
+  /** All addresses of a host name. Default: the system's resolver. */
+  resolve?: (name: string) => Promise<readonly string[]>
+  /** In milliseconds, only moving forward. */
+  now?: () => number
+}
+
+interface Resolved {
+  readonly addresses: Promise<BlockList>
+  readonly untilMs: number
+}
+
+/** How long the addresses of a host name count, in milliseconds. */
+const cacheMs = 30_000
+/** A name that could not be resolved is asked for again after this, so that a hiccup does not lock the agent out. */
+const failureMs = 1000
+
+/** Who may connect at all: addresses, CIDRs and host names. A first filter; the pin decides. */
 export class AllowList {
-  /** Addresses, CIDRs and host names. Throws `ERR_ADDRESS`. */
-  static parse(_entries: readonly string[]): AllowList {
-    throw new Error("not written yet")
+  readonly #fixed = new BlockList()
+  readonly #names: string[] = []
+  readonly #resolved = new Map<string, Resolved>()
+  readonly #resolve: (name: string) => Promise<readonly string[]>
+  readonly #now: () => number
+
+  private constructor({ resolve = systemLookup, now = () => performance.now() }: AllowListOptions) {
+    this.#resolve = resolve
+    this.#now = now
   }
 
-  /** Never rejects: what cannot be found out is false. */
-  allows(_address: string): Promise<boolean> {
-    throw new Error("not written yet")
+  /** Throws `ERR_ADDRESS`. An empty list allows nobody. */
+  static parse(entries: readonly string[], options: AllowListOptions = {}): AllowList {
+    const list = new AllowList(options)
+    for (const entry of entries) list.#add(entry)
+    return list
   }
+
+  /** Never rejects: a name that cannot be resolved allows nobody. */
+  async allows(address: string): Promise<boolean> {
+    const normal = normalAddress(address)
+    if (normal === undefined) return false
+    if (has(this.#fixed, normal)) return true
+    const lists = await Promise.all(this.#names.map((name) => this.#addressesOf(name)))
+    return lists.some((list) => has(list, normal))
+  }
+
+  #add(entry: string): void {
+    const [base = "", bits, ...rest] = entry.split("/")
+    const family = isIP(base)
+    const most = family === 4 ? 32 : 128
+    if (family === 0 && bits === undefined && isHostName(base)) this.#names.push(base)
+    else if (family !== 0 && bits === undefined) addAddress(this.#fixed, base)
+    else if (family !== 0 && rest.length === 0 && /^\d{1,3}$/.test(bits ?? "") && Number(bits) <= most) {
+      this.#fixed.addSubnet(base, Number(bits), family === 4 ? "ipv4" : "ipv6")
+    } else {
+      throw new PurserError("ERR_ADDRESS", `${quote(entry)} is neither an address, a CIDR nor a host name`, {
+        hint: "write 203.0.113.7, 10.0.0.0/8, 2001:db8::/32 or home.example.org",
+      })
+    }
+  }
+
+  #addressesOf(name: string): Promise<BlockList> {
+    const known = this.#resolved.get(name)
+    if (known !== undefined && this.#now() < known.untilMs) return known.addresses
+    const remember = (addresses: Promise<BlockList>, forMs: number): void => {
+      this.#resolved.set(name, { addresses, untilMs: this.#now() + forMs })
+    }
+    // Remembered before it is known, so that a flood of connections asks once.
+    const addresses = Promise.resolve(name).then(this.#resolve).then(
+      (found) => {
+        const list = new BlockList()
+        for (const address of found) addAddress(list, address)
+        return list
+      },
+      () => {
+        const nobody = new BlockList()
+        remember(Promise.resolve(nobody), failureMs)
+        return nobody
+      },
+    )
+    remember(addresses, cacheMs)
+    return addresses
+  }
+}
+
+async function systemLookup(name: string): Promise<string[]> {
+  return (await lookup(name, { all: true })).map(({ address }) => address)
+}
+
+function addAddress(list: BlockList, address: string): void {
+  const normal = normalAddress(address)
+  if (normal !== undefined) list.addAddress(normal, isIP(normal) === 4 ? "ipv4" : "ipv6")
+}
+
+function has(list: BlockList, address: string): boolean {
+  return list.check(address, isIP(address) === 4 ? "ipv4" : "ipv6")
+}
+
+/** Without its zone, and an IPv4 address in IPv6's clothes (`::ffff:192.0.2.1`, as a dual-stack socket reports it) as IPv4. */
+function normalAddress(address: string): string | undefined {
+  const bare = address.replace(/%.*$/, "")
+  if (isIP(bare) === 0) return undefined
+  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(bare)?.[1]
+  if (mapped !== undefined) return mapped
+  const hex = /^(?:0{0,4}:){2,5}:?ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})$/i.exec(bare)
+  if (hex === null) return bare
+  const [high, low] = [Number.parseInt(hex[1] ?? "", 16), Number.parseInt(hex[2] ?? "", 16)]
+  return [high >> 8, high & 255, low >> 8, low & 255].join(".")
+}
+
+/** RFC 1123 names and service names of container networks (`tasks.web`, `my_service`); something that looks like a damaged address is none. */
+function isHostName(text: string): boolean {
+  if (text.length > 253 || /^[\d.]+$/.test(text)) return false
+  return text.split(".").every((label) => /^[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?$/.test(label))
 }

@@ -1,24 +1,100 @@
-import type { Secret } from "../base/secret.ts"
-import type { FrameReader, FrameWriter, NextOptions } from "./frames.ts"
-import type { ChannelLimits } from "./limits.ts"
-import type { SentAnswer } from "./messages.ts"
+import { sameText } from "../base/digest.ts"
+import { PurserError } from "../base/errors.ts"
+import { Secret } from "../base/secret.ts"
+import type { FrameReader, FrameWriter, NextOptions, WriteOptions } from "./frames.ts"
+import { maxChunkBytes, type ChannelLimits } from "./limits.ts"
+import { parseChunk, type Chunk, type SentAnswer } from "./messages.ts"
 
-/** Writes the `sent` answer that announces `body`, and its chunks. */
-export function writeBody(
-  _writer: FrameWriter,
-  _id: number,
-  _body: Secret,
-  _options: { signal?: AbortSignal } = {},
-): Promise<void> {
-  throw new Error("not written yet")
+/** Bodies: what an answer announces (digest, size, number of chunks), then the chunks. */
+
+export interface WriteBodyOptions extends WriteOptions {
+  /** Default and most: 32,768. */
+  chunkBytes?: number
 }
 
-/** Reads the chunks that `answer` announced. Throws `ERR_LIMIT` before reading, `ERR_PROTOCOL`, `ERR_DIGEST`. */
-export function readBody(
-  _reader: FrameReader,
-  _answer: SentAnswer,
-  _limits: ChannelLimits,
-  _options: NextOptions = {},
+/** Writes the `sent` answer to request `id` and the chunks of `body`. Errors as `FrameWriter.write`. */
+export async function writeBody(
+  writer: FrameWriter,
+  id: number,
+  body: Secret,
+  { chunkBytes = maxChunkBytes, ...options }: WriteBodyOptions = {},
+): Promise<void> {
+  const bytes = body.reveal()
+  const chunks = Math.ceil(bytes.length / chunkBytes)
+  const answer: SentAnswer = {
+    type: "answer",
+    id,
+    status: "sent",
+    digest: body.digest,
+    size: bytes.length,
+    chunks,
+  }
+  await writer.write(answer, options)
+  for (let index = 0; index < chunks; index++) {
+    const from = index * chunkBytes
+    const data = bytes.toString("base64", from, Math.min(from + chunkBytes, bytes.length))
+    const chunk: Chunk = { type: "chunk", id, index, data }
+    await writer.write(chunk, options)
+  }
+}
+
+/**
+ * Reads the chunks that `answer` announced; `options` count for each. Throws `ERR_LIMIT` before it reads anything when
+ * the body is over `secretBytes`, `ERR_PROTOCOL` for chunks out of order or of the wrong length, `ERR_DIGEST` when the
+ * content is not what was announced, and what `FrameReader.next` throws.
+ */
+export async function readBody(
+  reader: FrameReader,
+  answer: SentAnswer,
+  { secretBytes }: Pick<ChannelLimits, "secretBytes">,
+  options: NextOptions = {},
 ): Promise<Secret> {
-  throw new Error("not written yet")
+  const { id, size, chunks, digest } = answer
+  if (size > secretBytes) {
+    throw new PurserError("ERR_LIMIT", `the agent announced ${size} bytes, the limit is ${secretBytes}`, {
+      hint: "raise the limit of a secret's size at this node, up to 16 MiB",
+    })
+  }
+  // Not from the pool that other buffers share; every byte of it is written before anybody sees it.
+  const bytes = Buffer.allocUnsafeSlow(size)
+  let filled = 0
+  try {
+    for (let index = 0; index < chunks; index++) {
+      const chunk = parseChunk(await reader.next(options))
+      if (chunk.id !== id || chunk.index !== index) {
+        throw new PurserError(
+          "ERR_PROTOCOL",
+          `chunk ${chunk.index} of ${chunk.id} came where ${index} of ${id} is due`,
+        )
+      }
+      filled += decodeInto(bytes, filled, chunk.data)
+    }
+    if (filled !== size) {
+      throw new PurserError("ERR_PROTOCOL", `the body has ${filled} bytes, ${size} were announced`)
+    }
+    const body = new Secret(bytes)
+    if (!sameText(body.digest, digest)) {
+      throw new PurserError("ERR_DIGEST", "the body is not what its digest announced")
+    }
+    return body
+  } catch (error) {
+    bytes.fill(0)
+    throw error
+  }
+}
+
+/** Decodes strict standard base64 (RFC 4648 section 4, canonical, padded) and returns the number of bytes. */
+function decodeInto(bytes: Buffer, at: number, data: string): number {
+  const padding = data.endsWith("==") ? 2 : data.endsWith("=") ? 1 : 0
+  const length = (data.length / 4) * 3 - padding
+  if (!Number.isInteger(length) || length < 1 || length > maxChunkBytes) {
+    throw new PurserError("ERR_PROTOCOL", "a chunk has a wrong length")
+  }
+  if (length > bytes.length - at) throw new PurserError("ERR_PROTOCOL", "the body is longer than announced")
+  bytes.write(data, at, "base64")
+  // Node.js decodes leniently. What does not encode back to itself was not canonical.
+  if (bytes.toString("base64", at, at + length) !== data) {
+    throw new PurserError("ERR_PROTOCOL", "a chunk is not base64")
+  }
+  return length
 }

@@ -1,30 +1,292 @@
 import type { Duplex, Writable } from "node:stream"
+import { PurserError, reasonOf } from "../base/errors.ts"
+import { isDeeper, parseJson } from "./json.ts"
 import type { ChannelLimits } from "./limits.ts"
+
+/**
+ * Frames: JSON objects, one a line. The reader holds no more than one frame's
+ * limit and what the stream had already read; everything beyond waits at the
+ * peer.
+ */
 
 /** One JSON object; what stands in it is the peer's and not yet checked. */
 export type Frame = Readonly<Record<string, unknown>>
 
 export interface NextOptions {
   signal?: AbortSignal
-  /** From this call to the whole frame, in milliseconds. Default `frameMs`. A frame that has begun has `frameMs` at most. */
+  /** From this call to the whole frame, in milliseconds. Default `frameMs`, which is also the most that a frame that has begun may take. */
   timeoutMs?: number
 }
 
-/** After any error the reader stays failed with it. */
-export class FrameReader {
-  constructor(_stream: Duplex, _limits: ChannelLimits) {}
+export interface FrameReaderOptions {
+  /** What to look at when the peer closes before its first frame. */
+  closedEarlyHint?: string
+}
 
-  /** The next frame. Throws `ERR_LIMIT`, `ERR_PROTOCOL`, `ERR_TIMEOUT`, `ERR_UNREACHABLE`, or the signal's reason. */
-  next(_options: NextOptions = {}): Promise<Frame> {
-    throw new Error("not written yet")
+interface Waiter {
+  resolve(line: Buffer): void
+  reject(error: unknown): void
+  /** The peer has begun a frame. */
+  begun(): void
+}
+
+const newline = 0x0a
+const maxParts = 16
+
+/** After any error but the signal's own, the reader stays failed with it. */
+export class FrameReader {
+  readonly #stream: Duplex
+  readonly #limits: ChannelLimits
+  readonly #closedEarlyHint: string | undefined
+  /** What was received and not taken. The first `#scanned` parts, of `#scannedBytes`, hold no newline. */
+  #parts: Buffer[] = []
+  #scanned = 0
+  #scannedBytes = 0
+  #bufferedBytes = 0
+  #paused = false
+  #frames = 0
+  #waiter: Waiter | undefined
+  #failure: PurserError | undefined
+  #closed = false
+  #cause: unknown
+
+  /** Starts to read at once. */
+  constructor(stream: Duplex, limits: ChannelLimits, { closedEarlyHint }: FrameReaderOptions = {}) {
+    this.#stream = stream
+    this.#limits = limits
+    this.#closedEarlyHint = closedEarlyHint
+    stream.on("data", (part: Buffer) => this.#onData(part))
+    stream.on("error", (error) => (this.#cause = error))
+    stream.on("end", () => this.#onClosed())
+    stream.on("close", () => this.#onClosed())
+  }
+
+  /**
+   * The next frame. Throws `ERR_LIMIT` (too long, too deep), `ERR_PROTOCOL` (not one JSON object in UTF-8),
+   * `ERR_TIMEOUT`, `ERR_UNREACHABLE` (connection lost), or the signal's reason. One call at a time.
+   */
+  async next(options: NextOptions = {}): Promise<Frame> {
+    if (this.#waiter !== undefined) throw new TypeError("next() is already waiting")
+    options.signal?.throwIfAborted()
+    if (this.#failure !== undefined) throw this.#failure
+    try {
+      const line = this.#takeLine() ?? (await this.#waitForLine(options))
+      const frame = asFrame(parseJson(line, this.#limits.depth, "a frame"))
+      this.#frames++
+      return frame
+    } catch (error) {
+      if (error instanceof PurserError) this.#fail(error)
+      throw error
+    }
+  }
+
+  /** Reads and forgets whatever else comes, so that the stream's end is seen. */
+  discard(): void {
+    this.#fail(new PurserError("ERR_UNREACHABLE", "the session is over"))
+  }
+
+  #onData(part: Buffer): void {
+    if (this.#failure !== undefined) return
+    this.#parts.push(part)
+    this.#bufferedBytes += part.length
+    const waiter = this.#waiter
+    if (waiter !== undefined) {
+      try {
+        const line = this.#takeLine()
+        if (line === undefined) waiter.begun()
+        else waiter.resolve(line)
+      } catch (error) {
+        waiter.reject(error)
+      }
+    }
+    if (this.#bufferedBytes >= this.#limits.frameBytes && !this.#paused) {
+      this.#paused = true
+      this.#stream.pause()
+    }
+  }
+
+  #onClosed(): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.#waiter?.reject(this.#lost())
+  }
+
+  #fail(error: PurserError): void {
+    this.#failure ??= error
+    this.#parts = []
+    this.#bufferedBytes = 0
+    this.#waiter?.reject(error)
+    this.#stream.resume()
+  }
+
+  #lost(): PurserError {
+    const inside = this.#bufferedBytes > 0 ? " in the middle of a frame" : ""
+    const early = this.#frames === 0 ? " before the first frame" : ""
+    const reason = this.#cause === undefined ? "" : `: ${reasonOf(this.#cause)}`
+    return new PurserError("ERR_UNREACHABLE", `the connection was lost${inside || early}${reason}`, {
+      hint: early === "" ? undefined : this.#closedEarlyHint,
+      cause: this.#cause,
+    })
+  }
+
+  async #waitForLine({ signal, timeoutMs = this.#limits.frameMs }: NextOptions): Promise<Buffer> {
+    if (this.#closed) throw this.#lost()
+    const { frameMs } = this.#limits
+    let timer: NodeJS.Timeout | undefined
+    let onAbort: (() => void) | undefined
+    try {
+      return await new Promise<Buffer>((resolve, reject) => {
+        const start = (limitMs: number): void => {
+          timer = setTimeout(() => reject(tooSlow(limitMs)), limitMs)
+        }
+        let endMs = performance.now() + timeoutMs
+        const begun = (): void => {
+          const frameEndMs = performance.now() + frameMs
+          if (frameEndMs >= endMs) return
+          // Once only: bytes that trickle in do not move the end again, since it can only come nearer.
+          endMs = frameEndMs
+          clearTimeout(timer)
+          start(frameMs)
+        }
+        start(timeoutMs)
+        if (this.#bufferedBytes > 0) begun()
+        if (signal !== undefined) {
+          onAbort = () => reject(signal.reason as Error)
+          signal.addEventListener("abort", onAbort, { once: true })
+        }
+        this.#waiter = { resolve, reject, begun }
+      })
+    } finally {
+      this.#waiter = undefined
+      clearTimeout(timer)
+      if (onAbort !== undefined) signal?.removeEventListener("abort", onAbort)
+    }
+  }
+
+  /** The next whole line without its newline, or undefined. Throws `ERR_LIMIT`. */
+  #takeLine(): Buffer | undefined {
+    const { frameBytes } = this.#limits
+    for (let part = this.#parts[this.#scanned]; part !== undefined; part = this.#parts[this.#scanned]) {
+      const at = part.indexOf(newline)
+      const lengthBytes = this.#scannedBytes + (at === -1 ? part.length : at + 1)
+      if (lengthBytes > frameBytes || (at === -1 && lengthBytes === frameBytes)) {
+        throw new PurserError("ERR_LIMIT", `a frame is longer than ${frameBytes} bytes`)
+      }
+      if (at !== -1) return this.#cut(part, at, lengthBytes)
+      this.#scanned++
+      this.#scannedBytes = lengthBytes
+    }
+    // A peer that sends single bytes must not make us keep 65,536 objects.
+    if (this.#parts.length > maxParts) {
+      this.#parts = [Buffer.concat(this.#parts)]
+      this.#scanned = 1
+    }
+    return undefined
+  }
+
+  #cut(last: Buffer, at: number, lengthBytes: number): Buffer {
+    const head = last.subarray(0, at)
+    const line = this.#scanned === 0 ? head : Buffer.concat([...this.#parts.slice(0, this.#scanned), head])
+    const rest = last.subarray(at + 1)
+    this.#parts.splice(0, this.#scanned + 1, ...(rest.length === 0 ? [] : [rest]))
+    this.#scanned = 0
+    this.#scannedBytes = 0
+    this.#bufferedBytes -= lengthBytes
+    if (this.#paused && this.#bufferedBytes < this.#limits.frameBytes) {
+      this.#paused = false
+      this.#stream.resume()
+    }
+    return line
   }
 }
 
-export class FrameWriter {
-  constructor(_stream: Writable, _limits: ChannelLimits) {}
+export interface WriteOptions {
+  signal?: AbortSignal
+}
 
-  /** Resolves once the stream takes more. Small frames written in one turn leave together. Throws `ERR_LIMIT`, `ERR_TIMEOUT` (`frameMs`), `ERR_UNREACHABLE`, or the signal's reason. */
-  write(_frame: object, _options: { signal?: AbortSignal } = {}): Promise<void> {
-    throw new Error("not written yet")
+export class FrameWriter {
+  readonly #stream: Writable
+  readonly #limits: ChannelLimits
+  #corked = false
+  #draining: Promise<void> | undefined
+
+  constructor(stream: Writable, limits: ChannelLimits) {
+    this.#stream = stream
+    this.#limits = limits
   }
+
+  /**
+   * Resolves once the stream takes more, which is at once while the peer reads. Frames that are written in one turn
+   * of the event loop leave in one piece. Throws `ERR_LIMIT` (the frame is too long or too deep for the peer),
+   * `ERR_TIMEOUT` (the peer read nothing for `frameMs`), `ERR_UNREACHABLE` (connection lost), or the signal's reason.
+   */
+  async write(frame: object, { signal }: WriteOptions = {}): Promise<void> {
+    signal?.throwIfAborted()
+    const line = Buffer.from(`${JSON.stringify(frame)}\n`, "utf8")
+    const { frameBytes, depth } = this.#limits
+    if (line.length > frameBytes) {
+      throw new PurserError("ERR_LIMIT", `a frame of ${line.length} bytes is longer than ${frameBytes}`)
+    }
+    if (isDeeper(line, depth))
+      throw new PurserError("ERR_LIMIT", `a frame is nested deeper than ${depth} levels`)
+    if (!this.#stream.writable) throw lostWhileWriting()
+    this.#cork()
+    if (!this.#stream.write(line)) await this.#drained(signal)
+  }
+
+  #cork(): void {
+    if (this.#corked) return
+    this.#corked = true
+    this.#stream.cork()
+    process.nextTick(() => {
+      this.#corked = false
+      this.#stream.uncork()
+    })
+  }
+
+  async #drained(signal: AbortSignal | undefined): Promise<void> {
+    this.#draining ??= this.#waitForDrain()
+    if (signal === undefined) return await this.#draining
+    const { promise, reject } = Promise.withResolvers<never>()
+    const onAbort = (): void => reject(signal.reason)
+    signal.addEventListener("abort", onAbort, { once: true })
+    try {
+      await Promise.race([this.#draining, promise])
+    } finally {
+      signal.removeEventListener("abort", onAbort)
+    }
+  }
+
+  #waitForDrain(): Promise<void> {
+    const { frameMs } = this.#limits
+    const stream = this.#stream
+    return new Promise<void>((resolve, reject) => {
+      const settle = (end: () => void) => (): void => {
+        clearTimeout(timer)
+        stream.off("drain", onDrain).off("close", onClose)
+        this.#draining = undefined
+        end()
+      }
+      const onDrain = settle(resolve)
+      const onClose = settle(() => reject(lostWhileWriting()))
+      const timer = setTimeout(
+        settle(() => reject(new PurserError("ERR_TIMEOUT", `the peer read nothing for ${frameMs} ms`))),
+        frameMs,
+      )
+      stream.on("drain", onDrain).on("close", onClose)
+    })
+  }
+}
+
+function lostWhileWriting(): PurserError {
+  return new PurserError("ERR_UNREACHABLE", "the connection was lost")
+}
+
+function asFrame(value: unknown): Frame {
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Frame
+  throw new PurserError("ERR_PROTOCOL", "a frame is not a JSON object")
+}
+
+function tooSlow(limitMs: number): PurserError {
+  return new PurserError("ERR_TIMEOUT", `the peer sent no whole frame within ${limitMs} ms`)
 }

@@ -1,5 +1,10 @@
-import type { Digest } from "../base/digest.ts"
+import { isDigest, type Digest } from "../base/digest.ts"
+import { PurserError } from "../base/errors.ts"
+import { isAppName, isSecretName, quote } from "../base/names.ts"
+import { isBase64Url32 } from "./base64url.ts"
 import type { Frame } from "./frames.ts"
+import { parseJson } from "./json.ts"
+import { defaultLimits, hardSecretBytes, maxChunkBytes } from "./limits.ts"
 
 export const protocol = "purser/1"
 
@@ -90,26 +95,186 @@ export interface Listing {
   readonly actions: readonly string[]
 }
 
-// Every parser throws ERR_PROTOCOL and ignores fields that it does not know.
+/*
+ * The parsers below throw ERR_PROTOCOL and return only what they know, so that
+ * a newer peer may say more. What is a name of ours is checked here; what a
+ * node asks for is not, since asking for it is no break of the protocol, only
+ * something to deny.
+ */
+
+const longestMessage = 1024
+const longestName = 1024
+const mostCount = 1_000_000
 
 export function parseHello(frame: Frame): Hello {
-  throw new Error(`not written yet ${frame.type}`)
+  const fields = fieldsOf(frame, "hello")
+  if (fields.text("protocol") !== protocol) fields.refuse("protocol")
+  const app = fields.text("app")
+  const node = fields.text("node")
+  if (!isAppName(app)) fields.refuse("app")
+  if (!isAppName(node)) fields.refuse("node")
+  const proof = frame["proof"] === null ? null : fields.text("proof")
+  if (proof !== null && !isBase64Url32(proof)) fields.refuse("proof")
+  return { type: "hello", protocol, app, node, version: versionOf(fields), proof }
 }
+
 /** What the node waits for after its hello. */
 export function parseReply(frame: Frame): Welcome | Refused {
-  throw new Error(`not written yet ${frame.type}`)
+  if (frame["type"] === "refused") return { type: "refused" }
+  return { type: "welcome", version: versionOf(fieldsOf(frame, "welcome")) }
 }
+
 /** What the agent waits for after its welcome. */
 export function parseFromNode(frame: Frame): Request | Done {
-  throw new Error(`not written yet ${frame.type}`)
+  return frame["type"] === "done" ? parseDone(frame) : parseRequest(frame)
 }
+
+function parseRequest(frame: Frame): Request {
+  const fields = fieldsOf(frame, "request")
+  const id = fields.integer("id", 1, Number.MAX_SAFE_INTEGER)
+  const action = fields.text("action")
+  if (!isActionName(action)) fields.refuse("action")
+  const request = { type: "request", id, action } as const
+  if (action === "list") return request
+  if (action === "file") {
+    const have = frame["have"] ?? null
+    if (have !== null && !isDigest(have)) return fields.refuse("have")
+    return { ...request, name: fields.text("name", longestName), have }
+  }
+  const parameters = frame["parameters"] ?? {}
+  if (!isObject(parameters)) return fields.refuse("parameters")
+  return { ...request, parameters }
+}
+
+function parseDone(frame: Frame): Done {
+  const fields = fieldsOf(frame, "done")
+  const status = frame["status"]
+  if (status !== "ok" && status !== "failed") return fields.refuse("status")
+  return {
+    type: "done",
+    status,
+    written: fields.integer("written", 0, mostCount),
+    unchanged: fields.integer("unchanged", 0, mostCount),
+    missing: fields.integer("missing", 0, mostCount),
+    ...fields.message(),
+  }
+}
+
 export function parseAnswer(frame: Frame): Answer {
-  throw new Error(`not written yet ${frame.type}`)
+  const fields = fieldsOf(frame, "answer")
+  const id = fields.integer("id", 1, Number.MAX_SAFE_INTEGER)
+  const status = frame["status"]
+  const digest = frame["digest"]
+  if (digest !== undefined && !isDigest(digest)) return fields.refuse("digest")
+  const answer = { type: "answer", id, ...fields.message() } as const
+  switch (status) {
+    case "sent": {
+      if (digest === undefined) return fields.refuse("digest")
+      const size = fields.integer("size", 0, hardSecretBytes)
+      // Every chunk holds at least a byte and at most its limit.
+      const chunks = fields.integer("chunks", Math.ceil(size / maxChunkBytes), size)
+      return { ...answer, status, digest, size, chunks }
+    }
+    case "match":
+    case "missing":
+    case "denied":
+    case "failed":
+      return { ...answer, status, ...(digest === undefined ? {} : { digest }) }
+    default:
+      return fields.refuse("status")
+  }
 }
+
 export function parseChunk(frame: Frame): Chunk {
-  throw new Error(`not written yet ${frame.type}`)
+  const fields = fieldsOf(frame, "chunk")
+  return {
+    type: "chunk",
+    id: fields.integer("id", 1, Number.MAX_SAFE_INTEGER),
+    index: fields.integer("index", 0, hardSecretBytes),
+    data: fields.text("data", Math.ceil(maxChunkBytes / 3) * 4),
+  }
 }
-/** The body of the answer to `list`. Its names follow the grammar of names. */
+
+/** The body of the answer to `list`. Its names follow the grammar of names, since the node makes paths of them. */
 export function parseListing(text: string): Listing {
-  throw new Error(`not written yet ${text.length}`)
+  const listing = parseJson(Buffer.from(text, "utf8"), defaultLimits.depth, "the listing")
+  if (!isObject(listing)) throw new PurserError("ERR_PROTOCOL", "the listing is not a JSON object")
+  const { secrets, actions } = listing
+  if (!Array.isArray(secrets) || !Array.isArray(actions)) {
+    throw new PurserError("ERR_PROTOCOL", "the listing lacks its secrets or actions")
+  }
+  return { secrets: secrets.map(listedSecret), actions: actions.map(listedAction) }
+}
+
+function listedSecret(entry: unknown): Listing["secrets"][number] {
+  const { name, size } = isObject(entry) ? entry : {}
+  if (typeof name !== "string" || !isSecretName(name)) {
+    throw new PurserError(
+      "ERR_PROTOCOL",
+      `the listing holds ${shown(name)}, which is not a name for a secret`,
+    )
+  }
+  if (size === undefined) return { name }
+  if (isCount(size, 0, hardSecretBytes)) return { name, size }
+  throw new PurserError("ERR_PROTOCOL", `the listing gives ${name} a size that is none`)
+}
+
+function listedAction(entry: unknown): string {
+  if (typeof entry === "string" && isActionName(entry)) return entry
+  throw new PurserError(
+    "ERR_PROTOCOL",
+    `the listing holds ${shown(entry)}, which is not a name for an action`,
+  )
+}
+
+/** `list`, `file`, `certificate`, `sign-csr`, `signCsr`. */
+export function isActionName(text: string): boolean {
+  return /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/.test(text)
+}
+
+function versionOf(fields: Fields): string {
+  const version = fields.text("version", 64)
+  return /^[\x21-\x7e]+$/.test(version) ? version : fields.refuse("version")
+}
+
+interface Fields {
+  text(name: string, longest?: number): string
+  integer(name: string, least: number, most: number): number
+  message(): { message?: string }
+  refuse(name: string): never
+}
+
+function fieldsOf(frame: Frame, type: string): Fields {
+  if (frame["type"] !== type) {
+    throw new PurserError("ERR_PROTOCOL", `the peer sent ${shown(frame["type"])} where ${type} is due`)
+  }
+  const refuse = (name: string): never => {
+    throw new PurserError("ERR_PROTOCOL", `the peer's ${type} has a wrong ${name}`)
+  }
+  return {
+    refuse,
+    text(name, longest = 255) {
+      const value = frame[name]
+      return typeof value === "string" && value.length <= longest ? value : refuse(name)
+    },
+    integer(name, least, most) {
+      const value = frame[name]
+      return isCount(value, least, most) ? value : refuse(name)
+    },
+    message() {
+      return frame["message"] === undefined ? {} : { message: this.text("message", longestMessage) }
+    },
+  }
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value)
+}
+
+function isCount(value: unknown, least: number, most: number): value is number {
+  return typeof value === "number" && Number.isSafeInteger(value) && value >= least && value <= most
+}
+
+function shown(value: unknown): string {
+  return typeof value === "string" ? quote(value) : value === undefined ? "nothing" : `a ${typeof value}`
 }

@@ -1,0 +1,80 @@
+import type { TLSSocket } from "node:tls"
+import { PurserError, isPurserError, reasonOf } from "../base/errors.ts"
+import { errorFields, type Log } from "../base/log.ts"
+import { closeGracefully } from "./closing.ts"
+import type { FrameReader } from "./frames.ts"
+
+/** Open sessions of a node: their number, their time, and how they end. */
+
+export interface SessionsOptions {
+  most: number
+  timeoutMs: number
+  log: Log
+}
+
+interface Channel {
+  readonly socket: TLSSocket
+  readonly reader: FrameReader
+  readonly remoteAddress: string
+}
+
+export class Sessions {
+  readonly #options: SessionsOptions
+  /** By connection; with what has to end before the session has. */
+  readonly #open = new Map<TLSSocket, AbortController>()
+  readonly #running = new Set<Promise<void>>()
+
+  constructor(options: SessionsOptions) {
+    this.#options = options
+  }
+
+  get isFull(): boolean {
+    return this.#open.size >= this.#options.most
+  }
+
+  /** Runs `session`, whose signal is aborted when the connection is lost, its time is up, or all are closed. */
+  start(channel: Channel, session: (signal: AbortSignal) => Promise<void>): void {
+    const { socket } = channel
+    const { timeoutMs } = this.#options
+    const controller = new AbortController()
+    const end = (error: PurserError): void => {
+      controller.abort(error)
+      socket.destroy()
+    }
+    const timer = setTimeout(() => {
+      end(new PurserError("ERR_TIMEOUT", `the session took longer than ${timeoutMs} ms`))
+    }, timeoutMs)
+    this.#open.set(socket, controller)
+    socket.once("close", () => {
+      clearTimeout(timer)
+      this.#open.delete(socket)
+      controller.abort(new PurserError("ERR_UNREACHABLE", "the connection was lost"))
+    })
+    const running = this.#run(channel, () => session(controller.signal)).finally(() => {
+      this.#running.delete(running)
+    })
+    this.#running.add(running)
+  }
+
+  async close(): Promise<void> {
+    for (const [socket, controller] of this.#open) {
+      controller.abort(new PurserError("ERR_UNREACHABLE", "the node is closing"))
+      socket.destroy()
+    }
+    await Promise.all(this.#running)
+  }
+
+  /** Never rejects. */
+  async #run(channel: Channel, session: () => Promise<void>): Promise<void> {
+    try {
+      await session()
+      await closeGracefully(channel.socket, channel.reader)
+    } catch (error) {
+      channel.socket.destroy()
+      this.#options.log.error(
+        `session with ${channel.remoteAddress} failed: ${reasonOf(error)}`,
+        isPurserError(error) ? errorFields(error) : {},
+      )
+    }
+  }
+}
