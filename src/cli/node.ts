@@ -1,0 +1,139 @@
+import { isPurserError, reasonOf, systemErrorCode, PurserError } from "../base/errors.ts"
+import { createLog, errorFields, type Log } from "../base/log.ts"
+import { loadOrCreateIdentity } from "../channel/identity.ts"
+import { pathOf } from "../files/file-line.ts"
+import { removeStaleTemporaries, runOwedReloads } from "../files/install.ts"
+import { runLocalReload, type RunReload } from "../files/reload.ts"
+import { filesStep } from "../node/files-step.ts"
+import { checkHealth, missingFiles, removeHealth, writeHealth } from "../node/health.ts"
+import { createNode, type PurserNode } from "../node/node.ts"
+import { childEnvironment, createSupervisor, type Supervisor } from "../node/supervise.ts"
+import { readHealthSettings, readNodeSettings, usage, type NodeSettings } from "./node-settings.ts"
+
+/**
+ * `purser node` and `purser health`, and the whole of the one-file receiver. It
+ * loads nothing from npm, because it goes into other people's containers.
+ */
+
+/** Runs until SIGTERM, SIGINT, the command's end or (with `--once`) the first complete delivery. Resolves with the exit code. */
+export async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
+  let log = createLog(process.stderr, { name: "purser node", json: argv.includes("--json") })
+  try {
+    if (argv[0] === "health") {
+      await checkHealth(readHealthSettings(argv.slice(1), env).statusFile)
+      return 0
+    }
+    const settings = await readNodeSettings(argv, env)
+    if (settings === null) {
+      process.stdout.write(usage)
+      return 0
+    }
+    const { json, verbose } = settings
+    log = createLog(process.stderr, { name: "purser node", json, level: verbose ? "debug" : "info" })
+    return await serve(settings, env, log)
+  } catch (error) {
+    if (!isPurserError(error)) throw error
+    log.error(error.message, errorFields(error))
+    return error.exitCode
+  }
+}
+
+async function serve(settings: NodeSettings, env: NodeJS.ProcessEnv, log: Log): Promise<number> {
+  const { directory, files, reload, statusFile, command, once } = settings
+  const ended = Promise.withResolvers<number>()
+  const stopping = new AbortController()
+
+  await using supervisor = command && createSupervisor({ command, env: childEnvironment(env), log })
+  void supervisor?.exited.then(ended.resolve)
+  // Once the command runs, it gets the signal, and its end is ours.
+  const onSignal = (): void => {
+    if (supervisor?.started !== true) ended.resolve(0)
+  }
+  process.on("SIGTERM", onSignal).on("SIGINT", onSignal)
+
+  const begin = async (): Promise<void> => {
+    if (once) ended.resolve(0)
+    await supervisor?.start()
+  }
+  const runReload = reloader(supervisor, env)
+  const where = { directory, ...(files === undefined ? {} : { files }) }
+  const required = files?.filter((line) => !line.optional).map((line) => pathOf(line, directory))
+
+  await removeStaleTemporaries(where)
+  await setHealth(statusFile, required ?? null)
+  await runOwedReloads({ ...where, runReload, log, signal: stopping.signal })
+
+  await using node = await createNode({
+    enrolment: settings.enrolment,
+    ...(settings.identityFile === undefined
+      ? {}
+      : { identity: await loadOrCreateIdentity(settings.identityFile) }),
+    ...(settings.allow === undefined ? {} : { allow: settings.allow }),
+    ...(settings.name === undefined ? {} : { name: settings.name }),
+    log,
+    steps: filesStep({
+      ...where,
+      ...(reload === undefined ? {} : { reload }),
+      runReload,
+      requireTmpfs: settings.requireTmpfs,
+      log,
+      async onComplete(paths) {
+        await setHealth(statusFile, paths)
+        await begin()
+      },
+    }),
+  })
+  await announce(node, settings, log)
+  if (required !== undefined && !once && (await missingFiles(required)).length === 0) await begin()
+
+  const code = await ended.promise
+  stopping.abort()
+  process.removeListener("SIGTERM", onSignal).removeListener("SIGINT", onSignal)
+  if (statusFile !== undefined && !once) await removeHealth(statusFile)
+  return code
+}
+
+/** Signals and restarts are for the command; one that does not run yet will read the new files anyway. */
+function reloader(supervisor: Supervisor | undefined, env: NodeJS.ProcessEnv): RunReload {
+  return async (reload, signal) => {
+    if (supervisor !== undefined && !supervisor.started) return
+    if (reload.kind === "signal") supervisor?.signal(reload.signal)
+    else if (reload.kind === "restart") await supervisor?.restart()
+    else await runLocalReload(reload, signal, childEnvironment(env))
+  }
+}
+
+async function setHealth(file: string | undefined, required: readonly string[] | null): Promise<void> {
+  if (file !== undefined) await writeHealth(file, { required })
+}
+
+async function announce(node: PurserNode, { listen, command }: NodeSettings, log: Log): Promise<void> {
+  const { host, port } = await listenOn(node, listen)
+  log.info(`listening on ${host.includes(":") ? `[${host}]` : host}:${port}`, {
+    app: node.app,
+    pin: node.pin,
+  })
+  if (command !== undefined && process.pid === 1) {
+    log.info("running as process 1 without an init", {
+      hint: "start the container with --init, so that orphaned processes are reaped",
+    })
+  }
+}
+
+async function listenOn(
+  node: PurserNode,
+  { host, port }: NodeSettings["listen"],
+): Promise<{ host: string; port: number }> {
+  try {
+    return await node.listen({ host: host ?? "::", port })
+  } catch (error) {
+    // A container network without IPv6: every address then means every IPv4 address.
+    if (host === undefined && ["EAFNOSUPPORT", "EADDRNOTAVAIL"].includes(systemErrorCode(error) ?? "")) {
+      return await node.listen({ host: "0.0.0.0", port })
+    }
+    throw new PurserError("ERR_ADDRESS", `cannot listen on port ${port}: ${reasonOf(error)}`, {
+      hint: "choose another with --listen or PURSER_LISTEN",
+      cause: error,
+    })
+  }
+}

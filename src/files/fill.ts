@@ -1,0 +1,77 @@
+import type { Digest } from "../base/digest.ts"
+import type { Secret } from "../base/secret.ts"
+import { pathOf, type FileLine } from "./file-line.ts"
+import { digestOnDisk, installFiles, type FileToInstall, type InstallOptions } from "./install.ts"
+
+/**
+ * Brings a set of files up to date: asks for each, with the digest of what is in
+ * place, and installs what is new as one set. Where the contents come from (an
+ * agent on the other end of a channel, or the agent's own sources) is passed in.
+ */
+
+export type Fetched =
+  | { readonly status: "sent"; readonly content: Secret }
+  | { readonly status: "match" | "missing" | "denied" | "failed"; readonly message?: string | undefined }
+
+export type Fetch = (name: string, have: Digest | null) => Promise<Fetched>
+
+export interface FillOptions extends InstallOptions {
+  /**
+   * Whether somebody may already use the files. While nobody does (the
+   * application waits for the first complete delivery), files that were not
+   * there before need no reload.
+   */
+  inUse: boolean
+}
+
+export interface FillResult {
+  readonly files: readonly { readonly line: FileLine; readonly status: Fetched["status"] }[]
+  readonly written: number
+  readonly unchanged: number
+  /** Those neither sent nor matched, optional ones included. */
+  readonly missing: number
+  /** Absolute paths of the required files. */
+  readonly required: readonly string[]
+  /** Names of required files that are not in place. */
+  readonly lacking: readonly string[]
+}
+
+/** Throws what {@link installFiles} throws; what could not be fetched is in the result. */
+export async function fillDirectory(
+  lines: readonly FileLine[],
+  fetch: Fetch,
+  options: FillOptions,
+): Promise<FillResult> {
+  const { directory, reload, inUse, ...rest } = options
+  const have = await Promise.all(lines.map((line) => digestOnDisk(line, directory)))
+  const fetched = await Promise.all(lines.map((line, index) => fetch(line.name, have[index] ?? null)))
+  const received: FileToInstall[] = []
+  let replaces = false
+  for (const [index, answer] of fetched.entries()) {
+    const line = lines[index]
+    if (line === undefined || answer.status !== "sent") continue
+    received.push({ line, content: answer.content })
+    if (have[index] !== null) replaces = true
+  }
+  const needsReload = reload !== undefined && (inUse || replaces)
+  const { written, unchanged } = await installFiles(received, {
+    ...rest,
+    directory,
+    ...(needsReload ? { reload } : {}),
+  })
+
+  const files = lines.map((line, index) => ({ line, status: fetched[index]?.status ?? "failed" }))
+  const required = files.filter(({ line }) => !line.optional)
+  return {
+    files,
+    written: written.length,
+    unchanged: unchanged.length + files.filter(({ status }) => status === "match").length,
+    missing: files.filter(({ status }) => !isInPlace(status)).length,
+    required: required.map(({ line }) => pathOf(line, directory)),
+    lacking: required.filter(({ status }) => !isInPlace(status)).map(({ line }) => line.name),
+  }
+}
+
+function isInPlace(status: Fetched["status"]): boolean {
+  return status === "sent" || status === "match"
+}

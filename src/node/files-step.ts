@@ -1,0 +1,64 @@
+import type { Log } from "../base/log.ts"
+import { fileLineFor, type FileLine } from "../files/file-line.ts"
+import { fillDirectory, type FillResult } from "../files/fill.ts"
+import type { Reload, RunReload } from "../files/reload.ts"
+import { IncompleteDelivery, type Steps } from "./session.ts"
+
+/** Asks for files and installs them: what most nodes do, and all that `purser node` does. */
+
+export interface FilesStepOptions {
+  /** Base of relative paths. Default `/run/secrets`. */
+  directory?: string
+  /** What to ask for. Without it: `list`, and everything that is granted. */
+  files?: readonly FileLine[]
+  reload?: Reload
+  runReload: RunReload
+  requireTmpfs?: boolean
+  log: Log
+  /** Called after every session in which each required file was delivered or matched, with their absolute paths. */
+  onComplete?: (required: readonly string[]) => Promise<void> | void
+}
+
+export const defaultDirectory = "/run/secrets"
+
+export function filesStep({ files, onComplete, ...options }: FilesStepOptions): Steps {
+  const { directory = defaultDirectory, log } = options
+  let inUse = false
+  /** Two agents may deliver at once; their files must not mix. */
+  let filling: Promise<unknown> = Promise.resolve()
+
+  return async (agent) => {
+    const lines = files ?? (await agent.list()).secrets.map(({ name }) => fileLineFor(name))
+    const turn = filling.then(() =>
+      fillDirectory(lines, (name, have) => agent.file(name, { have }), {
+        ...options,
+        directory,
+        inUse,
+        signal: agent.signal,
+      }),
+    )
+    filling = turn.catch(() => {})
+    const result = await turn
+    logFiles(result, log)
+    const { written, unchanged, missing, required, lacking } = result
+    const summary = { written, unchanged, missing }
+    if (lacking.length > 0) {
+      throw new IncompleteDelivery(
+        `not delivered: ${lacking.join(", ")}`,
+        summary,
+        "grant these secrets to the app at the agent, or mark their file lines optional",
+      )
+    }
+    inUse = true
+    await onComplete?.(required)
+    return summary
+  }
+}
+
+function logFiles({ files, written, unchanged }: FillResult, log: Log): void {
+  for (const { line, status } of files) {
+    if (status === "sent" || status === "match") log.debug(`${status}: ${line.name}`)
+    else log[line.optional ? "info" : "warn"](`${status}: ${line.name}`)
+  }
+  log.info("delivery complete", { written, unchanged })
+}

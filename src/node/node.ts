@@ -1,0 +1,97 @@
+import type { Socket } from "node:net"
+import { hostname } from "node:os"
+import { reasonOf, isPurserError } from "../base/errors.ts"
+import { errorFields, silentLog, type Log } from "../base/log.ts"
+import { isAppName } from "../base/names.ts"
+import { version } from "../base/version.ts"
+import type { AllowList } from "../channel/allow-list.ts"
+import { parseEnrolment, type Enrolment } from "../channel/enrolment.ts"
+import { createIdentity, type Identity } from "../channel/identity.ts"
+import { resolveLimits, type ChannelLimits } from "../channel/limits.ts"
+import { createChannelServer } from "../channel/listen.ts"
+import type { Pin } from "../channel/pin.ts"
+import { runSession, type Steps } from "./session.ts"
+
+/**
+ * The receiver. It listens, lets only the pinned agent in, and runs its steps
+ * in every session. It goes into other people's containers, so it may import
+ * nothing but `node:`, `base/`, `channel/` and `files/`.
+ */
+
+export interface NodeOptions {
+  /** The string that `purser enrol APP` printed, or its parts. */
+  enrolment: string | Enrolment
+  /** What is done in each session: `filesStep({…})`, or the application's own. */
+  steps: Steps
+  /** How the agent lists this node. Default: the host name as far as it is a name, else `node`. */
+  name?: string
+  /** Default: a fresh one, which lives as long as the process. */
+  identity?: Identity
+  /** Who may connect at all. Default: everybody, since the pin decides. */
+  allow?: AllowList
+  limits?: Partial<ChannelLimits>
+  log?: Log
+  /** Called after every session, with what was wrong or null. */
+  onSession?: (error: unknown) => void
+}
+
+export interface PurserNode extends AsyncDisposable {
+  readonly pin: Pin
+  readonly app: string
+  /** Starts to listen. Resolves with the address taken (port 0 asks for a free one). */
+  listen(address: { host?: string; port?: number }): Promise<{ host: string; port: number }>
+  /** Takes over a TCP connection that an application's own server accepted. */
+  handle(socket: Socket): void
+  /** Refuses new connections and ends the sessions in flight. */
+  close(): Promise<void>
+}
+
+export const defaultPort = 39_898
+
+/** Throws `ERR_ENROLMENT` for a damaged enrolment string. */
+export async function createNode(options: NodeOptions): Promise<PurserNode> {
+  const { steps, log = silentLog, onSession } = options
+  const enrolment =
+    typeof options.enrolment === "string" ? parseEnrolment(options.enrolment) : options.enrolment
+  const identity = options.identity ?? (await createIdentity())
+  const limits = resolveLimits(options.limits)
+  const name = options.name ?? defaultName()
+
+  const server = createChannelServer({
+    identity,
+    agentPins: enrolment.agentPins,
+    ...(options.allow === undefined ? {} : { allow: options.allow }),
+    limits,
+    log,
+    async onSession(channel, signal) {
+      try {
+        await runSession(
+          channel,
+          { enrolment, spkiSha256: identity.spkiSha256, name, version, limits, steps },
+          signal,
+        )
+        onSession?.(null)
+      } catch (error) {
+        log.error(
+          `session with ${channel.remoteAddress} failed: ${reasonOf(error)}`,
+          isPurserError(error) ? errorFields(error) : {},
+        )
+        onSession?.(error)
+      }
+    },
+  })
+
+  return {
+    pin: identity.pin,
+    app: enrolment.app,
+    listen: ({ host = "::", port = defaultPort }) => server.listen({ host, port }),
+    handle: (socket) => server.handle(socket),
+    close: () => server.close(),
+    [Symbol.asyncDispose]: () => server.close(),
+  }
+}
+
+function defaultName(): string {
+  const name = hostname().toLowerCase().split(".")[0] ?? ""
+  return isAppName(name) ? name : "node"
+}
