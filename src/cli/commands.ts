@@ -1,0 +1,67 @@
+import type { CommandModule } from "./command.ts"
+
+/** Every command, as `purser --help` shows it. Loading this loads no command. */
+export interface CommandEntry {
+  readonly name: string
+  readonly alias?: string
+  readonly summary: string
+  /** Undefined for `node` and `health`, which `main.ts` starts without commander. */
+  readonly load?: () => Promise<CommandModule>
+  /** Commands below it that have files of their own, beside those that its file defines. */
+  readonly below?: readonly CommandEntry[]
+}
+
+export const groups: readonly { readonly title: string; readonly commands: readonly CommandEntry[] }[] = [
+  {
+    title: "Secrets at rest:",
+    commands: [
+      {
+        name: "secret",
+        summary: "keep secrets in Purser's own encrypted store",
+        load: () => import("./secret.ts"),
+      },
+    ],
+  },
+  {
+    title: "Delivery:",
+    commands: [
+      {
+        name: "agent",
+        summary: "deliver secrets to the nodes and directories of apps",
+        load: () => import("./agent.ts"),
+        below: [
+          {
+            name: "identity",
+            summary: "show or rotate the agent's own key",
+            load: () => import("./agent-identity.ts"),
+          },
+        ],
+      },
+      { name: "node", summary: "receive secrets, and start or reload a command with them" },
+      {
+        name: "enrol",
+        alias: "enroll",
+        summary: "print the enrolment string of an app",
+        load: () => import("./enrol.ts"),
+      },
+      { name: "nodes", summary: "list, approve, reject and forget nodes", load: () => import("./nodes.ts") },
+    ],
+  },
+  {
+    title: "Looking after it:",
+    commands: [
+      {
+        name: "check",
+        summary: "check configuration and sources, without acting",
+        load: () => import("./check.ts"),
+      },
+      {
+        name: "audit",
+        summary: "show, follow and verify the audit log",
+        load: () => import("./audit.ts"),
+      },
+      { name: "config", summary: "the JSON Schema of purser.yaml", load: () => import("./config.ts") },
+      { name: "health", summary: "say whether the node or agent here has its files in place" },
+    ],
+  },
+]

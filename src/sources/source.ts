@@ -1,0 +1,21 @@
+import type { Secret } from "../base/secret.ts"
+
+/**
+ * A source is where secrets come from. It reads what is asked for by name and
+ * keeps nothing; which app may ask for what is decided elsewhere.
+ */
+export interface Source {
+  readonly kind: SourceKind
+  /**
+   * Null when the source does not have it. `name` is what the source calls it: for
+   * a pattern `quotes/*` over a directory, the part after `quotes/`.
+   * Throws `ERR_SOURCE`, `ERR_SECRET_TOO_LARGE` or `ERR_STORE`.
+   */
+  read(name: string, signal: AbortSignal): Promise<Secret | null>
+  /** Every name that it has now, sorted. Only sources that hold many. */
+  list?(signal: AbortSignal): Promise<string[]>
+  /** Tells what may have changed, by name, or undefined for anything. Only sources that can be watched. */
+  watch?(onChange: (name?: string) => void): Promise<AsyncDisposable>
+}
+
+export type SourceKind = "store" | "file" | "dir" | "env" | "exec" | "age"
