@@ -1,0 +1,35 @@
+import { version } from "../base/version.ts"
+
+/**
+ * Entry of `purser`. It finds out which command is called and loads that one
+ * alone: `--version` is answered before anything is loaded, `node` and `health`
+ * start without commander and without any package. How a command is written is
+ * told in `command.ts`; `commands.ts` lists them all.
+ */
+
+void start(process.argv.slice(2))
+
+async function start(words: readonly string[]): Promise<void> {
+  // These two know their help themselves.
+  const argv = (
+    words[0] === "help" && /^(?:node|health)$/.test(words[1] ?? "") ? [words[1], "--help"] : words
+  ) as readonly string[]
+  const [first] = argv
+  if (argv.length === 1 && (first === "--version" || first === "-V")) {
+    process.stdout.write(`${version}\n`)
+    return
+  }
+  let code: number
+  if (first === "node") {
+    const { main } = await import("./node.ts")
+    code = await main(argv.slice(1), process.env)
+  } else if (first === "health") {
+    const { main } = await import("./health.ts")
+    code = await main(argv.slice(1), process.env)
+  } else {
+    const { main } = await import("./program.ts")
+    code = await main(argv, process)
+  }
+  // What a command left open (a socket being torn down, a password prompt's stdin) must not keep the process.
+  process.exit(code)
+}

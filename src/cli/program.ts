@@ -1,0 +1,182 @@
+import { Command, CommanderError, Option } from "commander"
+import { PurserError, errorKinds } from "../base/errors.ts"
+import { createLog } from "../base/log.ts"
+import { version } from "../base/version.ts"
+import type { Action, Context } from "./command.ts"
+import { groups, type CommandEntry } from "./commands.ts"
+import { createOutput } from "./output.ts"
+import { reportError } from "./report-error.ts"
+
+/** All commands but `node` and `health`: finds the one that is called, loads it, runs it, and reports its error. */
+
+/** Resolves with the exit code. */
+export async function main(argv: readonly string[], process: NodeJS.Process): Promise<number> {
+  const { stdin, stdout, stderr, env } = process
+  const stop = new AbortController()
+  let signalCode: number | undefined
+  const onSignal = (signal: NodeJS.Signals): void => {
+    const code = signal === "SIGINT" ? 130 : 143
+    if (signalCode !== undefined) process.exit(code)
+    signalCode = code
+    stop.abort(new DOMException(`stopped by ${signal}`, "AbortError"))
+  }
+  process.on("SIGINT", onSignal).on("SIGTERM", onSignal)
+  // Whoever reads us may stop reading (`purser nodes ls | head -1`): that is no error.
+  stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error
+    process.exit(0)
+  })
+  // Nobody is left to be told anything.
+  stderr.on("error", () => {})
+
+  let exitCode = 0
+  const action: Action =
+    (run) =>
+    async (...args) => {
+      const command = args.pop() as Command
+      args.pop() // the command's own options, without those that stand before its name
+      const {
+        state,
+        config,
+        json = false,
+        verbose = false,
+        ...options
+      } = command.optsWithGlobals<CommonOptions>()
+      const context: Context = {
+        env,
+        stdin,
+        output: createOutput({ stdout, stderr, env, json }),
+        log: createLog(stderr, { json, level: verbose ? "debug" : "info", name: "purser" }),
+        signal: stop.signal,
+        state,
+        config,
+        json,
+        verbose,
+      }
+      // The options and arguments are what the command itself declared.
+      const result = await run(context, options as never, ...(args as never))
+      if (typeof result === "number") exitCode = result
+    }
+
+  try {
+    const program = await buildProgram(argv, action, process)
+    await program.parseAsync([...argv], { from: "user" })
+    return exitCode
+  } catch (error) {
+    if (signalCode !== undefined && isAbort(error)) return signalCode
+    if (error instanceof CommanderError) {
+      if (error.exitCode === 0) return 0
+      // A command that lacks its subcommand: its help went to stderr.
+      if (error.code === "commander.help") return errorKinds.ERR_USAGE.exit
+    }
+    const json = argv.includes("--json")
+    const verbose = argv.includes("--verbose") || argv.includes("-v")
+    return reportError(asUsageError(error, argv), { stderr, json, verbose })
+  }
+}
+
+interface CommonOptions {
+  state?: string
+  config?: string
+  json?: boolean
+  verbose?: boolean
+}
+
+const commonOptions = [
+  new Option("--state <dir>", "state directory (or PURSER_STATE)"),
+  new Option("--config <file>", "configuration file (default: ./purser.yaml, if there is one)"),
+  new Option("--json", "one JSON object a line"),
+  new Option("-v, --verbose", "say more"),
+]
+
+async function buildProgram(
+  argv: readonly string[],
+  action: Action,
+  { stdout, stderr }: Pick<NodeJS.Process, "stdout" | "stderr">,
+): Promise<Command> {
+  const program = new Command("purser")
+    .description("Gets secrets into running containers, and leaves no plaintext on the way.")
+    .version(version, "-V, --version", "print the version")
+    .helpOption("-h, --help", "print this text")
+    .helpCommand("help [command]", "the help of a command")
+    .showSuggestionAfterError(true)
+    .exitOverride()
+    // Errors are written by reportError, in one way for all.
+    .configureOutput({
+      writeOut: (text) => stdout.write(text),
+      writeErr: (text) => stderr.write(text),
+      outputError: () => {},
+    })
+  const words = commandWords(argv)
+  if (words[0] === "node" || words[0] === "health") {
+    throw new PurserError("ERR_USAGE", `the options of ${words[0]} come after its name`, {
+      hint: `see \`purser ${words[0]} --help\``,
+    })
+  }
+  for (const { title, commands } of groups) {
+    for (const entry of commands) {
+      const command = program.command(entry.name).summary(entry.summary).description(sentence(entry.summary))
+      command.helpGroup(title)
+      if (entry.alias !== undefined) command.alias(entry.alias)
+      if (words[0] !== undefined && [entry.name, entry.alias].includes(words[0]))
+        await load(entry, command, action, words.slice(1))
+    }
+  }
+  addCommonOptions(program)
+  return program
+}
+
+/** Has the entry's file define its command, or that of the entry below it which is called. */
+async function load(
+  entry: CommandEntry,
+  command: Command,
+  action: Action,
+  words: readonly string[],
+): Promise<void> {
+  const called = entry.below?.find(({ name }) => name === words[0])
+  // The order of the help: what the file defines, then what has files of its own.
+  if (called === undefined && entry.load !== undefined) (await entry.load()).define(command, action)
+  for (const below of entry.below ?? []) {
+    const child = command.command(below.name).summary(below.summary).description(sentence(below.summary))
+    if (below === called) await load(below, child, action, words.slice(1))
+  }
+}
+
+/** The first words that are neither options nor their values: `--state /s nodes ls` → nodes, ls. `help x` is `x`. */
+function commandWords(argv: readonly string[]): string[] {
+  const words: string[] = []
+  for (let index = 0; index < argv.length && words.length < 2; index++) {
+    const word = argv[index] ?? ""
+    if (word === "--state" || word === "--config") index++
+    else if (!word.startsWith("-") && word !== "help") words.push(word)
+  }
+  return words
+}
+
+function addCommonOptions(command: Command): void {
+  const taken = new Set(command.options.map(({ long }) => long))
+  for (const option of commonOptions) if (!taken.has(option.long)) command.addOption(option)
+  for (const child of command.commands) addCommonOptions(child)
+}
+
+function sentence(text: string): string {
+  return `${text.slice(0, 1).toUpperCase()}${text.slice(1)}.`
+}
+
+function isAbort(error: unknown): boolean {
+  return error instanceof Error && (error.name === "AbortError" || isAbort(error.cause))
+}
+
+/** Commander's own complaints in our form. */
+function asUsageError(error: unknown, argv: readonly string[]): unknown {
+  if (!(error instanceof CommanderError)) return error
+  const word = error.code === "commander.unknownCommand" ? undefined : commandWords(argv)[0]
+  const see = `see \`purser ${word === undefined ? "" : `${word} `}--help\``
+  const [message = "", ...rest] = error.message.replace(/^error: /, "").split("\n")
+  const nearest = /\(Did you mean (?:one of )?(.*?)\?\)/.exec(rest.join(" "))?.[1]
+  // What was too much is not repeated: it may be a secret that somebody meant to give this way.
+  const shown = message.replace(/(\. Expected .* but got \d+).*$/, "$1")
+  return new PurserError("ERR_USAGE", shown.replace(/\.$/, "").replaceAll("'", '"'), {
+    hint: nearest === undefined ? see : `did you mean ${nearest}? ${see}`,
+  })
+}
