@@ -71,18 +71,20 @@ export class AllowList {
       this.#resolved.set(name, { addresses, untilMs: this.#now() + forMs })
     }
     // Remembered before it is known, so that a flood of connections asks once.
-    const addresses = Promise.resolve(name).then(this.#resolve).then(
-      (found) => {
-        const list = new BlockList()
-        for (const address of found) addAddress(list, address)
-        return list
-      },
-      () => {
-        const nobody = new BlockList()
-        remember(Promise.resolve(nobody), failureMs)
-        return nobody
-      },
-    )
+    const addresses = Promise.resolve(name)
+      .then(this.#resolve)
+      .then(
+        (found) => {
+          const list = new BlockList()
+          for (const address of found) addAddress(list, address)
+          return list
+        },
+        () => {
+          const nobody = new BlockList()
+          remember(Promise.resolve(nobody), failureMs)
+          return nobody
+        },
+      )
     remember(addresses, cacheMs)
     return addresses
   }

@@ -5,6 +5,7 @@ import { FrameReader, FrameWriter } from "./frames.ts"
 import { inspectPeer, rejections, type Peer } from "./gate.ts"
 import type { Identity } from "./identity.ts"
 import { defaultLimits, type ChannelLimits } from "./limits.ts"
+import { KnownKeys } from "./known-keys.ts"
 import type { Pin } from "./pin.ts"
 import { connectTls, exporterOf, negotiatedGroup } from "./tls.ts"
 
@@ -76,8 +77,11 @@ export async function connectToNode(options: DialOptions): Promise<AgentChannel>
   }
 }
 
+/** As many as an agent is built for, and half as many again while their containers are replaced. */
+const knownNodes = new KnownKeys(15_000)
+
 function examine(socket: TLSSocket, options: DialOptions): Peer {
-  const peer = inspectPeer(socket)
+  const peer = inspectPeer(socket, knownNodes)
   const place = placeOf(options)
   if (typeof peer === "string") {
     const code = peer === "no-alpn" || peer === "not-tls-1.3" ? "ERR_PROTOCOL" : "ERR_UNTRUSTED"

@@ -47,6 +47,7 @@ export class FrameReader {
   #frames = 0
   #waiter: Waiter | undefined
   #failure: PurserError | undefined
+  #discarding = false
   #closed = false
   #cause: unknown
 
@@ -69,6 +70,7 @@ export class FrameReader {
     if (this.#waiter !== undefined) throw new TypeError("next() is already waiting")
     options.signal?.throwIfAborted()
     if (this.#failure !== undefined) throw this.#failure
+    if (this.#discarding) throw this.#lost()
     try {
       const line = this.#takeLine() ?? (await this.#waitForLine(options))
       const frame = asFrame(parseJson(line, this.#limits.depth, "a frame"))
@@ -80,13 +82,16 @@ export class FrameReader {
     }
   }
 
-  /** Reads and forgets whatever else comes, so that the stream's end is seen. */
+  /** The session is over: reads and forgets whatever else comes, so that the stream's end is seen. */
   discard(): void {
-    this.#fail(new PurserError("ERR_UNREACHABLE", "the session is over"))
+    this.#discarding = true
+    this.#parts = []
+    this.#bufferedBytes = 0
+    this.#stream.resume()
   }
 
   #onData(part: Buffer): void {
-    if (this.#failure !== undefined) return
+    if (this.#discarding) return
     this.#parts.push(part)
     this.#bufferedBytes += part.length
     const waiter = this.#waiter
@@ -113,10 +118,7 @@ export class FrameReader {
 
   #fail(error: PurserError): void {
     this.#failure ??= error
-    this.#parts = []
-    this.#bufferedBytes = 0
-    this.#waiter?.reject(error)
-    this.#stream.resume()
+    this.discard()
   }
 
   #lost(): PurserError {

@@ -1,7 +1,7 @@
-import { createHash } from "node:crypto"
 import type { TLSSocket } from "node:tls"
+import type { KnownKeys } from "./known-keys.ts"
 import { protocol } from "./messages.ts"
-import { pinOfHash, spkiOfCertificate, type Pin } from "./pin.ts"
+import { pinOfHash, type Pin } from "./pin.ts"
 
 /**
  * What stands between a finished TLS handshake and the first byte read or
@@ -35,7 +35,7 @@ export interface Peer {
 }
 
 /** The peer's identity, or why it has none that counts. Whether to trust the pin is the caller's next, equally synchronous step. */
-export function inspectPeer(socket: TLSSocket): Peer | Rejection {
+export function inspectPeer(socket: TLSSocket, known: KnownKeys): Peer | Rejection {
   if (socket.getProtocol() !== "TLSv1.3") return "not-tls-1.3"
   if (socket.alpnProtocol !== protocol) return "no-alpn"
   // A resumed session proves a key that was held some time ago, and shows the dialler no certificate.
@@ -43,8 +43,7 @@ export function inspectPeer(socket: TLSSocket): Peer | Rejection {
   // Only once: at the end that dialled, Node.js gives undefined from the second call on.
   const certificate = socket.getPeerX509Certificate()
   if (certificate === undefined) return "no-certificate"
-  const spki = spkiOfCertificate(certificate)
-  if (spki === undefined) return "wrong-key-type"
-  const spkiSha256 = createHash("sha256").update(spki).digest()
+  const spkiSha256 = known.spkiSha256Of(certificate)
+  if (spkiSha256 === undefined) return "wrong-key-type"
   return { pin: pinOfHash(spkiSha256), spkiSha256 }
 }

@@ -7,6 +7,7 @@ import type { AllowList } from "./allow-list.ts"
 import { FrameReader, FrameWriter } from "./frames.ts"
 import { inspectPeer, rejections, type Peer, type Rejection } from "./gate.ts"
 import type { Identity } from "./identity.ts"
+import { KnownKeys } from "./known-keys.ts"
 import { defaultLimits, type ChannelLimits } from "./limits.ts"
 import { Pending } from "./pending.ts"
 import { samePin, type Pin } from "./pin.ts"
@@ -82,6 +83,7 @@ export function createChannelServer(options: ChannelServerOptions): ChannelServe
   const sessions = new Sessions({ most: limits.sessions, timeoutMs: limits.sessionMs, log })
   const tlsServer = createTlsServer(identity, limits.handshakeMs)
   const tcpServer = createServer({ noDelay: true }, handle)
+  const knownAgents = new KnownKeys(16)
   let closed = false
 
   function handle(socket: Socket): void {
@@ -133,7 +135,7 @@ export function createChannelServer(options: ChannelServerOptions): ChannelServe
   })
 
   function admit(socket: TLSSocket): Peer | Rejection {
-    const peer = inspectPeer(socket)
+    const peer = inspectPeer(socket, knownAgents)
     if (typeof peer === "string") return peer
     // Every pin is compared, so that the time says nothing about which one fits.
     const fits = agentPins.filter((pin) => samePin(pin, peer.pin)).length > 0

@@ -1,4 +1,4 @@
-import { createHmac, hkdfSync } from "node:crypto"
+import { createHmac, createSecretKey, hkdfSync, type KeyObject } from "node:crypto"
 import { sameBytes } from "../base/digest.ts"
 import { isBase64Url32 } from "./base64url.ts"
 
@@ -26,7 +26,7 @@ export function proofOf({ token, exporter, nodeSpkiSha256, agentSpkiSha256, app 
   for (const part of [exporter, nodeSpkiSha256, agentSpkiSha256]) {
     if (part.length !== 32) throw new TypeError("a part of the proof is not 32 bytes")
   }
-  return createHmac("sha256", proofKey(token))
+  return createHmac("sha256", keyFor(token))
     .update(exporter)
     .update(nodeSpkiSha256)
     .update(agentSpkiSha256)
@@ -38,6 +38,20 @@ export function proofOf({ token, exporter, nodeSpkiSha256, agentSpkiSha256, app 
 export function proofKey(token: Uint8Array): Buffer {
   if (token.length !== 32) throw new TypeError("a token is 32 bytes")
   return Buffer.from(hkdfSync("sha256", token, Buffer.alloc(0), "purser/1 node", 32))
+}
+
+/**
+ * One token serves all sessions of its app, and deriving its key costs more than the proof itself. Kept as long as the
+ * token's buffer, and good only while that has the same bytes.
+ */
+const keys = new WeakMap<Uint8Array, { readonly token: Buffer; readonly key: KeyObject }>()
+
+function keyFor(token: Uint8Array): KeyObject {
+  const known = keys.get(token)
+  if (known !== undefined && sameBytes(known.token, token)) return known.key
+  const key = createSecretKey(proofKey(token))
+  keys.set(token, { token: Buffer.from(token), key })
+  return key
 }
 
 /** Whether the `proof` of a hello frame is the one for these. In constant time; null and damaged ones are false. */

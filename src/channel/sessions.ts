@@ -45,14 +45,19 @@ export class Sessions {
       end(new PurserError("ERR_TIMEOUT", `the session took longer than ${timeoutMs} ms`))
     }, timeoutMs)
     this.#open.set(socket, controller)
+    let over = false
     socket.once("close", () => {
       clearTimeout(timer)
       this.#open.delete(socket)
-      controller.abort(new PurserError("ERR_UNREACHABLE", "the connection was lost"))
+      if (!over) controller.abort(new PurserError("ERR_UNREACHABLE", "the connection was lost"))
     })
-    const running = this.#run(channel, () => session(controller.signal)).finally(() => {
-      this.#running.delete(running)
-    })
+    const running = this.#run(channel, async () => {
+      try {
+        await session(controller.signal)
+      } finally {
+        over = true
+      }
+    }).finally(() => this.#running.delete(running))
     this.#running.add(running)
   }
 
