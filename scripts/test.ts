@@ -2,6 +2,7 @@
  * Runs the tests.
  *
  *   node scripts/test.ts [FILE…] [--only PATTERN]   these files, or all; --only picks by title
+ *                        [--timeout SECONDS]        of each file as a whole, so that no test hangs the run
  *   node scripts/test.ts --all                      checks, build, then every test, and none may be skipped
  *
  * Without --all a test whose service is not there (Docker, age, …) is skipped and named at the end. What
@@ -12,20 +13,29 @@ import { globSync } from "node:fs"
 import { availableParallelism } from "node:os"
 import { relative, resolve } from "node:path"
 import { run as runTests } from "node:test"
-import { spec } from "node:test/reporters"
 import { inspect, parseArgs } from "node:util"
 import { removeEverythingOf } from "../test/support/docker.ts"
 import { run } from "./run.ts"
 
 const root = resolve(import.meta.dirname, "..")
+const started = performance.now()
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { all: { type: "boolean", default: false }, only: { type: "string" } },
+  options: {
+    all: { type: "boolean", default: false },
+    only: { type: "string" },
+    timeout: { type: "string" },
+  },
 })
 
+if (values.all) process.env["PURSER_TEST_ALL"] = "1"
+const strict = process.env["PURSER_TEST_ALL"] !== undefined
+const patient = strict || process.env["SLOW"] !== undefined
+const timeoutMs = Number(values.timeout ?? (patient ? 600 : 180)) * 1000
+const verbose = positionals.length > 0
+
 if (values.all) {
-  process.env["PURSER_TEST_ALL"] = "1"
   for (const step of ["check", "build"]) {
     const code = await run(process.execPath, [`scripts/${step}.ts`])
     if (code !== 0) {
@@ -39,14 +49,76 @@ if (values.all) {
 const name = `${process.pid}-${randomBytes(3).toString("hex")}`
 process.env["PURSER_TEST_RUN"] = name
 
-const files = globSync(positionals.length > 0 ? positionals.map(asPattern) : "test/**/*.test.ts", {
-  cwd: root,
-})
+const files = globSync(verbose ? positionals.map(asPattern) : "test/**/*.test.ts", { cwd: root })
   .map((file) => resolve(root, file))
   .sort()
 if (files.length === 0) {
   console.log(`test: no test file fits ${positionals.join(" ")}`)
   process.exit(2)
+}
+
+/** As the runner itself counts them, in its order. */
+const total = { tests: 0, suites: 0, pass: 0, fail: 0, cancelled: 0, skipped: 0, todo: 0 }
+/** Why tests were skipped, and how many for each reason. */
+const leftOut = new Map<string, number>()
+
+const waiting = files.values()
+await Promise.all(
+  Array.from({ length: Math.max(2, availableParallelism()) }, async () => {
+    for (const file of waiting) await runFile(file)
+  }),
+)
+await removeEverythingOf(name)
+
+if (leftOut.size > 0) {
+  console.log("\nleft out:")
+  for (const [why, count] of leftOut) console.log(`  ${count} ${count === 1 ? "test" : "tests"}: ${why}`)
+  if (!strict) console.log("hint: npm run test:all brings every service first, and skips nothing")
+}
+const good = total.pass > 0 && total.fail === 0 && total.cancelled === 0
+const complete = !strict || total.skipped === 0
+if (!complete) console.log("test: here nothing may be skipped")
+console.log()
+for (const [what, count] of Object.entries(total)) console.log(`ℹ ${what} ${count}`)
+console.log(`ℹ duration_ms ${(performance.now() - started).toFixed(3)}`)
+process.exit(good && complete ? 0 : 1)
+
+/**
+ * One file in a process of its own. The runner's own `timeout` is each test's, and a file whose timers or
+ * sockets stay open would never end: so a signal of its own ends the process.
+ */
+async function runFile(file: string): Promise<void> {
+  const events = runTests({
+    files: [file],
+    cwd: root,
+    timeout: timeoutMs * 0.75, // sooner than the signal, so that the test which hangs is named
+    signal: AbortSignal.timeout(timeoutMs),
+    ...(values.only === undefined ? {} : { testNamePatterns: [values.only] }),
+  })
+  const lines: string[] = []
+  for await (const { type, data } of events) {
+    if (type === "test:stdout" || type === "test:stderr") {
+      lines.push(data.message.trimEnd())
+    } else if (type === "test:pass" && data.skip !== undefined && data.skip !== false) {
+      const why = typeof data.skip === "string" && data.skip !== "" ? data.skip : "skipped without a reason"
+      leftOut.set(why, (leftOut.get(why) ?? 0) + 1)
+      if (verbose) lines.push(`  ﹣ ${data.name}: ${why}`)
+    } else if (type === "test:pass" && verbose) {
+      lines.push(`  ✔ ${data.name} (${data.details.duration_ms.toFixed(0)} ms)`)
+    } else if (type === "test:fail") {
+      lines.push(`  ✖ ${data.name}\n${reason(data.details.error).replace(/^/gm, "      ")}`)
+    } else if (type === "test:summary" && data.file === undefined) {
+      const { tests, suites, passed, failed, cancelled, skipped, todo } = data.counts
+      const counts = { tests, suites, pass: passed, fail: failed ?? 0, cancelled, skipped, todo }
+      for (const what of Object.keys(total) as (keyof typeof total)[]) total[what] += counts[what]
+      const aside = skipped > 0 ? `, ${skipped} skipped` : ""
+      const seconds = (data.duration_ms / 1000).toFixed(1)
+      console.log(
+        `${data.success ? "✔" : "✖"} ${relative(root, file)} (${passed} passed${aside}, ${seconds} s)`,
+      )
+      if (!data.success || verbose) for (const line of lines) console.log(line)
+    }
+  }
 }
 
 /** A folder means the tests in it; `src/x/y.ts` means its mirror. */
@@ -58,76 +130,8 @@ function asPattern(argument: string): string {
   return `${path}/**/*.test.ts`
 }
 
-const minutes = values.all || process.env["SLOW"] !== undefined ? 10 : 3
-const events = runTests({
-  files,
-  cwd: root,
-  concurrency: Math.max(2, availableParallelism()),
-  timeout: minutes * 60_000, // of a file as a whole: no test may hang the run
-  ...(values.only === undefined ? {} : { testNamePatterns: [values.only] }),
-})
-
-const verbose = positionals.length > 0
-const reporter = new spec()
-if (verbose) reporter.pipe(process.stdout, { end: false })
-
-/** Why tests were skipped, and how many for each reason. */
-const skipped = new Map<string, number>()
-const output = new Map<string, string[]>()
-let failed = 0
-const summary: string[] = []
-
-for await (const event of events) {
-  // The summary is kept for the end; the reporter would print the failures once more after it.
-  const { type, data } = event
-  if (type === "test:diagnostic" && data.nesting === 0 && data.file === undefined) {
-    summary.push(data.message)
-    continue
-  }
-  if (verbose) reporter.write(event)
-  if (type === "test:stdout" || type === "test:stderr") {
-    output.set(data.file, [...(output.get(data.file) ?? []), data.message])
-  } else if (type === "test:pass") {
-    if (data.skip !== undefined && data.skip !== false) {
-      const why = typeof data.skip === "string" ? data.skip : "skipped without a reason"
-      skipped.set(why, (skipped.get(why) ?? 0) + 1)
-    }
-  } else if (type === "test:fail") {
-    failed++
-    if (!verbose) console.log(failure(data.name, data.file, data.details.error))
-  } else if (type === "test:summary" && data.file !== undefined && !verbose) {
-    const { passed, skipped: left } = data.counts
-    const mark = data.success ? "✔" : "✖"
-    const counts = `${passed} passed${left > 0 ? `, ${left} skipped` : ""}`
-    console.log(`${mark} ${short(data.file)} (${counts}, ${(data.duration_ms / 1000).toFixed(1)} s)`)
-    if (!data.success) console.log((output.get(data.file) ?? []).join(""))
-  }
-}
-if (verbose) reporter.end()
-
-await removeEverythingOf(name)
-
-if (skipped.size > 0) {
-  console.log("\nleft out:")
-  for (const [why, count] of skipped) console.log(`  ${count} ${count === 1 ? "test" : "tests"}: ${why}`)
-  if (!values.all) console.log("hint: npm run test:all brings every service first, and skips nothing")
-}
-const count = (what: string) =>
-  Number(summary.find((line) => line.startsWith(`${what} `))?.split(" ")[1] ?? Number.NaN)
-const bad = failed > 0 || count("fail") !== 0 || count("cancelled") !== 0 || !(count("pass") > 0)
-const incomplete = values.all && count("skipped") !== 0
-if (incomplete) console.log("test: with --all nothing may be skipped")
-console.log()
-for (const line of summary) console.log(`ℹ ${line}`)
-process.exit(bad || incomplete ? 1 : 0)
-
-function failure(title: string, file: string | undefined, error: Error): string {
-  // The runner wraps what a test threw.
+/** What the test threw, which the runner wraps. */
+function reason(error: Error): string {
   const cause = error.cause ?? error
-  const text = cause instanceof Error ? (cause.stack ?? cause.message) : inspect(cause)
-  return `✖ ${short(file ?? "")}: ${title}\n${text.replace(/^/gm, "    ")}\n`
-}
-
-function short(file: string): string {
-  return relative(root, file)
+  return cause instanceof Error ? (cause.stack ?? cause.message) : inspect(cause)
 }

@@ -1,0 +1,86 @@
+import assert from "node:assert/strict"
+import { execFile } from "node:child_process"
+import { stat, writeFile } from "node:fs/promises"
+import { isBuiltin } from "node:module"
+import { join, resolve } from "node:path"
+import { test } from "node:test"
+import { promisify } from "node:util"
+import { bundleReceiver, deferImports, maximumBytes, writeReceiver } from "../../scripts/bundle.ts"
+import { oldNode, requireService } from "../support/services.ts"
+import { tempDir } from "../support/temp.ts"
+
+const exec = promisify(execFile)
+const entry = resolve(import.meta.dirname, "../../src/cli/receiver.ts")
+
+test("the receiver is one small executable file that imports nothing but node: modules", async (t) => {
+  const file = join(await tempDir(t), "purser-node.mjs")
+  const size = await writeReceiver(entry, file)
+  assert.ok(size < maximumBytes)
+  assert.equal((await stat(file)).mode & 0o777, 0o755)
+  const code = await bundleReceiver(entry)
+  assert.match(code, /^#!\/usr\/bin\/env node\n/)
+  const specifiers = [...code.matchAll(/\bimport\s*\(\s*"([^"]+)"\s*\)/g)].map((match) => match[1] ?? "")
+  assert.ok(specifiers.length > 5)
+  assert.deepEqual(
+    specifiers.filter((name) => !name.startsWith("node:") || !isBuiltin(name)),
+    [],
+  )
+  assert.doesNotMatch(code, /^\s*(?:import|export)\s[^(]|\bimport\s*\(\s*[^"\s]|\brequire\s*\(/m)
+  assert.match((await exec(process.execPath, [file, "--help"])).stdout, /Usage: purser node/)
+})
+
+test("the receiver runs on Node 22.0.0", async (t) => {
+  if (!(await requireService(t, "node22"))) return
+  const file = join(await tempDir(t), "purser-node.mjs")
+  await writeReceiver(entry, file)
+  assert.match((await exec(oldNode(22), [file, "--help"])).stdout, /Usage: purser node/)
+})
+
+test("the receiver tells an older Node which one it needs, and not a SyntaxError", async (t) => {
+  if (!(await requireService(t, "node18"))) return
+  const dir = await tempDir(t)
+  // A name that no Node has: with static imports it would fail before the first line.
+  await writeFile(join(dir, "entry.ts"), 'import { no } from "node:fs"; console.log(no)')
+  const file = join(dir, "out.mjs")
+  for (const source of [entry, join(dir, "entry.ts")]) {
+    await writeReceiver(source, file)
+    await assert.rejects(exec(oldNode(18), [file]), (error: Error & { code: number; stderr: string }) => {
+      assert.equal(error.code, 2)
+      assert.match(
+        error.stderr,
+        /^purser: this is Node 18\.\S+, and this receiver needs Node 22 or later\nhint: .*\n$/,
+      )
+      return true
+    })
+  }
+})
+
+test("a receiver that reaches a package is not built", async (t) => {
+  const dir = await tempDir(t)
+  await writeFile(join(dir, "entry.ts"), 'import { parse } from "not-a-node-module"; console.log(parse)')
+  await assert.rejects(bundleReceiver(join(dir, "entry.ts")), /not-a-node-module/)
+})
+
+test("every form of import is deferred", () => {
+  const imports = [
+    'import "node:a";',
+    'import b from "node:b";',
+    'import { c, d as e } from "node:c/d";',
+    'import f, { g as h } from "node:f";',
+    'import * as i from "node:i";',
+  ]
+  assert.equal(
+    deferImports([...imports, "run();", "export {};"].join("\n")),
+    [
+      'await import("node:a");',
+      'const { default: b } = await import("node:b");',
+      'const { c, d: e } = await import("node:c/d");',
+      'const { default: f, g: h } = await import("node:f");',
+      'const i = await import("node:i");',
+      "run();",
+      "",
+    ].join("\n"),
+  )
+  assert.throws(() => deferImports('import yaml from "yaml";'), /would still need: import yaml/)
+  assert.throws(() => deferImports("export { x };"), /would still need: export/)
+})

@@ -1,0 +1,85 @@
+import assert from "node:assert/strict"
+import { execFile } from "node:child_process"
+import { writeFile } from "node:fs/promises"
+import { join, resolve } from "node:path"
+import { test, type TestContext } from "node:test"
+import { tempDir } from "../support/temp.ts"
+
+const runner = resolve(import.meta.dirname, "../../scripts/test.ts")
+
+interface Outcome {
+  readonly code: number
+  readonly lines: string[]
+}
+
+/** Runs the runner on a test file of this content. */
+async function outcome(t: TestContext, content: string, all = false, args: string[] = []): Promise<Outcome> {
+  const file = join(await tempDir(t), "sample.test.ts")
+  await writeFile(file, `import { test } from "node:test"\n${content}\n`)
+  const { PURSER_TEST_ALL: _all, NODE_TEST_CONTEXT: _context, ...env } = process.env
+  const { promise, resolve: done } = Promise.withResolvers<Outcome>()
+  execFile(
+    process.execPath,
+    [runner, file, ...args],
+    { env: all ? { ...env, PURSER_TEST_ALL: "1" } : env },
+    (error, stdout) => done({ code: Number(error?.code ?? 0), lines: stdout.trimEnd().split("\n") }),
+  )
+  return promise
+}
+
+/** The summary's lines, which must be the last. */
+function summary({ lines }: Outcome): Record<string, string> {
+  const last = lines.slice(-8).map((line) => /^ℹ (\w+) ([\d.]+)$/.exec(line))
+  return Object.fromEntries(last.map((match) => [match?.[1], match?.[2]]))
+}
+
+test("ends with the runner's summary, and with 0 when all passed", async (t) => {
+  const result = await outcome(t, 'test("a", () => {}); test("b", () => {})')
+  assert.equal(result.code, 0)
+  const { tests, pass, fail, skipped } = summary(result)
+  assert.deepEqual({ tests, pass, fail, skipped }, { tests: "2", pass: "2", fail: "0", skipped: "0" })
+})
+
+test("ends with 1 when a test failed, or the file cannot be loaded", async (t) => {
+  const failing = await outcome(t, 'test("a", () => { throw new Error("the reason") })')
+  assert.equal(failing.code, 1)
+  assert.equal(summary(failing)["fail"], "1")
+  assert.ok(failing.lines.some((line) => line.includes("the reason")))
+  assert.equal((await outcome(t, 'import "./missing.ts"')).code, 1)
+})
+
+test("names what was left out and why", async (t) => {
+  const result = await outcome(
+    t,
+    'test("a", (t) => t.skip("needs docker: it is not installed")); test("b", () => {})',
+  )
+  assert.equal(result.code, 0)
+  assert.ok(result.lines.includes("  1 test: needs docker: it is not installed"), result.lines.join("\n"))
+})
+
+test("a skipped test is a failure where nothing may be skipped", async (t) => {
+  const result = await outcome(t, 'test("a", { skip: true }, () => {}); test("b", () => {})', true)
+  assert.equal(result.code, 1)
+  assert.equal(summary(result)["skipped"], "1")
+})
+
+test("no test at all is a failure", async (t) => {
+  assert.equal((await outcome(t, 'test("a", { skip: true }, () => {})')).code, 1)
+})
+
+test("a test that hangs fails by its name, and its process is ended", async (t) => {
+  const hanging = 'test("waits", () => new Promise(() => setInterval(() => {}, 1000)))'
+  const result = await outcome(t, hanging, false, ["--timeout=4"])
+  assert.equal(result.code, 1)
+  assert.equal(summary(result)["pass"], "0")
+  assert.ok(result.lines.some((line) => line.includes("✖ waits")))
+})
+
+test("a file that never ends is ended, and counts as failed", async (t) => {
+  const spinning = 'test("passes", () => {}); test("spins", () => { for (;;); })'
+  assert.equal((await outcome(t, spinning, false, ["--timeout=1"])).code, 1)
+  const open = await outcome(t, 'test("passes", () => {}); setInterval(() => {}, 1000)', false, [
+    "--timeout=1",
+  ])
+  assert.equal(open.code, 1)
+})
