@@ -38,14 +38,19 @@ export function parseAppName(text: string): string {
   })
 }
 
-/** A grant is a secret's name, or a name with a trailing `/*` for everything below it. */
+/** A grant is a secret's name, a name with a trailing `/*` for everything below it, or `*` for everything. */
 export function isGrant(text: string): boolean {
-  return isSecretName(text.endsWith("/*") ? text.slice(0, -2) : text)
+  return text === "*" || isSecretName(text.endsWith("/*") ? text.slice(0, -2) : text)
+}
+
+/** Whether a grant is a pattern, so that names covered by it have to be looked for. */
+export function isPattern(grant: string): boolean {
+  return grant === "*" || grant.endsWith("/*")
 }
 
 /** Whether a grant (or a pattern of the `secrets:` table) covers this name. */
 export function grantCovers(grant: string, name: string): boolean {
-  return grant.endsWith("/*") ? name.startsWith(grant.slice(0, -1)) : grant === name
+  return isPattern(grant) ? name.startsWith(grant.slice(0, -1)) : grant === name
 }
 
 /** Text that somebody else wrote, shortened and escaped, for a message of ours. */

@@ -1,6 +1,23 @@
-import type { AppConfig, TrustMode } from "../agent/config.ts"
-import type { ChannelLimits } from "../channel/limits.ts"
-import type { SourcesConfig } from "../sources/schema.ts"
+import { stringify } from "yaml"
+import { z } from "zod"
+import { appSchema, resolveApp, type AppConfig, type TrustMode } from "../agent/config.ts"
+import { nodeFromFlag } from "../agent/node-spec.ts"
+import { checkConfig, deepFreeze, parseConfig } from "../base/config-file.ts"
+import { PurserError, reasonOf } from "../base/errors.ts"
+import { grantCovers, isAppName, isPattern, parseAppName, parseSecretName } from "../base/names.ts"
+import { nearest } from "../base/nearest.ts"
+import { configPath } from "../base/path.ts"
+import { hardSecretBytes, resolveLimits, type ChannelLimits } from "../channel/limits.ts"
+import {
+  duration,
+  resolveSecrets,
+  resolveStore,
+  secretsSchema,
+  storeSchema,
+  type SourcesConfig,
+} from "../sources/schema.ts"
+
+/** `purser.yaml` as a whole: its schema out of the slices of the parts, what it becomes, and the same from flags. */
 
 /** `purser.yaml`, resolved and frozen: the same whether it came from a file, from flags, or from nothing. */
 export interface ResolvedConfig {
@@ -9,6 +26,7 @@ export interface ResolvedConfig {
   /** Absolute. */
   readonly stateDir: string
   readonly sources: SourcesConfig
+  /** No prototype: look up with `Object.hasOwn` or by entries. */
   readonly apps: Readonly<Record<string, AppConfig>>
   /** Between deliveries to a known target. */
   readonly everyMs: number
@@ -22,48 +40,191 @@ export interface ResolvedConfig {
 }
 
 /** What stands in a `purser.yaml`, before anything is resolved. */
-export type PlainConfig = Readonly<Record<string, unknown>>
+export type PlainConfig = z.input<typeof configSchema>
 
-/** The flags of `purser agent` that take the place of a file. */
-export interface ConfigFlags {
-  app: string
-  secrets?: readonly string[]
-  dir?: string
-  nodes?: readonly string[]
-  directory?: string
-  files?: readonly string[]
-  reload?: string
-  requireTmpfs?: boolean
-  trust?: TrustMode
-  pins?: readonly string[]
-  maxNodes?: number
-  requirePq?: boolean
-  every?: string
-  discover?: string
-}
+const pause = duration.refine((ms) => ms >= 1000, {
+  error: "too short",
+  params: { hint: "1s at least" },
+})
 
-/** The plain object that a `purser.yaml` of the same meaning gives. Throws `ERR_USAGE`, `ERR_NAME`. */
-export function configFromFlags(_flags: ConfigFlags): PlainConfig {
-  throw new Error("not written yet")
-}
+const limitsSchema = z
+  .strictObject({
+    secret_bytes: z.int().min(1).max(hardSecretBytes).optional().describe("of one secret; default 1 MiB"),
+    handshake: duration.optional().describe("TCP and TLS; default 10s"),
+    frame: duration.optional().describe("each whole frame; default 30s"),
+    session: duration.optional().describe("a whole session; default 5m"),
+    requests: z.int().min(1).max(1_000_000).optional().describe("in one session; default 1000"),
+    frame_bytes: z
+      .int()
+      .min(1024)
+      .max(1024 * 1024)
+      .optional()
+      .describe("one line; default 65536"),
+    chunk_bytes: z.int().min(1).max(32_768).optional().describe("content in one line; default 32768"),
+    depth: z.int().min(3).max(64).optional().describe("nesting in one line; default 8"),
+    parallel: z.int().min(1).max(10_000).default(64).describe("nodes and directories served at a time"),
+    action: duration.prefault("30s").describe("one action"),
+  })
+  .superRefine((limits, context) => {
+    try {
+      channelLimits(limits)
+    } catch (error) {
+      const hint = error instanceof PurserError ? error.hint : undefined
+      context.addIssue({ code: "custom", message: reasonOf(error), params: { hint } })
+    }
+  })
+  .describe("limits of the channel and of the agent")
 
-/** YAML for `--print-config`; reading it gives the same object. */
-export function printConfig(_config: PlainConfig): string {
-  throw new Error("not written yet")
-}
+export const configSchema = z
+  .strictObject({
+    state: z.string().min(1).optional().describe("state directory; --state and PURSER_STATE win over it"),
+    secrets: secretsSchema.default({}),
+    store: storeSchema.default({}),
+    apps: z
+      .record(
+        z.string().refine(isAppName, {
+          error: "is not a name for an app",
+          params: { hint: "use 1 to 63 of a-z 0-9 -, starting with a letter or digit" },
+        }),
+        appSchema,
+      )
+      .default({})
+      .describe("who gets what"),
+    every: pause.prefault("1h").describe("how often known nodes and directories are brought up to date"),
+    discover: pause.prefault("5m").describe("how often new nodes are looked for"),
+    limits: limitsSchema.prefault({}),
+  })
+  .superRefine((config, context) => {
+    const given = Object.keys(config.secrets)
+    for (const [app, { secrets }] of Object.entries(config.apps)) {
+      for (const [index, name] of secrets.entries()) {
+        if (isPattern(name) || given.some((pattern) => grantCovers(pattern, name))) continue
+        const near = nearest(name, given)
+        const hint =
+          near === undefined
+            ? `add ${name}: store (or another source) to secrets:`
+            : `did you mean "${near}"?`
+        const path = ["apps", app, "secrets", index]
+        context.addIssue({ code: "custom", path, message: `no source gives ${name}`, params: { hint } })
+      }
+    }
+  })
 
 export interface ResolveOptions {
   /** Absolute; undefined for flags. */
   file: string | undefined
   /** Absolute; relative paths are relative to it. */
   directory: string
-  /** Wins over the file's `state:`. */
+  /** Absolute; wins over the file's `state:`. */
   stateDir: string | undefined
   /** Where neither says it. */
   defaultStateDir: string
 }
 
+/** `name` is how messages call the file. Throws `ERR_CONFIG`. */
+export function resolveConfigText(text: string, name: string, options: ResolveOptions): ResolvedConfig {
+  return resolve(parseConfig(text, name, configSchema).value, options)
+}
+
 /** Throws `ERR_CONFIG`. */
-export function resolveConfig(_config: PlainConfig, _options: ResolveOptions): ResolvedConfig {
-  throw new Error("not written yet")
+export function resolveConfig(config: PlainConfig, options: ResolveOptions): ResolvedConfig {
+  return resolve(checkConfig(config, configSchema).value, options)
+}
+
+function resolve(config: z.output<typeof configSchema>, options: ResolveOptions): ResolvedConfig {
+  const { file, directory, stateDir, defaultStateDir } = options
+  const limits = channelLimits(config.limits)
+  const apps = Object.create(null) as Record<string, AppConfig>
+  for (const [name, app] of Object.entries(config.apps)) apps[name] = resolveApp(name, app, directory)
+  return deepFreeze({
+    file,
+    stateDir:
+      stateDir ?? (config.state === undefined ? defaultStateDir : configPath(config.state, directory)),
+    sources: {
+      secrets: resolveSecrets(config.secrets, directory),
+      store: resolveStore(config.store, directory),
+      secretBytes: limits.secretBytes,
+    },
+    apps,
+    everyMs: config.every,
+    discoverMs: config.discover,
+    limits,
+    parallel: config.limits.parallel,
+    actionMs: config.limits.action,
+  })
+}
+
+function channelLimits(limits: z.output<typeof limitsSchema>): ChannelLimits {
+  const { secret_bytes, handshake, frame, session, requests, frame_bytes, chunk_bytes, depth } = limits
+  return resolveLimits({
+    ...(secret_bytes === undefined ? {} : { secretBytes: secret_bytes }),
+    ...(handshake === undefined ? {} : { handshakeMs: handshake }),
+    ...(frame === undefined ? {} : { frameMs: frame }),
+    ...(session === undefined ? {} : { sessionMs: session }),
+    ...(requests === undefined ? {} : { requests }),
+    ...(frame_bytes === undefined ? {} : { frameBytes: frame_bytes }),
+    ...(chunk_bytes === undefined ? {} : { chunkBytes: chunk_bytes }),
+    ...(depth === undefined ? {} : { depth }),
+  })
+}
+
+/** The flags of `purser agent` that take the place of a file; durations, file lines and so on as text. */
+export interface ConfigFlags {
+  app: string
+  secrets?: readonly string[] | undefined
+  dir?: string | undefined
+  /** `HOST[:PORT]`, `dns:NAME[:PORT]`, `srv:NAME`, `flux:APP[:PORT]`. */
+  nodes?: readonly string[] | undefined
+  directory?: string | undefined
+  files?: readonly string[] | undefined
+  reload?: string | undefined
+  requireTmpfs?: boolean | undefined
+  actions?: readonly string[] | undefined
+  trust?: TrustMode | undefined
+  pins?: readonly string[] | undefined
+  maxNodes?: number | undefined
+  requirePq?: boolean | undefined
+  every?: string | undefined
+  discover?: string | undefined
+}
+
+/** The plain object that a `purser.yaml` of the same meaning gives. Throws `ERR_USAGE`, `ERR_NAME`. */
+export function configFromFlags(flags: ConfigFlags): PlainConfig {
+  const { secrets = [], dir } = flags
+  if (secrets.length === 0 && dir === undefined) {
+    throw new PurserError("ERR_USAGE", `nothing is granted to ${parseAppName(flags.app)}`, {
+      hint: "name secrets by --secret NAME, or a whole directory by --dir DIR, or write a purser.yaml",
+    })
+  }
+  const names = secrets.map(parseSecretName)
+  const sources = Object.fromEntries(names.map((name) => [name, "store" as const]))
+  return withoutUndefined({
+    secrets: { ...sources, ...(dir === undefined ? {} : { "*": { dir } }) },
+    apps: {
+      [parseAppName(flags.app)]: withoutUndefined({
+        secrets: [...names, ...(dir === undefined ? [] : ["*"])],
+        actions: flags.actions,
+        trust: flags.trust,
+        pins: flags.pins,
+        max_nodes: flags.maxNodes,
+        require_pq: flags.requirePq,
+        nodes: flags.nodes?.map(nodeFromFlag),
+        directory: flags.directory,
+        files: flags.files,
+        reload: flags.reload,
+        require_tmpfs: flags.requireTmpfs,
+      }),
+    },
+    every: flags.every,
+    discover: flags.discover,
+  }) as PlainConfig
+}
+
+/** YAML for `--print-config`; reading it gives the same object. */
+export function printConfig(config: PlainConfig): string {
+  return stringify(config, { lineWidth: 0 })
+}
+
+function withoutUndefined(object: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined))
 }

@@ -98,7 +98,7 @@ async function buildProgram(
     .description("Gets secrets into running containers, and leaves no plaintext on the way.")
     .version(version, "-V, --version", "print the version")
     .helpOption("-h, --help", "print this text")
-    .helpCommand("help [command]", "the help of a command")
+    .configureHelp({ subcommandTerm: (command) => [command.name(), ...command.aliases()].join(", ") })
     .showSuggestionAfterError(true)
     .exitOverride()
     // Errors are written by reportError, in one way for all.
@@ -122,6 +122,8 @@ async function buildProgram(
         await load(entry, command, action, words.slice(1))
     }
   }
+  const help = new Command("help").argument("[command]").summary("print the help of a command")
+  program.addHelpCommand(help.helpGroup(groups.at(-1)?.title ?? ""))
   addCommonOptions(program)
   return program
 }
