@@ -43,11 +43,10 @@ export function nothing(): Buffer {
 
 /** From its dotted form, `1.2.840.10045.4.3.2`. */
 export function oid(dotted: string): Buffer {
-  const [first = Number.NaN, second = Number.NaN, ...rest] = dotted.split(".").map(Number)
-  const arcs = [first * 40 + second, ...rest]
-  if (!arcs.every(Number.isSafeInteger) || arcs.some((arc) => arc < 0)) {
+  if (!/^[0-2]\.\d{1,9}(\.\d{1,9})*$/.test(dotted))
     throw new TypeError(`${dotted} is not an object identifier`)
-  }
+  const [first = 0, second = 0, ...rest] = dotted.split(".").map(Number)
+  const arcs = [first * 40 + second, ...rest]
   return element(tags.oid, Buffer.from(arcs.flatMap(base128)))
 }
 

@@ -94,19 +94,20 @@ export class FrameReader {
     if (this.#discarding) return
     this.#parts.push(part)
     this.#bufferedBytes += part.length
-    const waiter = this.#waiter
-    if (waiter !== undefined) {
-      try {
-        const line = this.#takeLine()
-        if (line === undefined) waiter.begun()
-        else waiter.resolve(line)
-      } catch (error) {
-        waiter.reject(error)
-      }
-    }
+    if (this.#waiter !== undefined) this.#serve(this.#waiter)
     if (this.#bufferedBytes >= this.#limits.frameBytes && !this.#paused) {
       this.#paused = true
       this.#stream.pause()
+    }
+  }
+
+  #serve(waiter: Waiter): void {
+    try {
+      const line = this.#takeLine()
+      if (line === undefined) waiter.begun()
+      else waiter.resolve(line)
+    } catch (error) {
+      waiter.reject(error)
     }
   }
 
@@ -134,35 +135,42 @@ export class FrameReader {
   async #waitForLine({ signal, timeoutMs = this.#limits.frameMs }: NextOptions): Promise<Buffer> {
     if (this.#closed) throw this.#lost()
     const { frameMs } = this.#limits
-    let timer: NodeJS.Timeout | undefined
-    let onAbort: (() => void) | undefined
-    try {
-      return await new Promise<Buffer>((resolve, reject) => {
-        const start = (limitMs: number): void => {
-          timer = setTimeout(() => reject(tooSlow(limitMs)), limitMs)
-        }
-        let endMs = performance.now() + timeoutMs
-        const begun = (): void => {
-          const frameEndMs = performance.now() + frameMs
-          if (frameEndMs >= endMs) return
-          // Once only: bytes that trickle in do not move the end again, since it can only come nearer.
-          endMs = frameEndMs
-          clearTimeout(timer)
-          start(frameMs)
-        }
-        start(timeoutMs)
-        if (this.#bufferedBytes > 0) begun()
-        if (signal !== undefined) {
-          onAbort = () => reject(signal.reason as Error)
-          signal.addEventListener("abort", onAbort, { once: true })
-        }
-        this.#waiter = { resolve, reject, begun }
-      })
-    } finally {
+    const { promise, resolve, reject } = Promise.withResolvers<Buffer>()
+    let timer: NodeJS.Timeout
+    const onAbort = (): void => waiter.reject(signal?.reason)
+    // At once, not when the promise is seen: the next part may come before that, and its line is for the next call.
+    const over = (): void => {
       this.#waiter = undefined
       clearTimeout(timer)
-      if (onAbort !== undefined) signal?.removeEventListener("abort", onAbort)
+      signal?.removeEventListener("abort", onAbort)
     }
+    const start = (limitMs: number): void => {
+      timer = setTimeout(() => waiter.reject(tooSlow(limitMs)), limitMs)
+    }
+    let endMs = performance.now() + timeoutMs
+    const waiter: Waiter = {
+      resolve(line) {
+        over()
+        resolve(line)
+      },
+      reject(error) {
+        over()
+        reject(error as Error)
+      },
+      begun() {
+        const frameEndMs = performance.now() + frameMs
+        // The end can only come nearer: bytes that trickle in do not move it away.
+        if (frameEndMs >= endMs) return
+        endMs = frameEndMs
+        clearTimeout(timer)
+        start(frameMs)
+      },
+    }
+    start(timeoutMs)
+    if (this.#bufferedBytes > 0) waiter.begun()
+    signal?.addEventListener("abort", onAbort, { once: true })
+    this.#waiter = waiter
+    return await promise
   }
 
   /** The next whole line without its newline, or undefined. Throws `ERR_LIMIT`. */

@@ -1,0 +1,104 @@
+import assert from "node:assert/strict"
+import { createHash, createPublicKey, generateKeyPairSync, sign, X509Certificate } from "node:crypto"
+import { test } from "node:test"
+import fc from "fast-check"
+import * as der from "../../src/base/der.ts"
+import { createIdentity } from "../../src/channel/identity.ts"
+import { KnownKeys } from "../../src/channel/known-keys.ts"
+import { isPin, parsePin, pinOfCertificate, pinOfSpki, samePin, type Pin } from "../../src/channel/pin.ts"
+import { numRuns, purserError } from "./support.ts"
+
+test("a pin is sha256: and the base64url of the SHA-256 of the SPKI", () => {
+  const { certificatePem, pin, spkiSha256 } = createIdentity()
+  const spki = createPublicKey(certificatePem).export({ type: "spki", format: "der" })
+  const hash = createHash("sha256").update(spki).digest()
+  assert.deepEqual(spkiSha256, hash)
+  assert.equal(pin, `sha256:${hash.toString("base64url")}`)
+  assert.equal(pinOfSpki(spki), pin)
+  assert.equal(pinOfCertificate(certificatePem), pin)
+  assert.equal(pinOfCertificate(new X509Certificate(certificatePem).raw), pin)
+})
+
+test("a certificate with a key other than P-256 has no pin", () => {
+  for (const { privateKey, publicKey } of [
+    generateKeyPairSync("ec", { namedCurve: "P-384" }),
+    generateKeyPairSync("ec", { namedCurve: "brainpoolP256r1" }),
+    generateKeyPairSync("rsa", { modulusLength: 2048 }),
+  ]) {
+    const isEc = privateKey.asymmetricKeyType === "ec"
+    const algorithm = der.sequence(
+      der.oid(isEc ? "1.2.840.10045.4.3.2" : "1.2.840.113549.1.1.11"),
+      ...(isEc ? [] : [der.nothing()]),
+    )
+    const name = der.sequence()
+    const validity = der.sequence(der.time(new Date(0)), der.time(new Date()))
+    const spki = publicKey.export({ type: "spki", format: "der" })
+    const body = der.sequence(der.integer(1), algorithm, name, validity, name, spki)
+    const certificate = der.sequence(body, algorithm, der.bitString(sign("sha256", body, privateKey)))
+    assert.throws(() => pinOfCertificate(certificate), purserError("ERR_IDENTITY", /P-256/))
+    assert.equal(new KnownKeys(1).spkiSha256Of(new X509Certificate(certificate)), undefined)
+  }
+  assert.throws(
+    () => pinOfCertificate(Buffer.from("nonsense")),
+    purserError("ERR_IDENTITY", /not a certificate/),
+  )
+})
+
+test("every 32 bytes make a pin, and only the canonical spelling is one", () => {
+  fc.assert(
+    fc.property(
+      fc.uint8Array({ minLength: 32, maxLength: 32 }),
+      fc.nat({ max: 50 }),
+      fc.string({ maxLength: 1 }),
+      (bytes, at, c) => {
+        const pin = `sha256:${Buffer.from(bytes).toString("base64url")}`
+        assert.ok(isPin(pin))
+        assert.equal(parsePin(pin), pin)
+        const changed = pin.slice(0, at) + c + pin.slice(at + 1)
+        const decoded = Buffer.from(changed.slice(7), "base64url")
+        const isStill = decoded.length === 32 && `sha256:${decoded.toString("base64url")}` === changed
+        assert.equal(isPin(changed), isStill)
+      },
+    ),
+    { numRuns },
+  )
+})
+
+test("refuses what is no pin", () => {
+  const good = createIdentity().pin
+  for (const text of [
+    "",
+    "sha256:",
+    good.slice(0, -1),
+    `${good}A`,
+    good.slice(7),
+    ` ${good}`,
+    good.replace("sha256", "sha512"),
+    `${good.slice(0, -1)}B`,
+  ]) {
+    assert.throws(() => parsePin(text), purserError("ERR_ENROLMENT"), text)
+  }
+  assert.equal(isPin(undefined), false)
+})
+
+test("compares pins", () => {
+  const [a, b] = [createIdentity().pin, createIdentity().pin]
+  assert.ok(samePin(a, a.slice() as Pin))
+  assert.ok(!samePin(a, b))
+})
+
+test("known keys: the same certificate is looked into once, and no more are held than asked for", () => {
+  const known = new KnownKeys(2)
+  const identities = [createIdentity(), createIdentity(), createIdentity()]
+  const certificates = identities.map(({ certificatePem }) => new X509Certificate(certificatePem))
+  const first = certificates.map((certificate) => known.spkiSha256Of(certificate))
+  assert.deepEqual(
+    first,
+    identities.map(({ spkiSha256 }) => spkiSha256),
+  )
+  const again = certificates.map((certificate) => known.spkiSha256Of(certificate))
+  assert.deepEqual(again, first)
+  // The third pushed the first out, which then pushed the second out, and so on: none is the same object.
+  assert.ok(again.every((hash, index) => hash !== first[index]))
+  assert.equal(known.spkiSha256Of(certificates[2] as X509Certificate), again[2])
+})

@@ -1,0 +1,130 @@
+import { once } from "node:events"
+import { connect, type Socket } from "node:net"
+import { duplexPair, type Duplex } from "node:stream"
+import type { TestContext } from "node:test"
+import * as tls from "node:tls"
+import { PurserError } from "../../src/base/errors.ts"
+import { FrameReader, FrameWriter } from "../../src/channel/frames.ts"
+import type { Rejection } from "../../src/channel/gate.ts"
+import { createIdentity, type Identity } from "../../src/channel/identity.ts"
+import { resolveLimits, type ChannelLimits } from "../../src/channel/limits.ts"
+import { createChannelServer, type ChannelServerOptions, type NodeChannel } from "../../src/channel/listen.ts"
+
+/** Runs of a property: `SLOW=1` for depth. */
+export const numRuns = process.env["SLOW"] === undefined ? 200 : 10_000
+
+/** For `assert.rejects` and `assert.throws`: a PurserError with this code, whose message matches. */
+export function purserError(code: string, message: RegExp = /./): (error: unknown) => boolean {
+  return (error) => {
+    if (error instanceof PurserError && error.code === code && message.test(error.message)) return true
+    throw new Error(`expected ${code} ${message}`, { cause: error })
+  }
+}
+
+export interface TestNode {
+  readonly node: Identity
+  readonly agent: Identity
+  readonly port: number
+  /** Every peer that was turned away, in order. */
+  readonly rejected: readonly Rejection[]
+  /** Every session that was begun, in order. */
+  readonly sessions: readonly NodeChannel[]
+  /** Resolves once `count` peers were turned away. */
+  rejections(count: number): Promise<readonly Rejection[]>
+  handle(socket: Socket): void
+  close(): Promise<void>
+}
+
+export type TestNodeOptions = Partial<Omit<ChannelServerOptions, "limits" | "onRejected">> & {
+  limits?: Partial<ChannelLimits>
+}
+
+/** A real node on a free port of the loopback, closed after the test. Its sessions say hello and wait for the end unless told otherwise. */
+export async function startNode(t: TestContext, options: TestNodeOptions = {}): Promise<TestNode> {
+  const agent = createIdentity()
+  const node = options.identity ?? createIdentity()
+  const rejected: Rejection[] = []
+  const sessions: NodeChannel[] = []
+  const waiting: { count: number; resolve: (all: readonly Rejection[]) => void }[] = []
+  const server = createChannelServer({
+    agentPins: [agent.pin],
+    ...options,
+    identity: node,
+    limits: resolveLimits(options.limits),
+    async onSession(channel, signal) {
+      sessions.push(channel)
+      if (options.onSession !== undefined) return await options.onSession(channel, signal)
+      await channel.writer.write({ type: "hello" })
+      await channel.reader.next({ signal }).catch(() => {})
+    },
+    onRejected(reason) {
+      rejected.push(reason)
+      for (const { count, resolve } of waiting) if (rejected.length >= count) resolve(rejected)
+    },
+  })
+  t.after(() => server.close())
+  const { port } = await server.listen({ host: "127.0.0.1", port: 0 })
+  return {
+    node,
+    agent,
+    port,
+    rejected,
+    sessions,
+    rejections: (count) =>
+      new Promise((resolve) => {
+        if (rejected.length >= count) resolve(rejected)
+        else waiting.push({ count, resolve })
+      }),
+    handle: (socket) => server.handle(socket),
+    close: () => server.close(),
+  }
+}
+
+/** What an honest agent offers; an attack changes a part of it. */
+export function honest(identity: Identity): tls.ConnectionOptions {
+  return {
+    key: identity.keyPem,
+    cert: identity.certificatePem,
+    ALPNProtocols: ["purser/1"],
+    rejectUnauthorized: false,
+    minVersion: "TLSv1.3",
+  }
+}
+
+/** Dials with bare node:tls. Resolves when the other end has closed, with all that it had sent. */
+export async function bareDial(port: number, options: tls.ConnectionOptions): Promise<string> {
+  const socket = tls.connect({ host: "127.0.0.1", port, ...options })
+  let received = ""
+  socket.on("data", (part: Buffer) => (received += part.toString()))
+  socket.on("error", () => {})
+  await new Promise<void>((resolve) => socket.once("close", () => resolve()))
+  return received
+}
+
+/** Connects and says nothing. Destroyed after the test. */
+export async function silentStranger(t: TestContext, port: number): Promise<Socket> {
+  const socket = connect({ host: "127.0.0.1", port })
+  socket.on("error", () => {})
+  t.after(() => socket.destroy())
+  await once(socket, "connect")
+  return socket
+}
+
+export interface Ends {
+  readonly reader: FrameReader
+  readonly writer: FrameWriter
+  readonly near: Duplex
+  /** The far end, for bytes as they are. */
+  readonly peer: Duplex
+}
+
+/** A reader and a writer on one end of a connection in memory. */
+export function ends(t: TestContext, limits: Partial<ChannelLimits> = {}): Ends {
+  const [near, peer] = duplexPair()
+  t.after(() => {
+    near.destroy()
+    peer.destroy()
+  })
+  const resolved = resolveLimits(limits)
+  return { reader: new FrameReader(near, resolved), writer: new FrameWriter(near, resolved), near, peer }
+}
