@@ -55,6 +55,7 @@ export const errorKinds = {
   ERR_DELIVERY: { exit: 1, about: "one or more deliveries failed" },
   ERR_AUDIT: { exit: 1, about: "the audit log was changed, cut or torn" },
   ERR_UNHEALTHY: { exit: 1, about: "required files are not in place" },
+  ERR_INTERRUPTED: { exit: 130, about: "somebody ended it before it was done" },
   ERR_INTERNAL: { exit: 70, about: "a defect of Purser; please report it" },
 } as const satisfies Record<string, ErrorKind>
 
@@ -86,6 +87,18 @@ export class PurserError extends Error {
 /** True for a `PurserError`, with this code if one is given. */
 export function isPurserError(error: unknown, code?: ErrorCode): error is PurserError {
   return error instanceof PurserError && (code === undefined || error.code === code)
+}
+
+/** Anything that was thrown, as one of ours: what is not is a defect, or an abort. */
+export function asPurserError(error: unknown): PurserError {
+  if (error instanceof PurserError) return error
+  if (error instanceof Error && error.name === "TimeoutError") {
+    return new PurserError("ERR_TIMEOUT", "the time limit was reached", { cause: error })
+  }
+  if (error instanceof Error && error.name === "AbortError") {
+    return new PurserError("ERR_INTERRUPTED", "interrupted", { cause: error })
+  }
+  return new PurserError("ERR_INTERNAL", reasonOf(error), { cause: error })
 }
 
 /** The `code` of a Node system error (`ENOENT`, `ECONNREFUSED`), or undefined. */

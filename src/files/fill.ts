@@ -1,7 +1,9 @@
 import type { Digest } from "../base/digest.ts"
 import type { Secret } from "../base/secret.ts"
+import { digestOnDisk } from "./content.ts"
 import { pathOf, type FileLine } from "./file-line.ts"
-import { digestOnDisk, installFiles, type FileToInstall, type InstallOptions } from "./install.ts"
+import { installFiles, type FileToInstall, type InstallOptions } from "./install.ts"
+import { runOwedReload } from "./owed.ts"
 
 /**
  * Brings a set of files up to date: asks for each, with the digest of what is in
@@ -59,6 +61,8 @@ export async function fillDirectory(
     directory,
     ...(needsReload ? { reload } : {}),
   })
+  // One that failed earlier, though the content has not changed since.
+  await runOwedReload({ ...rest, directory, files: lines, ...(reload === undefined ? {} : { reload }) })
 
   const files = lines.map((line, index) => ({ line, status: fetched[index]?.status ?? "failed" }))
   const required = files.filter(({ line }) => !line.optional)

@@ -1,0 +1,91 @@
+import { createHash } from "node:crypto"
+import { constants, type Stats } from "node:fs"
+import { lstat, open, type FileHandle } from "node:fs/promises"
+import { join } from "node:path"
+import { sameText, type Digest } from "../base/digest.ts"
+import { PurserError, systemErrorCode } from "../base/errors.ts"
+import type { Secret } from "../base/secret.ts"
+import { openPlace, type Place } from "./place.ts"
+import type { FileLine } from "./file-line.ts"
+
+/** What is at a path now, read without following a link and without waiting for a FIFO's other end. */
+
+const readFlags =
+  constants.O_RDONLY | (process.platform === "win32" ? 0 : constants.O_NOFOLLOW | constants.O_NONBLOCK)
+
+/** The digest of the file that the line means, or null: not there, not a regular file, not readable. */
+export async function digestOnDisk(line: FileLine, directory: string): Promise<Digest | null> {
+  try {
+    await using place = await openPlace(line, directory, { create: false })
+    if (place === null) return null
+    await using current = await openCurrent(place)
+    return current === null ? null : await digestOfHandle(current.handle)
+  } catch (error) {
+    if (error instanceof PurserError) return null
+    throw error
+  }
+}
+
+export interface Current extends AsyncDisposable {
+  readonly handle: FileHandle
+  readonly stats: Stats
+}
+
+/** Null when nothing is there, or it may not be read. Throws `ERR_TARGET` for what is no regular file. */
+export async function openCurrent({ directory, leaf, path }: Place): Promise<Current | null> {
+  const at = join(directory, leaf)
+  try {
+    const before = await lstat(at)
+    if (!before.isFile()) throw notAFile(path, before)
+    const handle = await open(at, readFlags)
+    const stats = await handle.stat()
+    const current: Current = { handle, stats, [Symbol.asyncDispose]: () => handle.close() }
+    if (stats.isFile()) return current
+    await handle.close()
+    throw notAFile(path, stats)
+  } catch (error) {
+    if (["ENOENT", "EACCES"].includes(systemErrorCode(error) ?? "")) return null
+    throw error
+  }
+}
+
+export async function digestOfHandle(handle: FileHandle): Promise<Digest> {
+  const hash = createHash("sha256")
+  const buffer = Buffer.alloc(65_536)
+  for (let position = 0; ;) {
+    const { bytesRead } = await handle.read(buffer, 0, buffer.length, position)
+    if (bytesRead === 0) break
+    hash.update(buffer.subarray(0, bytesRead))
+    position += bytesRead
+  }
+  return `sha256:${hash.digest("hex")}`
+}
+
+/** Reads back what was written, by a descriptor of its own. Throws `ERR_TARGET` when it is not the content. */
+export async function verifyContent(file: string, path: string, content: Secret): Promise<void> {
+  const handle = await open(file, readFlags)
+  try {
+    const { size } = await handle.stat()
+    if (size === content.sizeBytes && sameText(await digestOfHandle(handle), content.digest)) return
+  } finally {
+    await handle.close()
+  }
+  throw new PurserError("ERR_TARGET", `cannot write ${path}: what was read back is not what was written`, {
+    hint: "the disk or its file system is damaged, or somebody else writes there",
+  })
+}
+
+function notAFile(path: string, stats: Stats): PurserError {
+  const kind = stats.isSymbolicLink()
+    ? "a symbolic link"
+    : stats.isDirectory()
+      ? "a directory"
+      : stats.isFIFO()
+        ? "a FIFO"
+        : stats.isSocket()
+          ? "a socket"
+          : "a device"
+  return new PurserError("ERR_TARGET", `cannot write ${path}: ${kind} is there`, {
+    hint: "remove it, or choose another path=",
+  })
+}

@@ -1,0 +1,114 @@
+import { isAbsolute, join, normalize, sep } from "node:path"
+import { PurserError } from "../base/errors.ts"
+import { isSecretName, parseSecretName, quote } from "../base/names.ts"
+
+/**
+ * File lines say which secret goes where, and how: the one syntax for YAML,
+ * container labels, environment variables and `--file`.
+ *
+ *     NAME [path=PATH] [mode=0400] [owner=USER[:GROUP]] [optional]
+ */
+export interface FileLine {
+  readonly name: string
+  /** As written: absolute, or below the base directory. Undefined: the name. */
+  readonly path?: string
+  /** Permission bits, 0 to 0o777. */
+  readonly mode: number
+  /** `USER` or `USER:GROUP`, names or numbers. */
+  readonly owner?: string
+  /** Nobody waits for it. */
+  readonly optional: boolean
+}
+
+export const defaultDirectory = "/run/secrets"
+const defaultMode = 0o400
+const grammar = "NAME [path=PATH] [mode=0400] [owner=USER[:GROUP]] [optional]"
+
+/** The line of a secret about which nothing was said. */
+export function fileLineFor(name: string): FileLine {
+  return { name: parseSecretName(name), mode: defaultMode, optional: false }
+}
+
+/** Throws `ERR_FILE_LINE`, which names the part that cannot be read. */
+export function parseFileLine(text: string): FileLine {
+  const [name = "", ...parts] = text.trim().split(/\s+/)
+  if (!isSecretName(name)) throw bad(text, `${quote(name)} is not a name for a secret`)
+  const seen = new Set<string>()
+  const line: { -readonly [K in keyof FileLine]: FileLine[K] } = { name, mode: defaultMode, optional: false }
+  for (const part of parts) {
+    const [key = "", ...rest] = part.split("=")
+    if (seen.has(key)) throw bad(text, `${quote(key)} stands twice`)
+    seen.add(key)
+    const value = rest.join("=")
+    if (part === "optional") line.optional = true
+    else if (key === "path") line.path = parsePath(text, value)
+    else if (key === "mode") line.mode = parseMode(text, value)
+    else if (key === "owner") line.owner = parseOwner(text, value)
+    else throw bad(text, `${quote(part)} is none of path=, mode=, owner= and optional`)
+  }
+  return line
+}
+
+/** One a line, in one text or several; empty lines and those that begin with `#` are left out. Two lines for one path are an error. */
+export function parseFileLines(text: string | readonly string[]): FileLine[] {
+  const texts = typeof text === "string" ? [text] : text
+  const lines = texts
+    .flatMap((part) => part.split("\n"))
+    .map((part) => part.trim())
+    .filter((part) => part !== "" && !part.startsWith("#"))
+    .map(parseFileLine)
+  const paths = new Map<string, FileLine>()
+  for (const line of lines) {
+    const path = pathOf(line, sep)
+    const other = paths.get(path)
+    if (other !== undefined)
+      throw new PurserError(
+        "ERR_FILE_LINE",
+        `${other.name} and ${line.name} both go to ${line.path ?? line.name}`,
+      )
+    paths.set(path, line)
+  }
+  return lines
+}
+
+/** {@link parseFileLine} gives the line back. */
+export function formatFileLine({ name, path, mode, owner, optional }: FileLine): string {
+  return [
+    name,
+    ...(path === undefined ? [] : [`path=${path}`]),
+    ...(mode === defaultMode ? [] : [`mode=${mode.toString(8).padStart(4, "0")}`]),
+    ...(owner === undefined ? [] : [`owner=${owner}`]),
+    ...(optional ? ["optional"] : []),
+  ].join(" ")
+}
+
+/** Absolute path of the file. */
+export function pathOf({ name, path }: FileLine, directory: string = defaultDirectory): string {
+  const relative = path ?? name
+  return isAbsolute(relative) ? normalize(relative) : join(directory, relative)
+}
+
+function parsePath(text: string, path: string): string {
+  if (path === "" || path.endsWith("/")) throw bad(text, "path= names no file")
+  if (path.includes("\0")) throw bad(text, "path= holds a NUL")
+  if (path.split(/[/\\]/).some((part) => part === ".." || part === "."))
+    throw bad(text, "path= holds a dot segment")
+  return path
+}
+
+function parseMode(text: string, mode: string): number {
+  if (!/^0?[0-7]{3}$/.test(mode)) throw bad(text, `mode=${quote(mode)} is not three octal digits up to 0777`)
+  return Number.parseInt(mode, 8)
+}
+
+function parseOwner(text: string, owner: string): string {
+  if (!/^[A-Za-z0-9_][A-Za-z0-9_.-]*(:[A-Za-z0-9_][A-Za-z0-9_.-]*)?$/.test(owner))
+    throw bad(text, `owner=${quote(owner)} is not USER or USER:GROUP`)
+  return owner
+}
+
+function bad(text: string, why: string): PurserError {
+  return new PurserError("ERR_FILE_LINE", `cannot read the file line ${quote(text.trim())}: ${why}`, {
+    hint: `write ${grammar}`,
+  })
+}

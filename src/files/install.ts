@@ -1,0 +1,239 @@
+import { constants } from "node:fs"
+import { open, rename, rm, type FileHandle } from "node:fs/promises"
+import { join } from "node:path"
+import { createFlags, temporaryIn } from "../base/atomic-file.ts"
+import { PurserError, isPurserError, reasonOf, systemErrorCode } from "../base/errors.ts"
+import type { Log } from "../base/log.ts"
+import type { Secret } from "../base/secret.ts"
+import { digestOfHandle, openCurrent, verifyContent } from "./content.ts"
+import type { FileLine } from "./file-line.ts"
+import { isMemory } from "./memory.ts"
+import { clearOwed, recordOwed } from "./owed.ts"
+import { resolveOwner, type Owner } from "./owner.ts"
+import { openPlace, targetError, type Place } from "./place.ts"
+import { formatReload, type Reload, type RunReload } from "./reload.ts"
+
+/**
+ * Writes files into directories, whole or not at all: everything is staged and
+ * verified under temporary names before the first rename, renamed back to back,
+ * then reloaded once. Content comes from elsewhere, and who reloads is passed in.
+ */
+
+export interface FileToInstall {
+  readonly line: FileLine
+  readonly content: Secret
+}
+
+export interface InstallOptions {
+  /** Base of relative paths; created if absent. */
+  directory: string
+  reload?: Reload
+  runReload: RunReload
+  /** Throw `ERR_DISK` for a directory that is not in memory, instead of a warning. */
+  requireTmpfs?: boolean
+  log: Log
+  signal: AbortSignal
+  /** Called after each step; for tests that kill the process there. */
+  step?: (name: InstallStep) => void
+}
+
+export type InstallStep = "staged" | "recorded" | "renamed" | "reloaded" | "cleared"
+
+export interface InstallResult {
+  /** Names whose content is new. */
+  readonly written: readonly string[]
+  /** Names whose content was there already; mode and owner were mended where they differed. */
+  readonly unchanged: readonly string[]
+  readonly reloaded: boolean
+}
+
+interface Staged {
+  readonly file: FileToInstall
+  readonly place: Place
+  readonly temporary: string
+  readonly owner: Owner | undefined
+}
+
+/** Throws `ERR_TARGET` or `ERR_DISK`, and then nothing has changed; or `ERR_RELOAD`, and then the reload stays owed. */
+export async function installFiles(
+  files: readonly FileToInstall[],
+  options: InstallOptions,
+): Promise<InstallResult> {
+  const { reload, runReload, signal, step = () => {} } = options
+  await using opened = new AsyncDisposableStack()
+  const staged: Staged[] = []
+  const unchanged: string[] = []
+  const checked = new Set<number>()
+  try {
+    for (const file of files) {
+      const place = opened.use(await openExisting(file.line, options, checked))
+      const owner = await ownerOf(file.line, place)
+      if (await isUnchanged(file, place, owner)) unchanged.push(file.line.name)
+      else staged.push(await stage(file, place, owner))
+      signal.throwIfAborted()
+    }
+    if (staged.length === 0) return { written: [], unchanged, reloaded: false }
+    step("staged")
+    if (reload !== undefined) await record(staged, reload)
+    step("recorded")
+    for (const one of staged) await putInPlace(one, options.log)
+    await syncDirectories(staged)
+    step("renamed")
+  } catch (error) {
+    for (const { temporary } of staged) await rm(temporary, { force: true })
+    throw error
+  }
+  const written = staged.map(({ file }) => file.line.name)
+  if (reload === undefined) return { written, unchanged, reloaded: false }
+  await runReload(reload, signal).catch((error: unknown) => {
+    throw isPurserError(error, "ERR_RELOAD")
+      ? error
+      : new PurserError("ERR_RELOAD", `the reload ${formatReload(reload)} failed: ${reasonOf(error)}`, {
+          cause: error,
+        })
+  })
+  step("reloaded")
+  for (const directory of directoriesOf(staged)) await clearOwed(directory)
+  step("cleared")
+  return { written, unchanged, reloaded: true }
+}
+
+async function openExisting(line: FileLine, options: InstallOptions, checked: Set<number>): Promise<Place> {
+  const place = await openPlace(line, options.directory, { create: true })
+  if (place === null) throw new PurserError("ERR_TARGET", `cannot write ${line.name}: its directory vanished`)
+  const device = (await place.handle?.stat())?.dev ?? 0
+  if (checked.has(device)) return place
+  checked.add(device)
+  if (await isMemory(place.directory)) return place
+  const hint =
+    "use a tmpfs: tmpfs: /run/secrets in a Compose file, --tmpfs with docker run, or a volume of type tmpfs"
+  if (options.requireTmpfs === true) {
+    await place[Symbol.asyncDispose]()
+    throw new PurserError("ERR_DISK", `${place.path} would lie on a disk`, { hint })
+  }
+  options.log.warn(`${place.path} lies on a disk, where plaintext can outlive its deletion`, { hint })
+  return place
+}
+
+/** Who is to own it, or undefined where the writer may, because it cannot be otherwise. */
+async function ownerOf(line: FileLine, place: Place): Promise<Owner | undefined> {
+  if (line.owner !== undefined) return await resolveOwner(line.owner)
+  if (process.getuid?.() !== 0) return undefined
+  const stats = await place.handle?.stat()
+  return stats === undefined ? undefined : { uid: stats.uid, gid: stats.gid }
+}
+
+/** The same content is not written again; its mode and owner are set right on the descriptor. */
+async function isUnchanged(
+  { line, content }: FileToInstall,
+  place: Place,
+  owner: Owner | undefined,
+): Promise<boolean> {
+  try {
+    await using current = await openCurrent(place)
+    if (current === null || current.stats.size !== content.sizeBytes) return false
+    if ((await digestOfHandle(current.handle)) !== content.digest) return false
+    await setOwnerAndMode(current.handle, line, owner)
+    return true
+  } catch (error) {
+    throw targetError(place.path, error)
+  }
+}
+
+async function stage(file: FileToInstall, place: Place, owner: Owner | undefined): Promise<Staged> {
+  const temporary = temporaryIn(place.directory)
+  try {
+    const handle = await open(temporary, createFlags, 0o600)
+    try {
+      // Before the content: at no time may anybody read it who must not.
+      await setOwnerAndMode(handle, file.line, owner)
+      await handle.writeFile(file.content.reveal())
+      await handle.sync()
+    } finally {
+      await handle.close()
+    }
+    await verifyContent(temporary, place.path, file.content)
+    return { file, place, temporary, owner }
+  } catch (error) {
+    await rm(temporary, { force: true })
+    throw targetError(place.path, error)
+  }
+}
+
+async function setOwnerAndMode(
+  handle: FileHandle,
+  { mode }: FileLine,
+  owner: Owner | undefined,
+): Promise<void> {
+  if (process.platform === "win32") return
+  const stats = await handle.stat()
+  if (owner !== undefined && (stats.uid !== owner.uid || stats.gid !== owner.gid))
+    await handle.chown(owner.uid, owner.gid)
+  if ((stats.mode & 0o7777) !== mode) await handle.chmod(mode)
+}
+
+async function record(staged: readonly Staged[], reload: Reload): Promise<void> {
+  for (const directory of directoriesOf(staged)) {
+    const here = staged.filter(({ place }) => place.directory === directory)
+    await recordOwed(
+      directory,
+      here.map(({ place, file }) => ({
+        leaf: place.leaf,
+        digest: file.content.digest,
+        reload: formatReload(reload),
+      })),
+    )
+  }
+}
+
+async function putInPlace({ file, place, temporary, owner }: Staged, log: Log): Promise<void> {
+  const target = join(place.directory, place.leaf)
+  try {
+    await rename(temporary, target)
+  } catch (error) {
+    // A bind-mounted single file cannot be replaced, only overwritten.
+    if (systemErrorCode(error) !== "EBUSY") throw targetError(place.path, error)
+    log.warn(`${place.path} is a mount point and was overwritten in place, which is not atomic`, {
+      hint: "mount the directory instead of the single file",
+    })
+    await overwrite(target, file, place, owner)
+    await rm(temporary, { force: true })
+  }
+}
+
+async function overwrite(
+  target: string,
+  file: FileToInstall,
+  place: Place,
+  owner: Owner | undefined,
+): Promise<void> {
+  try {
+    const handle = await open(target, constants.O_RDWR | constants.O_NOFOLLOW | constants.O_NONBLOCK)
+    try {
+      const stats = await handle.stat()
+      if (!stats.isFile() || stats.nlink !== 1) {
+        throw new PurserError(
+          "ERR_TARGET",
+          `cannot write ${place.path}: it is a mount point and no regular file with one name`,
+        )
+      }
+      await setOwnerAndMode(handle, file.line, owner)
+      await handle.truncate(0)
+      await handle.write(file.content.reveal(), 0, file.content.sizeBytes, 0)
+      await handle.sync()
+    } finally {
+      await handle.close()
+    }
+    await verifyContent(target, place.path, file.content)
+  } catch (error) {
+    throw targetError(place.path, error)
+  }
+}
+
+function directoriesOf(staged: readonly Staged[]): Set<string> {
+  return new Set(staged.map(({ place }) => place.directory))
+}
+
+async function syncDirectories(staged: readonly Staged[]): Promise<void> {
+  for (const { place } of staged) await place.handle?.sync()
+}

@@ -1,0 +1,112 @@
+import { spawn } from "node:child_process"
+import { once } from "node:events"
+import { constants } from "node:os"
+import { PurserError, isPurserError, reasonOf } from "../base/errors.ts"
+import { quote } from "../base/names.ts"
+
+/** What is to happen after files have changed, so that who uses them reads them again. */
+export type Reload =
+  | { readonly kind: "signal"; readonly signal: NodeJS.Signals }
+  | { readonly kind: "restart" }
+  | { readonly kind: "exec"; readonly command: string }
+  | { readonly kind: "http"; readonly url: string }
+
+/** Rejects when the reload did not happen. Who has the child, or the container, passes this in. */
+export type RunReload = (reload: Reload, signal: AbortSignal) => Promise<void>
+
+/** A signal (`HUP`, `SIGHUP`), `restart`, `exec:COMMAND` or `http:URL`. Throws `ERR_RELOAD_SPEC`. */
+export function parseReload(text: string): Reload {
+  const spec = text.trim()
+  if (spec === "restart") return { kind: "restart" }
+  if (spec.startsWith("exec:")) {
+    const command = spec.slice("exec:".length).trim()
+    if (command === "" || command.includes("\0")) throw bad(spec, "there is no command after exec:")
+    return { kind: "exec", command }
+  }
+  if (/^https?:/.test(spec)) return { kind: "http", url: parseUrl(spec) }
+  const name = /^(?:SIG)?([A-Z0-9]+)$/.exec(spec)?.[1]
+  const signal = `SIG${name}` as NodeJS.Signals
+  if (name === undefined || !Object.hasOwn(constants.signals, signal))
+    throw bad(spec, "there is no such signal")
+  if (signal === "SIGKILL" || signal === "SIGSTOP") throw bad(spec, "no program can take it for a reload")
+  return { kind: "signal", signal }
+}
+
+/** {@link parseReload} gives the reload back. */
+export function formatReload(reload: Reload): string {
+  switch (reload.kind) {
+    case "signal":
+      return reload.signal.slice("SIG".length)
+    case "restart":
+      return "restart"
+    case "exec":
+      return `exec:${reload.command}`
+    case "http":
+      return `http:${reload.url}`
+  }
+}
+
+/** `http:URL`, where the URL says `http:` or `https:` itself; `http://…` alone is taken too. */
+function parseUrl(spec: string): string {
+  const text = /^http:https?:/.test(spec) ? spec.slice("http:".length) : spec
+  if (!URL.canParse(text)) throw bad(spec, "there is no URL after http:")
+  return new URL(text).href
+}
+
+function bad(spec: string, why: string): PurserError {
+  return new PurserError("ERR_RELOAD_SPEC", `cannot read the reload ${quote(spec)}: ${why}`, {
+    hint: "use a signal such as HUP, or restart, exec:COMMAND, http:URL",
+  })
+}
+
+const reloadMs = 30_000
+
+/**
+ * The two kinds that need neither child nor container: `sh -c` beside the files, and a POST that must be answered with
+ * 2xx. What the command prints may hold a secret, so nobody sees it. Throws `ERR_RELOAD`.
+ */
+export async function runLocalReload(
+  reload: Reload,
+  signal: AbortSignal,
+  env: NodeJS.ProcessEnv,
+  limitMs = reloadMs,
+): Promise<void> {
+  const limited = AbortSignal.any([signal, AbortSignal.timeout(limitMs)])
+  try {
+    if (reload.kind === "exec") await runCommand(reload.command, limited, env)
+    else if (reload.kind === "http") await post(reload.url, limited)
+    else
+      throw new PurserError(
+        "ERR_RELOAD_SPEC",
+        `the reload ${formatReload(reload)} needs a command or a container`,
+      )
+  } catch (error) {
+    if (isPurserError(error)) throw error
+    const why = limited.aborted && !signal.aborted ? `it took longer than ${limitMs} ms` : reasonOf(error)
+    throw new PurserError("ERR_RELOAD", `the reload ${formatReload(reload)} failed: ${why}`, { cause: error })
+  }
+}
+
+async function runCommand(command: string, signal: AbortSignal, env: NodeJS.ProcessEnv): Promise<void> {
+  signal.throwIfAborted()
+  // A group of its own, so that what the command started is ended with it.
+  const child = spawn("sh", ["-c", command], { env, stdio: "ignore", detached: true })
+  const kill = (): void => {
+    if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL")
+  }
+  signal.addEventListener("abort", kill, { once: true })
+  try {
+    const [code, by] = (await once(child, "exit")) as [number | null, string | null]
+    signal.throwIfAborted()
+    if (code !== 0)
+      throw new Error(code === null ? `it was ended by ${by}` : `it ended with exit code ${code}`)
+  } finally {
+    signal.removeEventListener("abort", kill)
+  }
+}
+
+async function post(url: string, signal: AbortSignal): Promise<void> {
+  const response = await fetch(url, { method: "POST", redirect: "error", signal })
+  await response.body?.cancel()
+  if (!response.ok) throw new Error(`it was answered with ${response.status}`)
+}
