@@ -64,12 +64,10 @@ export const appSchema = z
     trust: z.enum(trustModes).default("enrolled").describe("how its nodes are recognised"),
     pins: z
       .array(
-        z
-          .string()
-          .refine((text): text is Pin => isPin(text), {
-            error: "not a pin",
-            params: { hint: "sha256: and 43 characters of base64url" },
-          }),
+        z.string().refine((text): text is Pin => isPin(text), {
+          error: "not a pin",
+          params: { hint: "sha256: and 43 characters of base64url" },
+        }),
       )
       .min(1)
       .optional()

@@ -51,7 +51,9 @@ export async function readConfigText(file: string): Promise<string> {
     if (size > maxFileBytes) throw new Error(`it is larger than ${maxFileBytes} bytes`)
     text = await readFile(file, "utf8")
   } catch (error) {
-    if (systemErrorCode(error) === "ENOENT") throw new PurserError("ERR_CONFIG", `there is no ${file}`)
+    if (systemErrorCode(error) === "ENOENT") {
+      throw new PurserError("ERR_CONFIG", `there is no ${file}`, { cause: error })
+    }
     throw new PurserError("ERR_CONFIG", `cannot read ${file}: ${reasonOf(error)}`, { cause: error })
   }
   return text

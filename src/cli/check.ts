@@ -1,6 +1,154 @@
 import type { Command } from "commander"
-import type { Action } from "./command.ts"
+import type { AppConfig } from "../agent/config.ts"
+import { PurserError, isPurserError, reasonOf } from "../base/errors.ts"
+import { grantCovers, isPattern } from "../base/names.ts"
+import type { Catalogue } from "../sources/catalogue.ts"
+import type { Action, Context } from "./command.ts"
+import type { ResolvedConfig } from "./config-schema.ts"
+import { loadConfig, openCatalogue } from "./load-config.ts"
 
+/** `purser check`: reads the configuration and every granted secret, and dials nobody. Shows sizes, never contents. */
 export function define(command: Command, action: Action): void {
-  command.action(action(() => Promise.reject(new Error("not written yet"))))
+  command.action(action(check))
+}
+
+interface Row {
+  readonly secret: string
+  readonly apps: readonly string[]
+  readonly status: "ok" | "missing" | "failed"
+  readonly sizeBytes?: number
+  readonly message?: string
+  readonly hint?: string | undefined
+}
+
+async function check(context: Context): Promise<number> {
+  const { output, signal } = context
+  const config = await loadConfig(context)
+  if (config.file === undefined) {
+    throw new PurserError("ERR_USAGE", "there is no purser.yaml here to check", {
+      hint: "name it by --config FILE",
+    })
+  }
+  await using catalogue = openCatalogue(config, context)
+  const apps = Object.values(config.apps)
+  const { granted, problems } = await grantedNames(apps, catalogue, signal)
+  const rows: Row[] = []
+  for (const [secret, of] of [...granted].toSorted(([a], [b]) => (a < b ? -1 : 1))) {
+    rows.push(await tried(secret, of, catalogue, signal))
+  }
+  output.table(rows, [
+    { title: "SECRET", value: ({ secret }) => secret },
+    { title: "STATUS", value: ({ status }) => status },
+    {
+      title: "BYTES",
+      value: ({ sizeBytes }) => (sizeBytes === undefined ? "" : String(sizeBytes)),
+      align: "right",
+    },
+    { title: "APPS", value: (row) => row.apps.join(", ") },
+  ])
+  for (const { secret, status, message, hint } of rows) {
+    if (status === "failed") output.warn(`${secret}: ${message ?? ""}`, hint)
+    if (status === "missing")
+      output.warn(`${secret}: its source does not have it`, missingHint(config, secret))
+  }
+  for (const { message, hint } of problems) output.warn(message, hint)
+  for (const [message, hint] of warnings(config, granted)) output.warn(message, hint)
+  const bad = rows.filter(({ status }) => status !== "ok").length + problems.length
+  if (bad > 0) {
+    output.note(`${bad} of what is granted cannot be delivered`)
+    return 1
+  }
+  output.note(`${count(rows.length, "secret")} for ${count(apps.length, "app")}: all is well`)
+  return 0
+}
+
+/** Each name with the apps that may have it. What cannot even be listed is a problem, and the others go on. */
+async function grantedNames(apps: readonly AppConfig[], catalogue: Catalogue, signal: AbortSignal) {
+  const granted = new Map<string, string[]>()
+  const problems: { message: string; hint: string | undefined }[] = []
+  for (const app of apps) {
+    for (const grant of app.secrets) {
+      try {
+        for (const name of await catalogue.names([grant], signal)) {
+          const of = granted.get(name) ?? []
+          if (!of.includes(app.name)) granted.set(name, [...of, app.name])
+        }
+      } catch (error) {
+        signal.throwIfAborted()
+        problems.push({
+          message: `${app.name}, ${grant}: ${reasonOf(error)}`,
+          hint: isPurserError(error) ? error.hint : undefined,
+        })
+      }
+    }
+  }
+  return { granted, problems }
+}
+
+async function tried(
+  secret: string,
+  apps: readonly string[],
+  catalogue: Catalogue,
+  signal: AbortSignal,
+): Promise<Row> {
+  try {
+    const content = await catalogue.read(secret, signal)
+    if (content === null) return { secret, apps, status: "missing" }
+    return { secret, apps, status: "ok", sizeBytes: content.sizeBytes }
+  } catch (error) {
+    signal.throwIfAborted()
+    return {
+      secret,
+      apps,
+      status: "failed",
+      message: reasonOf(error),
+      hint: isPurserError(error) ? error.hint : undefined,
+    }
+  }
+}
+
+function missingHint(config: ResolvedConfig, secret: string): string | undefined {
+  const spec = config.sources.secrets[secret]
+  if (spec?.kind === "store") return `purser secret set ${secret}`
+  if (spec?.kind === "env") return `set ${spec.variable} where the agent runs`
+  if (spec?.kind === "file" || spec?.kind === "age") return `there is no ${spec.path}`
+  return undefined
+}
+
+function* warnings(
+  config: ResolvedConfig,
+  granted: ReadonlyMap<string, unknown>,
+): Generator<[string, string?]> {
+  for (const app of Object.values(config.apps)) {
+    const { name, trust, secrets, nodes, directory } = app
+    if (trust === "discovered") {
+      yield [
+        `${name} trusts whatever answers at its addresses`,
+        "use trust: enrolled unless its nodes cannot hold a token",
+      ]
+    }
+    if (secrets.length === 0) yield [`${name} is granted nothing`, "add secrets: to it"]
+    if (nodes.length === 0 && directory === undefined)
+      yield [`${name} has no target`, "add nodes: or directory: to it"]
+    for (const grant of secrets) {
+      if (isPattern(grant) && ![...granted.keys()].some((secret) => grantCovers(grant, secret))) {
+        yield [`${grant} of ${name} covers nothing now`]
+      }
+    }
+  }
+  const grants = Object.values(config.apps).flatMap(({ secrets }) => secrets)
+  for (const pattern of Object.keys(config.sources.secrets)) {
+    const isGranted = isPattern(pattern)
+      ? grants.some(
+          (grant) =>
+            grantCovers(pattern, grant.replace(/\*$/, "x")) ||
+            grantCovers(grant, pattern.replace(/\*$/, "x")),
+        )
+      : grants.some((grant) => grantCovers(grant, pattern))
+    if (!isGranted) yield [`no app is granted ${pattern}`]
+  }
+}
+
+function count(number: number, what: string): string {
+  return `${number} ${what}${number === 1 ? "" : "s"}`
 }

@@ -228,3 +228,8 @@ export function printConfig(config: PlainConfig): string {
 function withoutUndefined(object: Readonly<Record<string, unknown>>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined))
 }
+
+/** JSON Schema (2020-12) of `purser.yaml`. */
+export function configJsonSchema(): object {
+  return z.toJSONSchema(configSchema, { io: "input", target: "draft-2020-12" })
+}

@@ -1,6 +1,16 @@
 import type { Command } from "commander"
 import type { Action } from "./command.ts"
 
+/** `purser config schema`. */
 export function define(command: Command, action: Action): void {
-  command.action(action(() => Promise.reject(new Error("not written yet"))))
+  command
+    .command("schema")
+    .summary("print the JSON Schema of purser.yaml, for editors")
+    .action(
+      action(async ({ output }) => {
+        const { configJsonSchema } = await import("./config-schema.ts")
+        const schema = configJsonSchema()
+        output.result(schema, JSON.stringify(schema, null, 2))
+      }),
+    )
 }

@@ -1,24 +1,70 @@
-import type { Catalogue } from "../sources/catalogue.ts"
+import { dirname, resolve } from "node:path"
+import { readConfigText } from "../base/config-file.ts"
+import { isPurserError, systemErrorCode } from "../base/errors.ts"
+import type { Secret } from "../base/secret.ts"
+import { defaultStateDir } from "../base/state-dir.ts"
+import { createCatalogue, type Catalogue } from "../sources/catalogue.ts"
+import type { StoreConfig } from "../sources/schema.ts"
+import { SecretStore } from "../sources/store.ts"
 import type { Context } from "./command.ts"
-import type { PlainConfig, ResolvedConfig } from "./config-schema.ts"
+import { resolveConfig, resolveConfigText, type PlainConfig, type ResolvedConfig } from "./config-schema.ts"
+import { askPassword, canAsk } from "./prompt.ts"
+
+type Where = Pick<Context, "env" | "config" | "state">
+
+const defaultFile = "purser.yaml"
 
 /**
  * The configuration of this call: `--config`, else `./purser.yaml` if it exists, else defaults. The state
  * directory is `--state`, else `PURSER_STATE`, else the file's `state:`, else the platform's. Throws `ERR_CONFIG`.
  */
-export function loadConfig(_context: Pick<Context, "env" | "config" | "state">): Promise<ResolvedConfig> {
-  throw new Error("not written yet")
+export async function loadConfig(context: Where): Promise<ResolvedConfig> {
+  const name = context.config ?? defaultFile
+  const file = resolve(name)
+  let text: string
+  try {
+    text = await readConfigText(name)
+  } catch (error) {
+    const isAbsent = isPurserError(error, "ERR_CONFIG") && systemErrorCode(error.cause) === "ENOENT"
+    if (context.config === undefined && isAbsent) return resolvePlain({}, context)
+    throw error
+  }
+  return resolveConfigText(text, name, { ...places(context), file, directory: dirname(file) })
 }
 
-/** The same from flags (`configFromFlags`). */
-export function resolvePlain(
-  _config: PlainConfig,
-  _context: Pick<Context, "env" | "state">,
-): Promise<ResolvedConfig> {
-  throw new Error("not written yet")
+/** The same from flags (`configFromFlags`); relative paths are relative to where we are. Throws `ERR_CONFIG`. */
+export function resolvePlain(config: PlainConfig, context: Pick<Context, "env" | "state">): ResolvedConfig {
+  return resolveConfig(config, { ...places(context), file: undefined, directory: resolve(".") })
 }
 
 /** The sources of a configuration, asking for a passphrase on a terminal where one is needed. */
-export function openCatalogue(_config: ResolvedConfig, _context: Context): Catalogue {
-  throw new Error("not written yet")
+export function openCatalogue(config: ResolvedConfig, context: Context): Catalogue {
+  const sources = { ...config.sources, store: storeConfig(config, context) }
+  const { env, log } = context
+  return createCatalogue(sources, { stateDir: config.stateDir, env, log, askPassphrase: asker(context) })
+}
+
+/** The store alone. `passphraseFile` is that of a flag, and wins. */
+export function openStore(config: ResolvedConfig, context: Context, passphraseFile?: string): SecretStore {
+  const { stateDir, sources } = config
+  return new SecretStore({
+    stateDir,
+    config: storeConfig(config, context, passphraseFile),
+    maxBytes: sources.secretBytes,
+    askPassphrase: asker(context),
+  })
+}
+
+function storeConfig({ sources }: ResolvedConfig, { env }: Context, flag?: string): StoreConfig {
+  const given = flag ?? (env["PURSER_PASSPHRASE_FILE"] || undefined)
+  return given === undefined ? sources.store : { ...sources.store, passphraseFile: resolve(given) }
+}
+
+function asker(context: Context): () => Promise<Secret | null> {
+  return async () => (canAsk(context) ? await askPassword("passphrase of the store's key", context) : null)
+}
+
+function places({ env, state }: Pick<Context, "env" | "state">) {
+  const given = state ?? (env["PURSER_STATE"] || undefined)
+  return { stateDir: given === undefined ? undefined : resolve(given), defaultStateDir: defaultStateDir() }
 }

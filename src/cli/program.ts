@@ -63,7 +63,7 @@ export async function main(argv: readonly string[], process: NodeJS.Process): Pr
     await program.parseAsync([...argv], { from: "user" })
     return exitCode
   } catch (error) {
-    if (signalCode !== undefined && isAbort(error)) return signalCode
+    if (isAbort(error)) return signalCode ?? 130
     if (error instanceof CommanderError) {
       if (error.exitCode === 0) return 0
       // A command that lacks its subcommand: its help went to stderr.
@@ -98,7 +98,7 @@ async function buildProgram(
     .description("Gets secrets into running containers, and leaves no plaintext on the way.")
     .version(version, "-V, --version", "print the version")
     .helpOption("-h, --help", "print this text")
-    .configureHelp({ subcommandTerm: (command) => [command.name(), ...command.aliases()].join(", ") })
+    .configureHelp({ subcommandTerm: termOf })
     .showSuggestionAfterError(true)
     .exitOverride()
     // Errors are written by reportError, in one way for all.
@@ -116,7 +116,7 @@ async function buildProgram(
   for (const { title, commands } of groups) {
     for (const entry of commands) {
       const command = program.command(entry.name).summary(entry.summary).description(sentence(entry.summary))
-      command.helpGroup(title)
+      command.helpGroup(title).helpCommand(false)
       if (entry.alias !== undefined) command.alias(entry.alias)
       if (words[0] !== undefined && [entry.name, entry.alias].includes(words[0]))
         await load(entry, command, action, words.slice(1))
@@ -159,6 +159,13 @@ function addCommonOptions(command: Command): void {
   const taken = new Set(command.options.map(({ long }) => long))
   for (const option of commonOptions) if (!taken.has(option.long)) command.addOption(option)
   for (const child of command.commands) addCommonOptions(child)
+}
+
+function termOf(command: Command): string {
+  const args = command.registeredArguments.map(
+    (argument) => ` <${argument.name()}${argument.variadic ? "..." : ""}>`,
+  )
+  return [command.name(), ...command.aliases()].join(", ") + args.join("")
 }
 
 function sentence(text: string): string {

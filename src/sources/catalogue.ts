@@ -1,6 +1,15 @@
+import { reasonOf } from "../base/errors.ts"
 import type { Log } from "../base/log.ts"
+import { grantCovers, isPattern, isSecretName, parseSecretName } from "../base/names.ts"
 import type { Secret } from "../base/secret.ts"
-import type { SourcesConfig } from "./schema.ts"
+import { ageSource } from "./age.ts"
+import { dirSource } from "./dir.ts"
+import { envSource } from "./env.ts"
+import { execSource } from "./exec.ts"
+import { fileSource } from "./file.ts"
+import type { SourcesConfig, SourceSpec } from "./schema.ts"
+import type { Source } from "./source.ts"
+import { SecretStore, storeSource } from "./store.ts"
 
 /**
  * All sources behind one door: which source gives which name. It knows nothing
@@ -21,9 +30,145 @@ export interface CatalogueDependencies {
   env: NodeJS.ProcessEnv
   log: Log
   /** Asks for the passphrase of the store's key; null when nobody can be asked. */
-  askPassphrase?: () => Promise<Secret | null>
+  askPassphrase?: (() => Promise<Secret | null>) | undefined
 }
 
-export function createCatalogue(_config: SourcesConfig, _dependencies: CatalogueDependencies): Catalogue {
-  throw new Error("not written yet")
+/** A source under the name or pattern by which it is configured. */
+interface Entry {
+  readonly pattern: string
+  readonly source: Source
+  /** What of a name the source does not know: `quotes/` for a directory under `quotes/*`. */
+  readonly prefix: string
+}
+
+/** Changes that come together (a deployment writes ten files) are told together. */
+const gatherMs = 50
+
+export function createCatalogue(config: SourcesConfig, dependencies: CatalogueDependencies): Catalogue {
+  const { stateDir, env, log, askPassphrase } = dependencies
+  const { secretBytes } = config
+  const store = storeSource(
+    new SecretStore({ stateDir, config: config.store, maxBytes: secretBytes, askPassphrase }),
+    log,
+  )
+  const entries = Object.entries(config.secrets).map(([pattern, spec]): Entry => {
+    const source = sourceOf(spec, { store, env, log, secretBytes })
+    return { pattern, source, prefix: source.kind === "dir" ? pattern.slice(0, -1) : "" }
+  })
+  return new Entries(entries, log)
+}
+
+function sourceOf(
+  spec: SourceSpec,
+  { store, env, log, secretBytes }: { store: Source; env: NodeJS.ProcessEnv; log: Log; secretBytes: number },
+): Source {
+  switch (spec.kind) {
+    case "store":
+      return store
+    case "file":
+      return fileSource(spec.path, secretBytes)
+    case "dir":
+      return dirSource(spec.path, secretBytes, log)
+    case "env":
+      return envSource(spec.variable, env, secretBytes)
+    case "exec":
+      return execSource(spec, env, secretBytes)
+    case "age":
+      return ageSource(spec.path, spec.identityFile, secretBytes)
+  }
+}
+
+class Entries implements Catalogue {
+  readonly #exact = new Map<string, Entry>()
+  /** The most particular first. */
+  readonly #patterns: readonly Entry[]
+  readonly #log: Log
+  readonly #watchers: Promise<AsyncDisposable | undefined>[] = []
+  #gathering: NodeJS.Timeout | undefined
+
+  constructor(entries: readonly Entry[], log: Log) {
+    for (const entry of entries) if (!isPattern(entry.pattern)) this.#exact.set(entry.pattern, entry)
+    this.#patterns = entries
+      .filter(({ pattern }) => isPattern(pattern))
+      .toSorted((a, b) => b.pattern.length - a.pattern.length)
+    this.#log = log
+  }
+
+  async read(name: string, signal: AbortSignal): Promise<Secret | null> {
+    const entry = this.#entryOf(parseSecretName(name))
+    if (entry === undefined) return null
+    return await entry.source.read(name.slice(entry.prefix.length), signal)
+  }
+
+  async names(grants: readonly string[], signal: AbortSignal): Promise<string[]> {
+    const covered = (name: string): boolean => grants.some((grant) => grantCovers(grant, name))
+    const names = new Set(grants.filter((grant) => !isPattern(grant)))
+    for (const name of this.#exact.keys()) if (covered(name)) names.add(name)
+    for (const entry of this.#patterns) {
+      if (!grants.some((grant) => isPattern(grant) && overlap(grant, entry.pattern))) continue
+      for (const own of (await entry.source.list?.(signal)) ?? []) {
+        const name = `${entry.prefix}${own}`
+        // With its prefix it may have become too long for a name.
+        if (isSecretName(name) && covered(name) && this.#entryOf(name) === entry) names.add(name)
+      }
+    }
+    return [...names].toSorted()
+  }
+
+  watch(onChange: (names: readonly string[] | "all") => void): void {
+    const changed = new Set<string>()
+    let all = false
+    const tell = (): void => {
+      this.#gathering = undefined
+      const names = all ? "all" : [...changed].toSorted()
+      changed.clear()
+      all = false
+      onChange(names)
+    }
+    const gather = (name: string | undefined): void => {
+      if (name === undefined) all = true
+      else changed.add(name)
+      this.#gathering ??= setTimeout(tell, gatherMs)
+    }
+    for (const [source, entries] of this.#watched()) {
+      const started = source.watch?.((own) => {
+        for (const entry of entries) {
+          const name = own === undefined ? undefined : `${entry.prefix}${own}`
+          if (name === undefined || this.#entryOf(name) === entry) gather(name)
+        }
+      })
+      if (started === undefined) continue
+      this.#watchers.push(
+        started.catch((error: unknown) => {
+          this.#log.warn(`cannot watch a ${source.kind} source: ${reasonOf(error)}`)
+          return undefined
+        }),
+      )
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const watcher of await Promise.all(this.#watchers.splice(0))) await watcher?.[Symbol.asyncDispose]()
+    clearTimeout(this.#gathering)
+  }
+
+  #entryOf(name: string): Entry | undefined {
+    return this.#exact.get(name) ?? this.#patterns.find(({ pattern }) => grantCovers(pattern, name))
+  }
+
+  /** Each source that can be watched, with the entries that read from it: the store has many. */
+  #watched(): Map<Source, Entry[]> {
+    const watched = new Map<Source, Entry[]>()
+    for (const entry of [...this.#exact.values(), ...this.#patterns]) {
+      if (entry.source.watch === undefined) continue
+      watched.set(entry.source, [...(watched.get(entry.source) ?? []), entry])
+    }
+    return watched
+  }
+}
+
+/** Whether there are names that both patterns cover. */
+function overlap(a: string, b: string): boolean {
+  const [left, right] = [a.slice(0, -1), b.slice(0, -1)]
+  return left.startsWith(right) || right.startsWith(left)
 }

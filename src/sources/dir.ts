@@ -1,0 +1,115 @@
+import { readdir, realpath, stat } from "node:fs/promises"
+import { join, relative, sep } from "node:path"
+import { PurserError, isPurserError, reasonOf, systemErrorCode } from "../base/errors.ts"
+import type { Log } from "../base/log.ts"
+import { isSecretName, quote } from "../base/names.ts"
+import { Secret } from "../base/secret.ts"
+import { readBounded } from "./bounded-read.ts"
+import type { Source } from "./source.ts"
+import { watchFiles } from "./watch-files.ts"
+
+const maxEntries = 10_000
+const maxDepth = 8
+
+/**
+ * Every file of a directory, by its relative name. What cannot be a name, and links that lead out of the
+ * directory, are left out with a warning: once each, not at every round.
+ */
+export function dirSource(directory: string, maxBytes: number, log: Log): Source {
+  const warned = new Set<string>()
+  const leaveOut = (name: string, why: string): void => {
+    if (warned.has(name) || warned.size > 1000) return
+    warned.add(name)
+    log.warn(`${quote(name)} in ${directory} is left out: ${why}`)
+  }
+  return {
+    kind: "dir",
+    async read(name) {
+      const inside = await resolveInside(directory, join(directory, name))
+      if (inside === false) leaveOut(name, "it is a link that leads out of the directory")
+      if (inside === null || inside === false) return null
+      const bytes = await readBounded(inside, maxBytes)
+      return bytes === null ? null : new Secret(bytes)
+    },
+    async list() {
+      const names: string[] = []
+      let left = maxEntries
+      const walk = async (below: string, depth: number): Promise<void> => {
+        for (const entry of await entriesOf(join(directory, below), below === "")) {
+          if (left-- <= 0) {
+            throw new PurserError("ERR_SOURCE", `${directory} has more than ${maxEntries} entries`, {
+              hint: "is it the right directory?",
+            })
+          }
+          const name = below === "" ? entry : `${below}/${entry}`
+          if (!isSecretName(name)) {
+            leaveOut(name, "names are segments of A-Z a-z 0-9 . _ - that start with a letter or digit")
+            continue
+          }
+          const kind = await kindOf(directory, name)
+          if (kind === "outside") leaveOut(name, "it is a link that leads out of the directory")
+          else if (kind === "other") leaveOut(name, "it is neither a file nor a directory")
+          else if (kind === "file") names.push(name)
+          else if (kind === "directory" && depth < maxDepth) await walk(name, depth + 1)
+        }
+      }
+      await walk("", 1)
+      return names.toSorted()
+    },
+    watch: (onChange) =>
+      watchFiles(
+        directory,
+        (path) => {
+          const name = relative(directory, path).split(sep).join("/")
+          onChange(isSecretName(name) ? name : undefined)
+        },
+        log,
+      ),
+  }
+}
+
+async function entriesOf(directory: string, isRoot: boolean): Promise<string[]> {
+  try {
+    return (await readdir(directory)).toSorted()
+  } catch (error) {
+    // One that went meanwhile; but a root that is not there is a mistake, not an empty list.
+    if (!isRoot && systemErrorCode(error) === "ENOENT") return []
+    throw new PurserError("ERR_SOURCE", `cannot read the directory ${directory}: ${reasonOf(error)}`, {
+      cause: error,
+    })
+  }
+}
+
+async function kindOf(
+  directory: string,
+  name: string,
+): Promise<"file" | "directory" | "other" | "outside" | "absent"> {
+  const inside = await resolveInside(directory, join(directory, name))
+  if (inside === false) return "outside"
+  if (inside === null) return "absent"
+  try {
+    const info = await stat(inside)
+    if (info.isFile()) return "file"
+    // A link to a directory could be a circle, and its files are listed where they are.
+    if (info.isDirectory()) return inside === join(await realpath(directory), name) ? "directory" : "absent"
+    return "other"
+  } catch (error) {
+    if (systemErrorCode(error) === "ENOENT") return "absent"
+    throw new PurserError("ERR_SOURCE", `cannot read ${join(directory, name)}: ${reasonOf(error)}`, {
+      cause: error,
+    })
+  }
+}
+
+/** The path without links; false if it lies outside the directory, null when there is nothing. */
+async function resolveInside(directory: string, path: string): Promise<string | false | null> {
+  try {
+    const [root, resolved] = await Promise.all([realpath(directory), realpath(path)])
+    return resolved.startsWith(root.endsWith(sep) ? root : root + sep) ? resolved : false
+  } catch (error) {
+    if (isPurserError(error)) throw error
+    const code = systemErrorCode(error)
+    if (code === "ENOENT" || code === "ENOTDIR" || code === "ELOOP") return null
+    throw new PurserError("ERR_SOURCE", `cannot read ${path}: ${reasonOf(error)}`, { cause: error })
+  }
+}

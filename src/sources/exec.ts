@@ -1,0 +1,130 @@
+import { spawn, type ChildProcess } from "node:child_process"
+import { once } from "node:events"
+import { PurserError, reasonOf, systemErrorCode } from "../base/errors.ts"
+import { quote } from "../base/names.ts"
+import { Secret } from "../base/secret.ts"
+import { tooLarge } from "./bounded-read.ts"
+import type { SourceSpec } from "./schema.ts"
+import type { Source } from "./source.ts"
+
+export type ExecSpec = Extract<SourceSpec, { kind: "exec" }>
+
+/** With `key`, the output may be larger than the secret that is picked from it. */
+const leastOutputBytes = 1024 * 1024
+/** How long a grandchild that holds our pipe (an agent that was started) may make us wait after the command's end. */
+const lingerMs = 1000
+
+/**
+ * The output of a command, without the newline at its end, or what `key` picks from it. Neither its output nor
+ * its arguments are ever repeated in a message: either may hold a secret. It gets our environment without
+ * PURSER_*, no input, and its standard error is dropped.
+ */
+export function execSource(spec: ExecSpec, env: NodeJS.ProcessEnv, maxBytes: number): Source {
+  return {
+    kind: "exec",
+    async read(_name, signal) {
+      const outputBytes = spec.key === undefined ? maxBytes + 2 : Math.max(maxBytes, leastOutputBytes)
+      const output = await run(spec, env, outputBytes, signal)
+      const secret = await secretOf(output, spec)
+      if (secret !== null && secret.sizeBytes > maxBytes)
+        throw tooLarge(`the output of ${quote(spec.argv[0])}`, maxBytes)
+      return secret
+    },
+  }
+}
+
+async function secretOf(output: Buffer, { key, raw, argv }: ExecSpec): Promise<Secret | null> {
+  if (key !== undefined) {
+    const { pick } = await import("./pick.ts")
+    const text = pick(output.toString("utf8"), key, quote(argv[0]))
+    return text === null ? null : new Secret(text)
+  }
+  if (raw || output.at(-1) !== 0x0a) return new Secret(output)
+  return new Secret(output.subarray(0, output.at(-2) === 0x0d ? -2 : -1))
+}
+
+async function run(
+  { argv, directory, timeoutMs }: ExecSpec,
+  env: NodeJS.ProcessEnv,
+  maxBytes: number,
+  signal: AbortSignal,
+): Promise<Buffer> {
+  signal.throwIfAborted()
+  const name = quote(argv[0])
+  const [file, ...args] = argv
+  const isWindows = process.platform === "win32"
+  const child = spawn(file, args, {
+    cwd: directory,
+    env: Object.fromEntries(Object.entries(env).filter(([key]) => !key.startsWith("PURSER_"))),
+    stdio: ["ignore", "pipe", "ignore"],
+    // A group of its own, so that what it started ends with it.
+    detached: !isWindows,
+    windowsHide: true,
+  })
+  const stopped = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)])
+  const onStop = (): void => kill(child, isWindows)
+  stopped.addEventListener("abort", onStop, { once: true })
+  try {
+    const [output, [code, killedBy]] = await Promise.all([
+      collect(child, maxBytes, () => kill(child, isWindows)),
+      once(child, "exit") as Promise<[number | null, NodeJS.Signals | null]>,
+    ])
+    if (output === null) throw tooLarge(`the output of ${name}`, maxBytes)
+    if (stopped.aborted) {
+      signal.throwIfAborted()
+      throw new PurserError("ERR_SOURCE", `${name} took longer than ${timeoutMs} ms`, {
+        hint: "does it wait for input? raise timeout: if it needs the time",
+      })
+    }
+    if (code !== 0) {
+      throw new PurserError(
+        "ERR_SOURCE",
+        `${name} failed with ${code === null ? killedBy : `exit code ${code}`}`,
+        {
+          hint: "run the command by hand to see what it says",
+        },
+      )
+    }
+    return output
+  } catch (error) {
+    if (systemErrorCode(error) === undefined || systemErrorCode(error) === "ABORT_ERR") throw error
+    if (systemErrorCode(error)?.startsWith("ERR_") === true) throw error
+    throw new PurserError("ERR_SOURCE", `${name} cannot be started: ${errno(error)}`, {
+      hint: "is it installed, and in the PATH of the agent? relative paths are relative to the configuration file",
+    })
+  } finally {
+    stopped.removeEventListener("abort", onStop)
+  }
+}
+
+/** Node's own message would repeat the arguments. */
+function errno(error: unknown): string {
+  return systemErrorCode(error) ?? reasonOf(error)
+}
+
+/** Null when it is more than `maxBytes`. Rejects when the command cannot be started. */
+function collect(child: ChildProcess, maxBytes: number, stop: () => void): Promise<Buffer | null> {
+  const { promise, resolve, reject } = Promise.withResolvers<Buffer | null>()
+  const chunks: Buffer[] = []
+  let length = 0
+  child.stdout?.on("data", (chunk: Buffer) => {
+    length += chunk.length
+    if (length <= maxBytes) chunks.push(chunk)
+    else stop()
+  })
+  child.on("error", reject)
+  child.on("exit", () => {
+    setTimeout(() => child.stdout?.destroy(), lingerMs).unref()
+  })
+  child.on("close", () => resolve(length > maxBytes ? null : Buffer.concat(chunks)))
+  return promise
+}
+
+function kill(child: ChildProcess, isWindows: boolean): void {
+  try {
+    if (isWindows || child.pid === undefined) child.kill("SIGKILL")
+    else process.kill(-child.pid, "SIGKILL")
+  } catch {
+    // It has ended.
+  }
+}

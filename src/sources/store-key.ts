@@ -1,0 +1,207 @@
+import { randomBytes } from "node:crypto"
+import { constants } from "node:fs"
+import { link, open, readFile, unlink, writeFile } from "node:fs/promises"
+import { join } from "node:path"
+import { replaceFile } from "../base/atomic-file.ts"
+import { PurserError, isPurserError, reasonOf, systemErrorCode } from "../base/errors.ts"
+import type { Secret } from "../base/secret.ts"
+import {
+  createIdentity,
+  decryptWithPassphrase,
+  encryptWithPassphrase,
+  isAgeFile,
+  parseIdentities,
+  recipientOf,
+  type AgeIdentity,
+} from "./age-file.ts"
+
+/**
+ * `store.key` in the state directory: an age identity file, as `age -i` reads it, plain or under a passphrase.
+ * Beside one that is under a passphrase lies `store.pub`, so that writing a secret needs no passphrase.
+ */
+
+const maxKeyBytes = 65_536
+
+export interface KeyAccess {
+  stateDir: string
+  /** Of the key file, when it is under one; null when nobody can be asked. */
+  passphrase: () => Promise<Secret | null>
+}
+
+export class StoreKey {
+  readonly #file: string
+  readonly #publicFile: string
+  readonly #passphrase: KeyAccess["passphrase"]
+  /** What the file held when it was opened last: unlocking takes a second, and may ask somebody. */
+  #opened: { readonly sealed: Buffer; readonly identities: readonly AgeIdentity[] } | undefined
+  #known: Secret | undefined
+
+  constructor({ stateDir, passphrase }: KeyAccess) {
+    this.#file = join(stateDir, "store.key")
+    this.#publicFile = join(stateDir, "store.pub")
+    this.#passphrase = passphrase
+  }
+
+  /** Empty when there is no key yet. Throws `ERR_STORE`. */
+  async identities(): Promise<readonly AgeIdentity[]> {
+    const sealed = await this.#read()
+    if (sealed === null) return []
+    if (this.#opened?.sealed.equals(sealed) !== true) {
+      this.#opened = { sealed, identities: parsed(await this.#open(sealed), this.#file) }
+    }
+    return this.#opened.identities
+  }
+
+  /** Whom to encrypt to; makes the key when there is none. */
+  async recipient(): Promise<string> {
+    const sealed = (await this.#read()) ?? (await this.#create())
+    if (isAgeFile(sealed)) {
+      const known = await readText(this.#publicFile)
+      if (known !== null) return known
+    }
+    const [first] = await this.identities()
+    if (first === undefined) throw new PurserError("ERR_STORE", `there is no key in ${this.#file}`)
+    return await recipientOf(first)
+  }
+
+  /** Null when the key is under none, or not there yet. */
+  async currentPassphrase(): Promise<Secret | null> {
+    const sealed = await this.#read()
+    if (sealed === null || !isAgeFile(sealed)) return null
+    await this.identities()
+    return this.#known ?? null
+  }
+
+  /**
+   * Prepares a new key: the file then holds it and the old ones, so that a crash at any moment leaves everything
+   * readable. `finish` leaves the new one alone, when all is encrypted to it.
+   */
+  async prepareNew(passphrase: Secret | null): Promise<{ recipient: string; finish: () => Promise<void> }> {
+    const old = await this.identities()
+    const { identity, recipient } = await createIdentity()
+    await this.#replace([identity, ...old], recipient, passphrase)
+    return {
+      recipient,
+      finish: async () => {
+        if (passphrase === null) await unlink(this.#publicFile).catch(ignoreAbsent)
+        else await replaceFile(this.#publicFile, Buffer.from(`${recipient}\n`), { mode: 0o600 })
+        await this.#replace([identity], recipient, passphrase)
+      },
+    }
+  }
+
+  /** When the user's own recipients have taken its place. */
+  async remove(): Promise<void> {
+    await unlink(this.#file).catch(ignoreAbsent)
+    await unlink(this.#publicFile).catch(ignoreAbsent)
+    this.#opened = undefined
+  }
+
+  async #replace(
+    identities: readonly AgeIdentity[],
+    recipient: string,
+    passphrase: Secret | null,
+  ): Promise<void> {
+    const plain = identityFile(identities, recipient)
+    const text = passphrase === null ? plain : await encryptWithPassphrase(plain, passphrase.revealText())
+    const sealed = Buffer.from(text)
+    await replaceFile(this.#file, sealed, { mode: 0o600 })
+    this.#opened = { sealed, identities }
+    if (passphrase !== null) this.#known = passphrase
+  }
+
+  async #open(sealed: Buffer): Promise<string> {
+    if (!isAgeFile(sealed)) return sealed.toString("utf8")
+    const known = this.#known
+    if (known !== undefined) {
+      const text = await decryptWithPassphrase(sealed, known.revealText()).catch(() => null)
+      if (text !== null) return text.toString("utf8")
+    }
+    const passphrase = await this.#passphrase()
+    if (passphrase === null) {
+      throw new PurserError("ERR_STORE", `the store's key ${this.#file} is under a passphrase`, {
+        hint: "call it on a terminal, or name a file by --passphrase-file, PURSER_PASSPHRASE_FILE or store.passphrase_file",
+      })
+    }
+    try {
+      const text = await decryptWithPassphrase(sealed, passphrase.revealText())
+      this.#known = passphrase
+      return text.toString("utf8")
+    } catch (error) {
+      throw new PurserError("ERR_STORE", `the passphrase does not open ${this.#file}`, { cause: error })
+    }
+  }
+
+  async #read(): Promise<Buffer | null> {
+    try {
+      await using handle = await open(this.#file, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0))
+      const info = await handle.stat()
+      if (!info.isFile() || info.size > maxKeyBytes) {
+        throw new PurserError("ERR_STORE", `${this.#file} is not an age identity file`)
+      }
+      if (process.platform !== "win32" && (info.mode & 0o077) !== 0) {
+        throw new PurserError("ERR_STORE", `the store's key ${this.#file} can be read or written by others`, {
+          hint: `chmod 600 ${this.#file}; if others may have read it, run \`purser secret key\` for a new one`,
+        })
+      }
+      return await handle.readFile()
+    } catch (error) {
+      if (isPurserError(error)) throw error
+      if (systemErrorCode(error) === "ENOENT") return null
+      throw new PurserError("ERR_STORE", `cannot read ${this.#file}: ${reasonOf(error)}`, { cause: error })
+    }
+  }
+
+  /** Of several processes that make the first key at once, one wins and all use its key. */
+  async #create(): Promise<Buffer> {
+    const { identity, recipient } = await createIdentity()
+    const temporary = `${this.#file}.${randomBytes(6).toString("hex")}.tmp`
+    try {
+      await writeFile(temporary, identityFile([identity], recipient), {
+        mode: 0o600,
+        flag: "wx",
+        flush: true,
+      })
+      try {
+        await link(temporary, this.#file)
+      } finally {
+        await unlink(temporary)
+      }
+    } catch (error) {
+      if (systemErrorCode(error) !== "EEXIST") {
+        throw new PurserError("ERR_STORE", `cannot create ${this.#file}: ${reasonOf(error)}`, {
+          cause: error,
+        })
+      }
+    }
+    const sealed = await this.#read()
+    if (sealed === null) throw new PurserError("ERR_STORE", `${this.#file} was removed`)
+    return sealed
+  }
+}
+
+function identityFile(identities: readonly AgeIdentity[], recipient: string): string {
+  const head = `# created: ${new Date().toISOString()}\n# public key: ${recipient}\n`
+  return `${head}${identities.join("\n")}\n`
+}
+
+function parsed(text: string, file: string): AgeIdentity[] {
+  try {
+    return parseIdentities(text, file)
+  } catch (error) {
+    throw new PurserError("ERR_STORE", reasonOf(error), { cause: error })
+  }
+}
+
+async function readText(file: string): Promise<string | null> {
+  try {
+    return (await readFile(file, "utf8")).trim()
+  } catch (error) {
+    ignoreAbsent(error)
+    return null
+  }
+}
+
+function ignoreAbsent(error: unknown): void {
+  if (systemErrorCode(error) !== "ENOENT") throw error
+}
