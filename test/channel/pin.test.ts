@@ -1,12 +1,11 @@
 import assert from "node:assert/strict"
-import { createHash, createPublicKey, generateKeyPairSync, sign, X509Certificate } from "node:crypto"
+import { createHash, createPublicKey, generateKeyPairSync, X509Certificate } from "node:crypto"
 import { test } from "node:test"
 import fc from "fast-check"
-import * as der from "../../src/base/der.ts"
 import { createIdentity } from "../../src/channel/identity.ts"
 import { KnownKeys } from "../../src/channel/known-keys.ts"
 import { isPin, parsePin, pinOfCertificate, pinOfSpki, samePin, type Pin } from "../../src/channel/pin.ts"
-import { numRuns, purserError } from "./support.ts"
+import { certificateFor, numRuns, purserError } from "./support.ts"
 
 test("a pin is sha256: and the base64url of the SHA-256 of the SPKI", () => {
   const { certificatePem, pin, spkiSha256 } = createIdentity()
@@ -20,21 +19,12 @@ test("a pin is sha256: and the base64url of the SHA-256 of the SPKI", () => {
 })
 
 test("a certificate with a key other than P-256 has no pin", () => {
-  for (const { privateKey, publicKey } of [
+  for (const { privateKey } of [
     generateKeyPairSync("ec", { namedCurve: "P-384" }),
     generateKeyPairSync("ec", { namedCurve: "brainpoolP256r1" }),
     generateKeyPairSync("rsa", { modulusLength: 2048 }),
   ]) {
-    const isEc = privateKey.asymmetricKeyType === "ec"
-    const algorithm = der.sequence(
-      der.oid(isEc ? "1.2.840.10045.4.3.2" : "1.2.840.113549.1.1.11"),
-      ...(isEc ? [] : [der.nothing()]),
-    )
-    const name = der.sequence()
-    const validity = der.sequence(der.time(new Date(0)), der.time(new Date()))
-    const spki = publicKey.export({ type: "spki", format: "der" })
-    const body = der.sequence(der.integer(1), algorithm, name, validity, name, spki)
-    const certificate = der.sequence(body, algorithm, der.bitString(sign("sha256", body, privateKey)))
+    const certificate = certificateFor(privateKey)
     assert.throws(() => pinOfCertificate(certificate), purserError("ERR_IDENTITY", /P-256/))
     assert.equal(new KnownKeys(1).spkiSha256Of(new X509Certificate(certificate)), undefined)
   }

@@ -1,8 +1,10 @@
+import { createPublicKey, sign, type KeyObject } from "node:crypto"
 import { once } from "node:events"
 import { connect, type Socket } from "node:net"
 import { duplexPair, type Duplex } from "node:stream"
 import type { TestContext } from "node:test"
 import * as tls from "node:tls"
+import * as der from "../../src/base/der.ts"
 import { PurserError } from "../../src/base/errors.ts"
 import { FrameReader, FrameWriter } from "../../src/channel/frames.ts"
 import type { Rejection } from "../../src/channel/gate.ts"
@@ -127,4 +129,24 @@ export function ends(t: TestContext, limits: Partial<ChannelLimits> = {}): Ends 
   })
   const resolved = resolveLimits(limits)
   return { reader: new FrameReader(near, resolved), writer: new FrameWriter(near, resolved), near, peer }
+}
+
+/** A self-signed certificate in PEM, such as our own code never makes: for another kind of key, or of another time. */
+export function certificateFor(
+  privateKey: KeyObject,
+  notBefore = new Date(0),
+  notAfter = new Date(),
+): string {
+  const isEc = privateKey.asymmetricKeyType === "ec"
+  const algorithm = isEc
+    ? der.sequence(der.oid("1.2.840.10045.4.3.2"))
+    : der.sequence(der.oid("1.2.840.113549.1.1.11"), der.nothing())
+  const name = der.sequence()
+  const spki = createPublicKey(privateKey).export({ type: "spki", format: "der" })
+  const validity = der.sequence(der.time(notBefore), der.time(notAfter))
+  const body = der.sequence(der.integer(1), algorithm, name, validity, name, spki)
+  return der.pem(
+    "CERTIFICATE",
+    der.sequence(body, algorithm, der.bitString(sign("sha256", body, privateKey))),
+  )
 }
