@@ -1,21 +1,268 @@
-import { mkdir } from "node:fs/promises"
-import { join } from "node:path"
 import { setTimeout as delay } from "node:timers/promises"
-import { openAuditLog, type AuditLog } from "../audit/audit-log.ts"
+import type { AuditLog } from "../audit/audit-log.ts"
 import { reasonOf } from "../base/errors.ts"
-import { acquireLock } from "../base/lock.ts"
 import { silentLog, type Log } from "../base/log.ts"
-import { loadOrCreateIdentity, type Identity } from "../channel/identity.ts"
-import { resolveLimits, type ChannelLimits } from "../channel/limits.ts"
+import { grantCovers } from "../base/names.ts"
+import type { Identity } from "../channel/identity.ts"
+import type { ChannelLimits } from "../channel/limits.ts"
 import type { Catalogue } from "../sources/catalogue.ts"
-import type { Action } from "./actions/action.ts"
+import { builtInActions, type Action } from "./actions/action.ts"
 import type { AppConfig } from "./config.ts"
+import { formatAddress, type Address } from "./discovery/address.ts"
+import { createDiscovery } from "./discovery/discovery.ts"
 import type { AgentEvent, DeliveryEvent } from "./events.ts"
+import { grantedSecrets } from "./granted.ts"
+import { AgentHealth } from "./health.ts"
 import { Schedule } from "./schedule.ts"
-import { openState, type State } from "./state.ts"
+import { SecretCache } from "./secret-cache.ts"
+import type { State } from "./state.ts"
+import { deliverToDirectory } from "./targets/directory.ts"
+import { deliverToNode } from "./targets/node.ts"
 
 /**
- * The agent: holds the sources, looks for nodes, dials them, and fills
- * directories beside it. It never listens, and it is the only one of its state
- * directory that runs.
+ * The agent: looks for nodes, gives each target its turn, and lets `targets/`
+ * deliver. It dials and never listens. What may be sent is decided in
+ * `granted.ts`, to whom in `trust/`; nothing here may go around them.
  */
+
+/** What the agent does. Another plan can take its place while it runs. */
+export interface AgentPlan {
+  readonly apps: Readonly<Record<string, AppConfig>>
+  readonly catalogue: Catalogue
+  /** Between deliveries to a known target, in milliseconds. */
+  readonly everyMs: number
+  /** Between looks for new nodes, in milliseconds. */
+  readonly discoverMs: number
+  readonly limits: ChannelLimits
+  /** Targets served at a time. */
+  readonly parallel: number
+  /** Time limit of one action, in milliseconds. */
+  readonly actionMs: number
+}
+
+export interface AgentOptions {
+  plan: AgentPlan
+  identity: Identity
+  state: State
+  audit: AuditLog
+  /** Beside `list` and `file`; an app may ask for those that its configuration grants. */
+  actions?: Readonly<Record<string, Action>>
+  /** Environment of `exec:` reloads. Default: empty. */
+  reloadEnv?: NodeJS.ProcessEnv
+  /** Where `purser health` looks. */
+  statusFile?: string
+  log?: Log
+  onEvent?: (event: AgentEvent) => void
+}
+
+/** A node of an app, or the directory of one. */
+interface Target {
+  readonly app: string
+  /** Undefined: the app's directory. */
+  readonly address?: Address
+}
+
+/** A target that fails is tried again after a second, and then ever more seldom. */
+const retry = { firstMs: 1000, maxMs: 5 * 60_000 }
+/** How soon something that another process wrote into the state (an approval, say) is noticed. */
+const stateCheckMs = 500
+/** A secret is read once for all who ask within this time, unless its source is seen to change. */
+const cacheMs = 60_000
+
+export class Agent implements AsyncDisposable {
+  readonly #options: AgentOptions
+  readonly #log: Log
+  readonly #health: AgentHealth
+  /** Aborts the sessions in flight. */
+  readonly #aborting = new AbortController()
+  #plan: AgentPlan
+  #secrets: SecretCache
+  /** Ends the looking and watching that belongs to the plan. */
+  #planEnds = new AbortController()
+  #schedule: Schedule<Target> | undefined
+
+  constructor(options: AgentOptions) {
+    for (const name of builtInActions) {
+      if (Object.hasOwn(options.actions ?? {}, name)) throw new TypeError(`the action ${name} is built in`)
+    }
+    this.#options = options
+    this.#log = options.log ?? silentLog
+    this.#plan = options.plan
+    this.#secrets = new SecretCache(options.plan.catalogue, cacheMs)
+    this.#health = new AgentHealth(options.statusFile)
+  }
+
+  /** Looks once, serves every target once, and resolves with what came of each. */
+  async round(signal: AbortSignal): Promise<readonly DeliveryEvent[]> {
+    const deliveries: DeliveryEvent[] = []
+    const schedule = this.#createSchedule({ once: true, onDelivery: (event) => deliveries.push(event) })
+    const onAbort = (): void => this.abort(signal.reason)
+    signal.addEventListener("abort", onAbort, { once: true })
+    try {
+      await this.#health.begin(this.#plan.apps)
+      await Promise.all(
+        Object.values(this.#plan.apps).map(async (app) => {
+          addDirectory(schedule, app)
+          this.#addNodes(schedule, app, await createDiscovery(app.nodes, { log: this.#log }).look(signal))
+        }),
+      )
+      await schedule.idle()
+      return deliveries
+    } finally {
+      signal.removeEventListener("abort", onAbort)
+    }
+  }
+
+  /** Serves until `signal`; then starts nothing more, and resolves when the sessions in flight have ended. */
+  async run(signal: AbortSignal): Promise<void> {
+    this.#schedule = this.#createSchedule({ once: false })
+    try {
+      await this.#startPlan()
+      await this.#watchState(signal)
+    } finally {
+      this.#planEnds.abort()
+      await this.#schedule.stop()
+      await this.#health.end()
+    }
+  }
+
+  /** Goes on with another plan. What is under way ends as it began; everything else is due at once. */
+  async replacePlan(plan: AgentPlan): Promise<void> {
+    const before = this.#plan
+    this.#planEnds.abort()
+    this.#plan = plan
+    this.#secrets = new SecretCache(plan.catalogue, cacheMs)
+    await this.#startPlan()
+    this.#schedule?.dueNow(() => true)
+    await before.catalogue[Symbol.asyncDispose]()
+  }
+
+  /** Cuts the sessions in flight. */
+  abort(reason?: unknown): void {
+    this.#aborting.abort(reason)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#planEnds.abort()
+    this.abort()
+    await this.#schedule?.stop()
+    await this.#plan.catalogue[Symbol.asyncDispose]()
+  }
+
+  async #startPlan(): Promise<void> {
+    this.#planEnds = new AbortController()
+    const { signal } = this.#planEnds
+    const { apps, catalogue } = this.#plan
+    const schedule = this.#schedule
+    if (schedule === undefined) return
+    await this.#health.begin(apps)
+    for (const [key, { app }] of schedule.entries()) if (!Object.hasOwn(apps, app)) schedule.remove(key)
+    for (const app of Object.values(apps)) {
+      addDirectory(schedule, app)
+      void this.#keepLooking(schedule, app, signal)
+    }
+    catalogue.watch((names) => {
+      if (signal.aborted) return
+      this.#secrets.forget(names)
+      schedule.dueNow(({ app }) => concerns(apps[app], names))
+    })
+  }
+
+  async #keepLooking(schedule: Schedule<Target>, app: AppConfig, signal: AbortSignal): Promise<void> {
+    const discovery = createDiscovery(app.nodes, { log: this.#log })
+    try {
+      for (;;) {
+        const addresses = await discovery.look(signal)
+        signal.throwIfAborted()
+        const current = this.#addNodes(schedule, app, addresses)
+        for (const [key, target] of schedule.entries()) {
+          if (target.app === app.name && target.address !== undefined && !current.has(key))
+            schedule.remove(key)
+        }
+        await delay(this.#plan.discoverMs, undefined, { signal })
+      }
+    } catch (error) {
+      if (!signal.aborted) this.#log.error(`looking for nodes of ${app.name} ended: ${reasonOf(error)}`)
+    }
+  }
+
+  /** What another process changed in the state (an approval, a new token) gives everybody that failed another try. */
+  async #watchState(signal: AbortSignal): Promise<void> {
+    let version = this.#options.state.revision()
+    while (!signal.aborted) {
+      await delay(stateCheckMs, undefined, { signal }).catch(() => {})
+      const now = this.#options.state.revision()
+      if (now !== version) this.#schedule?.retryNow()
+      version = now
+    }
+  }
+
+  #addNodes(schedule: Schedule<Target>, app: AppConfig, addresses: readonly Address[]): Set<string> {
+    const proven = new Set(this.#options.state.provenAddresses(app.name))
+    const keys = new Set<string>()
+    for (const address of addresses) {
+      const place = formatAddress(address)
+      const key = `${app.name} ${place}`
+      keys.add(key)
+      schedule.add(key, { app: app.name, address }, { proven: proven.has(place) })
+    }
+    return keys
+  }
+
+  #createSchedule({
+    once,
+    onDelivery,
+  }: {
+    once: boolean
+    onDelivery?: (event: DeliveryEvent) => void
+  }): Schedule<Target> {
+    const { parallel, everyMs } = this.#plan
+    return new Schedule<Target>({
+      slots: parallel,
+      everyMs,
+      retry: { firstMs: retry.firstMs, maxMs: Math.min(retry.maxMs, everyMs) },
+      once,
+      serve: async (target) => {
+        const event = await this.#deliver(target)
+        if (event === undefined) return true
+        this.#options.onEvent?.(event)
+        onDelivery?.(event)
+        return event.status === "ok"
+      },
+    })
+  }
+
+  /** Undefined when its app has gone meanwhile. */
+  async #deliver({ app: name, address }: Target): Promise<DeliveryEvent | undefined> {
+    const app = this.#plan.apps[name]
+    if (app === undefined) return undefined
+    const { state, audit, identity, actions = {}, reloadEnv = {}, onEvent = () => {} } = this.#options
+    const { limits, actionMs, everyMs } = this.#plan
+    const secrets = grantedSecrets(app, this.#plan.catalogue, this.#secrets)
+    const common = { app, secrets, audit, log: this.#log, onEvent }
+    const { signal } = this.#aborting
+    if (address !== undefined) {
+      return await deliverToNode(
+        { ...common, address, identity, actions, actionMs, limits, aliveMs: 2 * everyMs, state },
+        signal,
+      )
+    }
+    if (app.directory === undefined) return undefined
+    const { event, required } = await deliverToDirectory(
+      { ...common, directory: app.directory, reloadEnv, inUse: this.#health.isComplete(name) },
+      signal,
+    )
+    if (event.status === "ok") await this.#health.complete(name, required)
+    return event
+  }
+}
+
+function addDirectory(schedule: Schedule<Target>, app: AppConfig): void {
+  const key = `${app.name} directory`
+  if (app.directory === undefined) schedule.remove(key)
+  else schedule.add(key, { app: app.name }, { proven: true })
+}
+
+function concerns(app: AppConfig | undefined, names: readonly string[] | "all"): boolean {
+  return names === "all" || names.some((name) => app?.secrets.some((grant) => grantCovers(grant, name)))
+}

@@ -91,14 +91,20 @@ export class Schedule<T> {
     }
   }
 
-  keys(): IterableIterator<string> {
-    return this.#entries.keys()
+  /** Whatever waits because it failed is due at once. */
+  retryNow(): void {
+    for (const entry of this.#entries.values()) if (entry.failures > 0) this.#due(entry)
+  }
+
+  /** Key and target of each. Those that are there may be removed meanwhile. */
+  *entries(): Generator<[string, T]> {
+    for (const [key, { target }] of this.#entries) yield [key, target]
   }
 
   /** Starts nothing more. Resolves when nothing runs. */
   async stop(): Promise<void> {
     this.#stopped = true
-    for (const key of [...this.#entries.keys()]) this.remove(key)
+    for (const key of this.#entries.keys()) this.remove(key)
     await this.idle()
   }
 

@@ -23,10 +23,7 @@ export interface SessionOptions {
 }
 
 /** Resolves with the node's summary. Throws `ERR_UNTRUSTED`, `ERR_DELIVERY` (the node says it failed), and the channel's errors. */
-export async function serveNode(
-  options: SessionOptions,
-  signal: AbortSignal,
-): Promise<{ hello: Hello; done: Done }> {
+export async function serveNode(options: SessionOptions, signal: AbortSignal): Promise<void> {
   const { channel, limits } = options
   const { reader, writer } = channel
   const hello = parseHello(await reader.next({ signal, timeoutMs: limits.frameMs }))
@@ -43,7 +40,7 @@ export async function serveNode(
     if (count > limits.requests)
       throw new PurserError("ERR_LIMIT", `the node made more than ${limits.requests} requests`)
     const frame = parseFromNode(await reader.next({ signal, timeoutMs: limits.sessionMs }))
-    if (frame.type === "done") return { hello, done: frame }
+    if (frame.type === "done") return conclude(frame)
     const reply = await answerRequest(frame, answers, signal)
     await options.onReply(frame, reply)
     await sendReply(channel, frame.id, reply, signal)
@@ -63,4 +60,16 @@ async function sendReply(
     ...(message === undefined ? {} : { message: message.slice(0, 1000) }),
   }
   await channel.writer.write({ type: "answer", id, status, ...facts }, { signal })
+}
+
+/** The node says how it went; what it says is its own, and is escaped before anybody sees it. */
+function conclude({ status, message, missing }: Done): void {
+  if (status === "ok") return
+  throw new PurserError(
+    "ERR_DELIVERY",
+    `the node says that it failed: ${message ?? `${missing} files are missing`}`,
+    {
+      hint: "its own log says more",
+    },
+  )
 }

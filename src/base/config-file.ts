@@ -8,8 +8,10 @@ import {
   isSeq,
   LineCounter,
   parseDocument,
+  visit,
   type Document,
   type Node,
+  type YAMLError,
 } from "yaml"
 import type { z } from "zod"
 import { problemsOf, type Problem } from "./config-problems.ts"
@@ -67,7 +69,7 @@ export function parseConfig<T>(text: string, file: string, schema: z.ZodType<T>)
   try {
     plain = (document.toJS({ maxAliasCount }) as unknown) ?? {}
   } catch (error) {
-    // yaml says ReferenceError for too many aliases, and that is all that can happen here.
+    // Every alias has its anchor, so there is only one thing left that the library refuses.
     const message = `${file}: aliases repeat more than ${maxAliasCount} nodes`
     throw new ConfigError([{ message, hint: "write the values out" }], error)
   }
@@ -98,35 +100,60 @@ export function deepFreeze<T>(value: T): T {
 }
 
 function parseYaml(text: string, file: string, lineCounter: LineCounter): Document.Parsed {
-  let document: Document.Parsed
-  try {
-    document = parseDocument(text, { lineCounter, prettyErrors: false, stringKeys: true, uniqueKeys: true })
-  } catch (error) {
-    // Only nesting so deep that the parser runs out of stack.
-    throw new ConfigError(
-      [{ message: `${file}: cannot be read as YAML`, hint: "is it nested too deeply?" }],
-      error,
-    )
-  }
-  const faults = [...document.errors, ...document.warnings]
-  if (faults.length > 0) {
-    throw new ConfigError(
-      faults.map(({ code, message, pos }) => ({
-        message: `${place(file, lineCounter, pos[0])}: ${
-          code === "DUPLICATE_KEY"
-            ? `key ${quote(/^["']?([^"':\s]*)/.exec(text.slice(pos[0]))?.[1] ?? "")} stands here for the second time`
-            : faultWithoutText(message)
-        }`,
-      })),
-    )
-  }
-  return document
+  const document = parseDocument(text, {
+    lineCounter,
+    prettyErrors: false,
+    stringKeys: true,
+    uniqueKeys: true,
+  })
+  const faults = [...document.errors, ...document.warnings].map(({ code, pos, message }) => {
+    if (/stack/i.test(message)) return { offset: pos[0], message: tooDeep }
+    const key = /^["']?([^"':\s]*)/.exec(text.slice(pos[0]))?.[1] ?? ""
+    return {
+      offset: pos[0],
+      message: code === "DUPLICATE_KEY" ? `${quote(key)} stands here twice` : yamlFault(code),
+    }
+  })
+  visit(document, {
+    Alias(_, alias) {
+      if (alias.resolve(document) !== undefined) return
+      faults.push({ offset: startOf(alias) ?? 0, message: `there is no anchor &${alias.source} before this` })
+    },
+    Pair(_, { key }) {
+      // Objects of JavaScript would swallow it without a word.
+      if (!isScalar(key) || key.value !== "__proto__") return
+      faults.push({ offset: startOf(key) ?? 0, message: 'unknown key "__proto__"' })
+    },
+  })
+  if (faults.length === 0) return document
+  const deep = faults.find(({ message }) => message === tooDeep)
+  const problems = deep === undefined ? faults.slice(0, maxFaults) : [deep]
+  throw new ConfigError(
+    problems.map(({ offset, message }) => ({ message: `${place(file, lineCounter, offset)}: ${message}` })),
+  )
 }
 
-/** The parser's own words, without the piece of the file that some of them quote. */
-function faultWithoutText(message: string): string {
-  const plain = message.replace(/:? ?["'`].*$/s, "").replace(/\.$/, "")
-  return `${plain.slice(0, 1).toLowerCase()}${plain.slice(1)}`
+const tooDeep = "nested too deeply"
+
+/** One mistake of syntax may lead to thousands. */
+const maxFaults = 10
+
+/** Not the parser's own words, since they repeat pieces of the file. */
+function yamlFault(code: YAMLError["code"]): string {
+  const words: Partial<Record<YAMLError["code"], string>> = {
+    BAD_INDENT: "the indentation does not fit what is above",
+    TAB_AS_INDENT: "a tab where spaces indent",
+    MISSING_CHAR: "a quote, bracket, comma or colon is missing",
+    MULTIPLE_DOCS: "a second document begins; a configuration is one",
+    TAG_RESOLVE_FAILED: "a tag (!…) that means nothing here",
+    BLOCK_AS_IMPLICIT_KEY:
+      "a mapping within a line that is a mapping already; is a quote missing around a colon?",
+    MULTILINE_IMPLICIT_KEY: "a key that goes over several lines; is a colon missing?",
+    BAD_SCALAR_START: "text that starts with this character needs quotes",
+    BAD_DQ_ESCAPE: "a backslash sequence that does not exist; use single quotes for plain backslashes",
+    NON_STRING_KEY: "a key that is no text",
+  }
+  return words[code] ?? "this cannot be read as YAML"
 }
 
 function place(file: string, lines: LineCounter, offset: number): string {

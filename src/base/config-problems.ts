@@ -41,7 +41,7 @@ function problemsOfIssue(
     }
     case "invalid_type":
       if (input === undefined) {
-        const inside = path.length > 1 ? nameOf(path.slice(0, -1)) : "the file"
+        const inside = nameOf(path.slice(0, -1))
         const key = String(path.at(-1))
         return [{ path: path.slice(0, -1), atKey: true, message: `${inside} lacks ${quote(key)}` }]
       }
@@ -55,7 +55,7 @@ function problemsOfIssue(
     }
     case "invalid_key": {
       const [first] = issue.issues
-      const message = `${quote(String(path.at(-1)))} ${first?.message ?? "is not a key that can stand here"}`
+      const message = `${quote(String(path.at(-1)))} is ${first?.message ?? "not a key that can stand here"}`
       return [{ path, atKey: true, message, hint: hintOf(first) }]
     }
     case "invalid_union":
@@ -69,9 +69,7 @@ function problemsOfIssue(
       return say(`${here} is too ${issue.origin === "number" ? "large" : "long"}`, `at most ${issue.maximum}`)
     case "custom": {
       const atKey = issue.params?.["atKey"] === true
-      return [
-        { path, atKey, message: `${here}${here === "" ? "" : ": "}${issue.message}`, hint: hintOf(issue) },
-      ]
+      return [{ path, atKey, message: `${here}: ${issue.message}`, hint: hintOf(issue) }]
     }
     default:
       return say(`${here}: ${issue.message}`)
@@ -112,7 +110,9 @@ function problemsOfUnion(
   const message =
     isMapping(input) && keys.length > 0
       ? `${nameOf(path)} has none of ${keys.join(", ")}`
-      : `${nameOf(path)} is ${typeName(input)} that cannot be used here`
+      : input === null
+        ? `${nameOf(path)} is empty`
+        : `${nameOf(path)} is ${typeName(input)} that cannot be used here`
   const hint = near === undefined ? `write ${ways.join(", or ")}` : `did you mean ${quote(near)}?`
   return [{ path, atKey: false, message, hint: ways.length > 0 ? hint : undefined }]
 }
@@ -130,6 +130,7 @@ function unknownKey(path: readonly PropertyKey[], key: string, known: readonly s
 
 /** `apps.web.nodes[2]`. */
 export function nameOf(path: readonly PropertyKey[]): string {
+  if (path.length === 0) return "the file"
   return path
     .map((part, index) => {
       if (typeof part === "number") return `[${part}]`

@@ -47,29 +47,32 @@ const pause = duration.refine((ms) => ms >= 1000, {
   params: { hint: "1s at least" },
 })
 
+const whole = (least: number, most: number) =>
+  // Stops at once: the check of all limits together would find the same again.
+  z.int().min(least, { abort: true }).max(most, { abort: true })
+
 const limitsSchema = z
   .strictObject({
-    secret_bytes: z.int().min(1).max(hardSecretBytes).optional().describe("of one secret; default 1 MiB"),
+    secret_bytes: whole(1, hardSecretBytes).optional().describe("of one secret; default 1 MiB"),
     handshake: duration.optional().describe("TCP and TLS; default 10s"),
     frame: duration.optional().describe("each whole frame; default 30s"),
     session: duration.optional().describe("a whole session; default 5m"),
-    requests: z.int().min(1).max(1_000_000).optional().describe("in one session; default 1000"),
-    frame_bytes: z
-      .int()
-      .min(1024)
-      .max(1024 * 1024)
+    requests: whole(1, 1_000_000).optional().describe("in one session; default 1000"),
+    frame_bytes: whole(1024, 1024 * 1024)
       .optional()
       .describe("one line; default 65536"),
-    chunk_bytes: z.int().min(1).max(32_768).optional().describe("content in one line; default 32768"),
-    depth: z.int().min(3).max(64).optional().describe("nesting in one line; default 8"),
-    parallel: z.int().min(1).max(10_000).default(64).describe("nodes and directories served at a time"),
+    chunk_bytes: whole(1, 32_768).optional().describe("content in one line; default 32768"),
+    depth: whole(3, 64).optional().describe("nesting in one line; default 8"),
+    parallel: whole(1, 10_000).default(64).describe("nodes and directories served at a time"),
     action: duration.prefault("30s").describe("one action"),
   })
   .superRefine((limits, context) => {
     try {
       channelLimits(limits)
     } catch (error) {
-      const hint = error instanceof PurserError ? error.hint : undefined
+      // There the limits have the names of code.
+      const hint =
+        error instanceof PurserError ? error.hint?.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`) : undefined
       context.addIssue({ code: "custom", message: reasonOf(error), params: { hint } })
     }
   })
@@ -83,7 +86,7 @@ export const configSchema = z
     apps: z
       .record(
         z.string().refine(isAppName, {
-          error: "is not a name for an app",
+          error: "not a name for an app",
           params: { hint: "use 1 to 63 of a-z 0-9 -, starting with a letter or digit" },
         }),
         appSchema,

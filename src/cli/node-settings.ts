@@ -6,9 +6,8 @@ import { PurserError, reasonOf } from "../base/errors.ts"
 import { parseAppName } from "../base/names.ts"
 import { AllowList } from "../channel/allow-list.ts"
 import { parseEnrolment, type Enrolment } from "../channel/enrolment.ts"
-import { parseFileLines, type FileLine } from "../files/file-line.ts"
+import { defaultDirectory, parseFileLines, type FileLine } from "../files/file-line.ts"
 import { parseReload, type Reload } from "../files/reload.ts"
-import { defaultDirectory } from "../node/files-step.ts"
 import { defaultPort } from "../node/node.ts"
 
 /** What `purser node` is told, by flags and environment; a flag wins over its variable. */
@@ -49,7 +48,6 @@ const options = {
 } as const satisfies ParseArgsOptionsConfig
 
 export const usage = `Usage: purser node [options] [-- COMMAND [ARG...]]
-       purser health [--status FILE]
 
 Receives secrets from the agent that the enrolment string names. With a command:
 starts it once every required file is in place, and reloads it on changes.
@@ -123,18 +121,6 @@ export async function readNodeSettings(
     verbose: values.verbose ?? isOn(env["PURSER_VERBOSE"]),
     command,
   }
-}
-
-/** The status file for `purser health`. */
-export function readHealthSettings(argv: readonly string[], env: NodeJS.ProcessEnv): { statusFile: string } {
-  const { values } = parseFlags(argv)
-  const statusFile = values.status ?? nonEmpty(env["PURSER_STATUS"])
-  if (statusFile === undefined) {
-    throw new PurserError("ERR_USAGE", "no status file to look at", {
-      hint: "give --status FILE or set PURSER_STATUS, as for the node or the agent",
-    })
-  }
-  return { statusFile }
 }
 
 function parseFlags(argv: readonly string[]) {

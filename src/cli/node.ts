@@ -1,28 +1,24 @@
-import { isPurserError, reasonOf, systemErrorCode, PurserError } from "../base/errors.ts"
+import { asPurserError, isPurserError } from "../base/errors.ts"
 import { createLog, errorFields, type Log } from "../base/log.ts"
 import { loadOrCreateIdentity } from "../channel/identity.ts"
 import { pathOf } from "../files/file-line.ts"
-import { removeStaleTemporaries, runOwedReloads } from "../files/install.ts"
+import { removeStaleTemporaries, runOwedReload, type OwedOptions } from "../files/owed.ts"
 import { runLocalReload, type RunReload } from "../files/reload.ts"
 import { filesStep } from "../node/files-step.ts"
-import { checkHealth, missingFiles, removeHealth, writeHealth } from "../node/health.ts"
+import { missingFiles, removeHealth, writeHealth } from "../node/health.ts"
 import { createNode, type PurserNode } from "../node/node.ts"
 import { childEnvironment, createSupervisor, type Supervisor } from "../node/supervise.ts"
-import { readHealthSettings, readNodeSettings, usage, type NodeSettings } from "./node-settings.ts"
+import { readNodeSettings, usage, type NodeSettings } from "./node-settings.ts"
 
 /**
- * `purser node` and `purser health`, and the whole of the one-file receiver. It
- * loads nothing from npm, because it goes into other people's containers.
+ * `purser node`, which is also the one-file receiver. It loads nothing from npm,
+ * because it goes into other people's containers.
  */
 
 /** Runs until SIGTERM, SIGINT, the command's end or (with `--once`) the first complete delivery. Resolves with the exit code. */
 export async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
   let log = createLog(process.stderr, { name: "purser node", json: argv.includes("--json") })
   try {
-    if (argv[0] === "health") {
-      await checkHealth(readHealthSettings(argv.slice(1), env).statusFile)
-      return 0
-    }
     const settings = await readNodeSettings(argv, env)
     if (settings === null) {
       process.stdout.write(usage)
@@ -61,9 +57,15 @@ async function serve(settings: NodeSettings, env: NodeJS.ProcessEnv, log: Log): 
 
   await removeStaleTemporaries(where)
   await setHealth(statusFile, required ?? null)
-  await runOwedReloads({ ...where, runReload, log, signal: stopping.signal })
+  await payOwedReload({
+    ...where,
+    ...(reload === undefined ? {} : { reload }),
+    runReload,
+    log,
+    signal: stopping.signal,
+  })
 
-  await using node = await createNode({
+  await using node = createNode({
     enrolment: settings.enrolment,
     ...(settings.identityFile === undefined
       ? {}
@@ -93,6 +95,16 @@ async function serve(settings: NodeSettings, env: NodeJS.ProcessEnv, log: Log): 
   return code
 }
 
+/** What an earlier process owes; one that fails stays owed, and the next delivery tries it again. */
+async function payOwedReload(options: OwedOptions): Promise<void> {
+  try {
+    await runOwedReload(options)
+  } catch (thrown) {
+    const error = asPurserError(thrown)
+    options.log.warn(error.message, errorFields(error))
+  }
+}
+
 /** Signals and restarts are for the command; one that does not run yet will read the new files anyway. */
 function reloader(supervisor: Supervisor | undefined, env: NodeJS.ProcessEnv): RunReload {
   return async (reload, signal) => {
@@ -108,7 +120,10 @@ async function setHealth(file: string | undefined, required: readonly string[] |
 }
 
 async function announce(node: PurserNode, { listen, command }: NodeSettings, log: Log): Promise<void> {
-  const { host, port } = await listenOn(node, listen)
+  const { host, port } = await node.listen({
+    port: listen.port,
+    ...(listen.host === undefined ? {} : { host: listen.host }),
+  })
   log.info(`listening on ${host.includes(":") ? `[${host}]` : host}:${port}`, {
     app: node.app,
     pin: node.pin,
@@ -116,24 +131,6 @@ async function announce(node: PurserNode, { listen, command }: NodeSettings, log
   if (command !== undefined && process.pid === 1) {
     log.info("running as process 1 without an init", {
       hint: "start the container with --init, so that orphaned processes are reaped",
-    })
-  }
-}
-
-async function listenOn(
-  node: PurserNode,
-  { host, port }: NodeSettings["listen"],
-): Promise<{ host: string; port: number }> {
-  try {
-    return await node.listen({ host: host ?? "::", port })
-  } catch (error) {
-    // A container network without IPv6: every address then means every IPv4 address.
-    if (host === undefined && ["EAFNOSUPPORT", "EADDRNOTAVAIL"].includes(systemErrorCode(error) ?? "")) {
-      return await node.listen({ host: "0.0.0.0", port })
-    }
-    throw new PurserError("ERR_ADDRESS", `cannot listen on port ${port}: ${reasonOf(error)}`, {
-      hint: "choose another with --listen or PURSER_LISTEN",
-      cause: error,
     })
   }
 }

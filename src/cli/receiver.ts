@@ -1,6 +1,8 @@
-import { main } from "./node.ts"
+import { main as health } from "./health.ts"
+import { main as node } from "./node.ts"
 
 /** Entry of `dist/purser-node.mjs`: a node and its health check in one file. */
-process.exitCode = await main(process.argv.slice(2), process.env)
+const argv = process.argv.slice(2)
+const code = argv[0] === "health" ? await health(argv.slice(1), process.env) : await node(argv, process.env)
 // Sockets of a session that is being torn down must not keep the process.
-process.exit()
+process.exit(code)

@@ -1,5 +1,5 @@
 import type { Log } from "../base/log.ts"
-import { fileLineFor, type FileLine } from "../files/file-line.ts"
+import { defaultDirectory, fileLineFor, type FileLine } from "../files/file-line.ts"
 import { fillDirectory, type FillResult } from "../files/fill.ts"
 import type { Reload, RunReload } from "../files/reload.ts"
 import { IncompleteDelivery, type Steps } from "./session.ts"
@@ -18,8 +18,6 @@ export interface FilesStepOptions {
   /** Called after every session in which each required file was delivered or matched, with their absolute paths. */
   onComplete?: (required: readonly string[]) => Promise<void> | void
 }
-
-export const defaultDirectory = "/run/secrets"
 
 export function filesStep({ files, onComplete, ...options }: FilesStepOptions): Steps {
   const { directory = defaultDirectory, log } = options

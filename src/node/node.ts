@@ -49,11 +49,11 @@ export interface PurserNode extends AsyncDisposable {
 export const defaultPort = 39_898
 
 /** Throws `ERR_ENROLMENT` for a damaged enrolment string. */
-export async function createNode(options: NodeOptions): Promise<PurserNode> {
+export function createNode(options: NodeOptions): PurserNode {
   const { steps, log = silentLog, onSession } = options
   const enrolment =
     typeof options.enrolment === "string" ? parseEnrolment(options.enrolment) : options.enrolment
-  const identity = options.identity ?? (await createIdentity())
+  const identity = options.identity ?? createIdentity()
   const limits = resolveLimits(options.limits)
   const name = options.name ?? defaultName()
 

@@ -55,7 +55,7 @@ export const duration = z
 
 /** The name of a secret, or a pattern. */
 export const grant = z.string().refine(isGrant, {
-  error: "is not a name for a secret",
+  error: "not a name for a secret",
   params: {
     hint: "one to eight segments of A-Z a-z 0-9 . _ - joined by /; the only patterns are a trailing /* and a bare *",
   },
@@ -70,7 +70,7 @@ const sourceSchema = z.union([
   z.strictObject({
     env: z
       .string()
-      .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, { error: "is not the name of a variable" })
+      .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, { error: "not the name of a variable" })
       .describe("a variable in the environment of the agent; an empty one counts as absent"),
   }),
   z.strictObject({
@@ -112,7 +112,7 @@ export const storeSchema = z
   .strictObject({
     passphrase_file: path.optional().describe("holds the passphrase of store.key"),
     recipients: z
-      .array(z.string().regex(/^age1[0-9a-z]{10,}$/, { error: "is not an age recipient" }))
+      .array(z.string().regex(/^age1[0-9a-z]{10,}$/, { error: "not an age recipient" }))
       .min(1)
       .optional()
       .describe("your own age recipients (age1…), in the place of store.key"),

@@ -1,9 +1,13 @@
-import { PurserError, isPurserError, reasonOf } from "../../base/errors.ts"
-import type { Log } from "../../base/log.ts"
-import { fileLineFor, type FileLine } from "../../files/file-line.ts"
-import { fillDirectory, type Fetched, type FillResult } from "../../files/fill.ts"
+import type { AuditLog } from "../../audit/audit-log.ts"
 import { sameText } from "../../base/digest.ts"
-import { runLocalReload, type Reload } from "../../files/reload.ts"
+import { PurserError, asPurserError, isPurserError } from "../../base/errors.ts"
+import { errorFields, type Log } from "../../base/log.ts"
+import { fileLineFor } from "../../files/file-line.ts"
+import { fillDirectory, type Fetched, type FillResult } from "../../files/fill.ts"
+import { removeStaleTemporaries } from "../../files/owed.ts"
+import { runLocalReload } from "../../files/reload.ts"
+import type { AppConfig } from "../config.ts"
+import type { AgentEvent, DeliveryEvent } from "../events.ts"
 import type { GrantedSecrets } from "../granted.ts"
 
 /**
@@ -11,25 +15,81 @@ import type { GrantedSecrets } from "../granted.ts"
  * container mounts: the same writing as a node's, without a wire between.
  */
 
-export interface DirectoryOptions {
+export interface DirectoryDelivery {
+  app: AppConfig
   directory: string
-  /** Undefined: everything that is granted. */
-  files: readonly FileLine[] | undefined
-  reload: Reload | undefined
+  secrets: GrantedSecrets
   /** Environment of `exec:` reloads. */
   reloadEnv: NodeJS.ProcessEnv
-  requireTmpfs: boolean
-  secrets: GrantedSecrets
   /** An earlier delivery was complete, so somebody may use the files. */
   inUse: boolean
+  audit: AuditLog
   log: Log
+  onEvent: (event: AgentEvent) => void
 }
 
-/** Throws `ERR_TARGET`, `ERR_DISK` or `ERR_RELOAD`; what could not be read is in the result. */
-export async function fillFromSources(options: DirectoryOptions, signal: AbortSignal): Promise<FillResult> {
-  const { files, secrets, log, reload, reloadEnv, ...rest } = options
-  const lines = files ?? (await secrets.names(signal)).map(fileLineFor)
+/** Never rejects: what went wrong is in the event. `required` are the absolute paths of the files that must be there. */
+export async function deliverToDirectory(
+  options: DirectoryDelivery,
+  signal: AbortSignal,
+): Promise<{ event: DeliveryEvent; required: readonly string[] }> {
+  const { app, directory, onEvent } = options
+  const begun = performance.now()
+  const of = { app: app.name, target: directory }
+  onEvent({ type: "start", ...of })
+  let result: FillResult | undefined
+  let error: PurserError | undefined
+  try {
+    result = await fill(options, signal)
+    for (const { line, status } of result.files) onEvent({ type: "file", ...of, secret: line.name, status })
+    if (result.lacking.length > 0) {
+      error = new PurserError(
+        "ERR_DELIVERY",
+        `not delivered into ${directory}: ${result.lacking.join(", ")}`,
+        {
+          hint: "purser check says what its source lacks; a file line may be optional",
+        },
+      )
+    }
+  } catch (thrown) {
+    error = asPurserError(thrown)
+  }
+  const count = (status: Fetched["status"]): number =>
+    result?.files.filter((file) => file.status === status).length ?? 0
+  const event: DeliveryEvent = {
+    type: "delivery",
+    ...of,
+    status: error === undefined ? "ok" : "failed",
+    sent: count("sent"),
+    matched: count("match"),
+    missing: result?.missing ?? 0,
+    durationMs: Math.round(performance.now() - begun),
+    ...(error === undefined ? {} : { error }),
+  }
+  return { event, required: result?.required ?? [] }
+}
+
+async function fill(options: DirectoryDelivery, signal: AbortSignal): Promise<FillResult> {
+  const { app, directory, secrets, audit, log, reloadEnv, inUse } = options
+  // What an agent that was killed left half-written.
+  if (!inUse)
+    await removeStaleTemporaries({ directory, ...(app.files === undefined ? {} : { files: app.files }) })
+  const lines = app.files ?? (await secrets.names(signal)).map(fileLineFor)
+
   const fetch = async (name: string, have: string | null): Promise<Fetched> => {
+    const fetched = await read(name, have)
+    if (fetched.status !== "match") {
+      await audit.append({
+        kind: fetched.status === "sent" ? "delivered" : fetched.status,
+        app: app.name,
+        directory,
+        secret: name,
+        ...(fetched.status === "sent" ? { content: audit.contentTag(fetched.content) } : {}),
+      })
+    }
+    return fetched
+  }
+  const read = async (name: string, have: string | null): Promise<Fetched> => {
     try {
       const content = await secrets.read(name, signal)
       if (content === null) return { status: "missing" }
@@ -37,18 +97,19 @@ export async function fillFromSources(options: DirectoryOptions, signal: AbortSi
         ? { status: "match" }
         : { status: "sent", content }
     } catch (error) {
-      log.error(
-        `${name}: ${reasonOf(error)}`,
-        error instanceof PurserError && error.hint !== undefined ? { hint: error.hint } : {},
-      )
+      const known = asPurserError(error)
+      log.error(known.message, errorFields(known))
       return { status: isPurserError(error, "ERR_NOT_GRANTED") ? "denied" : "failed" }
     }
   }
+
   return await fillDirectory(lines, fetch, {
-    ...rest,
+    directory,
+    inUse,
+    ...(app.reload === undefined ? {} : { reload: app.reload }),
+    runReload: (reload, limit) => runLocalReload(reload, limit, reloadEnv),
+    requireTmpfs: app.requireTmpfs,
     log,
-    ...(reload === undefined ? {} : { reload }),
-    runReload: (what, limit) => runLocalReload(what, limit, reloadEnv),
     signal,
   })
 }

@@ -1,0 +1,61 @@
+import { Resolver } from "node:dns/promises"
+import { lookup } from "node:dns/promises"
+import { PurserError, reasonOf, systemErrorCode } from "../../base/errors.ts"
+import type { Address } from "./address.ts"
+
+export interface DnsOptions {
+  /** `host:port` of DNS servers, in the place of the system's. */
+  servers?: readonly string[]
+  signal: AbortSignal
+}
+
+/** Every A and AAAA address of a name, such as `tasks.web` on a Swarm. Throws `ERR_DISCOVERY`. */
+export async function lookUpAddresses(
+  name: string,
+  port: number,
+  { servers, signal }: DnsOptions,
+): Promise<Address[]> {
+  // The system's resolver also knows /etc/hosts and, in a container, what the engine answers.
+  if (servers === undefined) {
+    const found = await attempt(name, () => lookup(name, { all: true }))
+    return found.map(({ address }) => ({ host: address, port }))
+  }
+  const resolver = resolverFor(servers, signal)
+  const [four, six] = await Promise.all([
+    attempt(name, () => resolver.resolve4(name)),
+    attempt(name, () => resolver.resolve6(name)),
+  ])
+  return [...four, ...six].map((host) => ({ host, port }))
+}
+
+/** Targets and ports of an SRV record (RFC 2782), those of the best priority first. Throws `ERR_DISCOVERY`. */
+export async function lookUpService(name: string, { servers = [], signal }: DnsOptions): Promise<Address[]> {
+  const resolver = resolverFor(servers, signal)
+  const records = await attempt(name, () => resolver.resolveSrv(name))
+  // A target of "." says that the service is not offered.
+  const offered = records.filter((record) => record.name !== "" && record.name !== ".")
+  return offered
+    .toSorted((a, b) => a.priority - b.priority || b.weight - a.weight)
+    .map((record) => ({ host: record.name, port: record.port }))
+}
+
+function resolverFor(servers: readonly string[], signal: AbortSignal): Resolver {
+  const resolver = new Resolver({ timeout: 2000, tries: 3 })
+  if (servers.length > 0) resolver.setServers([...servers])
+  signal.addEventListener("abort", () => resolver.cancel(), { once: true })
+  return resolver
+}
+
+/** A name without such a record has no addresses; anything else is a failure. */
+async function attempt<T>(name: string, resolve: () => Promise<T[]>): Promise<T[]> {
+  try {
+    return await resolve()
+  } catch (error) {
+    if (["ENODATA"].includes(systemErrorCode(error) ?? "")) return []
+    throw new PurserError(
+      "ERR_DISCOVERY",
+      `looking up ${name} failed: ${systemErrorCode(error) ?? reasonOf(error)}`,
+      { cause: error },
+    )
+  }
+}

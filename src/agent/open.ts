@@ -1,0 +1,26 @@
+import { join } from "node:path"
+import { acquireLock } from "../base/lock.ts"
+import { silentLog } from "../base/log.ts"
+import { ensureStateDir } from "../base/state-dir.ts"
+import { Agent, type AgentOptions } from "./agent.ts"
+import { agentIdentity } from "./identity-files.ts"
+import { openStateDir } from "./state-dir.ts"
+
+export type OpenAgentOptions = Omit<AgentOptions, "identity" | "state" | "audit"> & {
+  /** Created if absent. Only one agent at a time may have it. */
+  stateDir: string
+}
+
+/** An agent with everything that it keeps in its state directory. Throws `ERR_LOCKED` while another agent has it. */
+export async function openAgent({
+  stateDir,
+  ...options
+}: OpenAgentOptions): Promise<{ agent: Agent } & AsyncDisposable> {
+  await using opened = new AsyncDisposableStack()
+  await ensureStateDir(stateDir)
+  opened.use(acquireLock(join(stateDir, "agent.lock"), `the state directory ${stateDir}`))
+  const { state, audit } = opened.use(await openStateDir(stateDir, options.log ?? silentLog))
+  const agent = opened.use(new Agent({ ...options, identity: await agentIdentity(stateDir), state, audit }))
+  const all = opened.move()
+  return { agent, [Symbol.asyncDispose]: () => all.disposeAsync() }
+}

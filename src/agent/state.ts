@@ -1,0 +1,353 @@
+import { randomBytes } from "node:crypto"
+import { chmodSync } from "node:fs"
+import { join } from "node:path"
+import { DatabaseSync, type StatementSync } from "node:sqlite"
+import { firstHead, type AuditHead, type HeadStore } from "../audit/audit-log.ts"
+import { isDigest } from "../base/digest.ts"
+import { PurserError, reasonOf } from "../base/errors.ts"
+import type { Pin } from "../channel/pin.ts"
+import { createToken } from "../channel/enrolment.ts"
+import { migrate } from "./state-schema.ts"
+
+/**
+ * What the agent must remember: enrolment tokens, the nodes it knows, which of
+ * them were approved, and the head of the audit log. Commands work on it while
+ * an agent runs.
+ */
+
+export type NodeState = "ok" | "failed" | "refused" | "pending" | "approved" | "rejected"
+
+/** A node as `purser nodes ls` shows it. Times in milliseconds since 1970. */
+export interface KnownNode {
+  readonly app: string
+  /** `host:port`. */
+  readonly address: string
+  readonly pin: Pin
+  /** As the node calls itself. */
+  readonly name: string
+  readonly firstSeen: number
+  readonly lastSeen: number
+  readonly lastDelivery: number | null
+  readonly state: NodeState
+  /** Why its last delivery failed. */
+  readonly error: string | null
+}
+
+export type Approval = "pending" | "approved" | "rejected"
+
+export interface Seen {
+  readonly app: string
+  readonly address: string
+  readonly pin: Pin
+  readonly name: string
+  readonly state: "ok" | "failed"
+  readonly error: string | null
+}
+
+export class State implements HeadStore, Disposable {
+  readonly #database: DatabaseSync
+  readonly #statements = new Map<string, StatementSync>()
+  readonly #now: () => number
+  /** Written together: a round over a thousand nodes must not sync the disk a thousand times. */
+  readonly #unwritten = new Map<string, Seen & { at: number }>()
+  #writing: NodeJS.Immediate | undefined
+  #contentKey: Buffer | undefined
+
+  constructor(database: DatabaseSync, now: () => number) {
+    this.#database = database
+    this.#now = now
+  }
+
+  // Enrolment.
+
+  /** The app's current token; makes one when there is none. */
+  enrol(app: string): Buffer {
+    return this.#transaction(() => this.#currentToken(app) ?? this.#addToken(app))
+  }
+
+  /** A new token; those before stay good for `overlapMs`. */
+  rotateToken(app: string, overlapMs: number): Buffer {
+    return this.#transaction(() => {
+      const until = this.#time() + overlapMs
+      this.#run(
+        "UPDATE tokens SET expires = ? WHERE app = ? AND (expires IS NULL OR expires > ?)",
+        until,
+        app,
+        until,
+      )
+      return this.#addToken(app)
+    })
+  }
+
+  /** Ends every token of the app at once. Resolves with how many there were. */
+  revokeTokens(app: string): number {
+    return this.#transaction(() => {
+      this.#bumpRevision()
+      return Number(this.#prepare("DELETE FROM tokens WHERE app = ?").run(app).changes)
+    })
+  }
+
+  /** All that are good now, the newest first. */
+  tokensOf(app: string): Buffer[] {
+    const rows = this.#prepare(
+      "SELECT token FROM tokens WHERE app = ? AND (expires IS NULL OR expires > ?) ORDER BY id DESC",
+    ).all(app, this.#time())
+    return rows.map(({ token }) => Buffer.from(token as Uint8Array))
+  }
+
+  // Nodes.
+
+  /** A trusted node was served, or failed after it was trusted. */
+  saw(seen: Seen): void {
+    this.#unwritten.set(`${seen.app} ${seen.address}`, { ...seen, at: this.#now() })
+    this.#writing ??= setImmediate(() => this.flush())
+  }
+
+  /** Those that are known, by app, address. */
+  nodes(app?: string): KnownNode[] {
+    this.flush()
+    const rows =
+      app === undefined
+        ? this.#prepare(`${selectNodes} ORDER BY app, address`).all()
+        : this.#prepare(`${selectNodes} WHERE app = ? ORDER BY address`).all(app)
+    return rows.map((row) => row as unknown as KnownNode)
+  }
+
+  /** The node that was last trusted at this address. */
+  nodeAt(app: string, address: string): KnownNode | undefined {
+    const unwritten = this.#unwritten.get(`${app} ${address}`)
+    if (unwritten !== undefined) this.flush()
+    return this.#prepare(`${selectNodes} WHERE app = ? AND address = ?`).get(app, address) as
+      KnownNode | undefined
+  }
+
+  /** Addresses at which this app had a delivery. */
+  provenAddresses(app: string): string[] {
+    this.flush()
+    const rows = this.#prepare("SELECT address FROM nodes WHERE app = ? AND last_delivery IS NOT NULL").all(
+      app,
+    )
+    return rows.map(({ address }) => String(address))
+  }
+
+  /** How many nodes of the app were seen since, other than the one at this address. */
+  countAlive(app: string, since: number, exceptAddress: string): number {
+    this.flush()
+    const row = this.#prepare(
+      "SELECT count(*) AS alive FROM nodes WHERE app = ? AND last_seen > ? AND address <> ?",
+    ).get(app, since, exceptAddress)
+    return Number(row?.["alive"])
+  }
+
+  /** Forgets by pin or address. Resolves with how many were forgotten. */
+  forget(pinOrAddress: string): number {
+    this.flush()
+    return this.#transaction(() => {
+      this.#bumpRevision()
+      const { changes: nodes } = this.#prepare("DELETE FROM nodes WHERE pin = ? OR address = ?").run(
+        pinOrAddress,
+        pinOrAddress,
+      )
+      const { changes: approvals } = this.#prepare("DELETE FROM approvals WHERE pin = ? OR address = ?").run(
+        pinOrAddress,
+        pinOrAddress,
+      )
+      return Number(nodes) + Number(approvals)
+    })
+  }
+
+  // Approvals.
+
+  approvalOf(app: string, pin: Pin): Approval | undefined {
+    return this.#prepare("SELECT state FROM approvals WHERE app = ? AND pin = ?").get(app, pin)?.["state"] as
+      Approval | undefined
+  }
+
+  /** A pin that waits for a decision. */
+  askApproval(app: string, pin: Pin, address: string, name: string): void {
+    this.#run(
+      "INSERT INTO approvals (app, pin, address, name, state, asked) VALUES (?, ?, ?, ?, 'pending', ?) ON CONFLICT DO NOTHING",
+      app,
+      pin,
+      address,
+      name,
+      this.#now(),
+    )
+  }
+
+  /** Decides on a pin, for one app or for every app that it asked. Resolves with the apps. */
+  decide(pin: string, decision: "approved" | "rejected", app?: string): string[] {
+    return this.#transaction(() => {
+      this.#bumpRevision()
+      const rows = this.#prepare(
+        "UPDATE approvals SET state = ? WHERE pin = ? AND (? IS NULL OR app = ?) RETURNING app",
+      ).all(decision, pin, app ?? null, app ?? null)
+      return rows.map((row) => String(row["app"]))
+    })
+  }
+
+  /** Waiting and rejected pins, as nodes. */
+  approvals(): KnownNode[] {
+    const rows = this.#prepare(
+      "SELECT app, address, pin, name, asked AS firstSeen, asked AS lastSeen, NULL AS lastDelivery, state, NULL AS error FROM approvals ORDER BY app, address",
+    ).all()
+    return rows.map((row) => row as unknown as KnownNode)
+  }
+
+  // Audit.
+
+  readHead(): AuditHead {
+    const row = this.#prepare("SELECT seq, hash, size_bytes, pending FROM audit_head").get()
+    if (row === undefined) return firstHead
+    const { seq, hash, size_bytes: sizeBytes, pending } = row
+    if (!isDigest(hash)) throw new PurserError("ERR_STATE", "the audit head in the state database is damaged")
+    return { seq: Number(seq), hash, sizeBytes: Number(sizeBytes), pending: String(pending) }
+  }
+
+  updateHead(work: (head: AuditHead) => AuditHead): void {
+    this.#transaction(() => {
+      const head = this.readHead()
+      const next = work(head)
+      if (next === head) return
+      this.#run(
+        "INSERT INTO audit_head (id, seq, hash, size_bytes, pending) VALUES (1, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET seq = excluded.seq, hash = excluded.hash, size_bytes = excluded.size_bytes, pending = excluded.pending",
+        next.seq,
+        next.hash,
+        next.sizeBytes,
+        next.pending,
+      )
+    })
+  }
+
+  contentKey(): Uint8Array {
+    return (this.#contentKey ??= this.#transaction(() => {
+      this.#run(
+        "INSERT INTO keys (name, bytes) VALUES ('content', ?) ON CONFLICT DO NOTHING",
+        randomBytes(32),
+      )
+      return Buffer.from(
+        this.#prepare("SELECT bytes FROM keys WHERE name = 'content'").get()?.["bytes"] as Uint8Array,
+      )
+    }))
+  }
+
+  // The rest.
+
+  /** Changes when a command decided something that a running agent should act on. */
+  revision(): number {
+    return Number(this.#prepare("SELECT value FROM numbers WHERE name = 'revision'").get()?.["value"] ?? 0)
+  }
+
+  /** Writes what was seen. */
+  flush(): void {
+    clearImmediate(this.#writing)
+    this.#writing = undefined
+    if (this.#unwritten.size === 0) return
+    const seen = [...this.#unwritten.values()]
+    this.#unwritten.clear()
+    this.#transaction(() => {
+      const statement = this.#prepare(upsertNode)
+      for (const { app, address, pin, name, state, error, at } of seen) {
+        statement.run(app, address, pin, name, at, at, state === "ok" ? at : null, state, error)
+      }
+    })
+  }
+
+  [Symbol.dispose](): void {
+    if (!this.#database.isOpen) return
+    this.flush()
+    this.#statements.clear()
+    this.#database.close()
+  }
+
+  #currentToken(app: string): Buffer | undefined {
+    const row = this.#prepare(
+      "SELECT token FROM tokens WHERE app = ? AND expires IS NULL ORDER BY id DESC LIMIT 1",
+    ).get(app)
+    return row === undefined ? undefined : Buffer.from(row["token"] as Uint8Array)
+  }
+
+  #addToken(app: string): Buffer {
+    const token = createToken()
+    this.#run("INSERT INTO tokens (app, token, created) VALUES (?, ?, ?)", app, token, this.#now())
+    this.#bumpRevision()
+    return token
+  }
+
+  /**
+   * The latest time that was ever seen here: a clock that was set back, by accident or to bring an expired token back
+   * to life, counts for nothing. One that jumps ahead ends overlaps early, which refuses and never admits.
+   */
+  #time(): number {
+    const now = this.#now()
+    const latest = Number(
+      this.#prepare("SELECT value FROM numbers WHERE name = 'latest'").get()?.["value"] ?? 0,
+    )
+    // To the minute, so that reading a token does not mean writing.
+    if (now > latest + 60_000) this.#run(setNumber, "latest", now)
+    return Math.max(now, latest)
+  }
+
+  #bumpRevision(): void {
+    this.#run(setNumber, "revision", this.revision() + 1)
+  }
+
+  #prepare(sql: string): StatementSync {
+    const known = this.#statements.get(sql) ?? this.#database.prepare(sql)
+    this.#statements.set(sql, known)
+    return known
+  }
+
+  #run(sql: string, ...values: (string | number | null | Uint8Array)[]): void {
+    this.#prepare(sql).run(...values)
+  }
+
+  #transaction<T>(work: () => T): T {
+    if (this.#database.isTransaction) return work()
+    this.#database.exec("BEGIN IMMEDIATE")
+    try {
+      const result = work()
+      this.#database.exec("COMMIT")
+      return result
+    } catch (error) {
+      this.#database.exec("ROLLBACK")
+      throw error
+    }
+  }
+}
+
+const selectNodes =
+  "SELECT app, address, pin, name, first_seen AS firstSeen, last_seen AS lastSeen, last_delivery AS lastDelivery, state, error FROM nodes"
+
+const upsertNode = `
+INSERT INTO nodes (app, address, pin, name, first_seen, last_seen, last_delivery, state, error)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (app, address) DO UPDATE SET
+  first_seen = CASE WHEN pin = excluded.pin THEN first_seen ELSE excluded.first_seen END,
+  pin = excluded.pin, name = excluded.name, last_seen = excluded.last_seen,
+  last_delivery = coalesce(excluded.last_delivery, last_delivery), state = excluded.state, error = excluded.error`
+
+const setNumber =
+  "INSERT INTO numbers (name, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value"
+
+/** The state of a directory, which must be there. Throws `ERR_STATE` for a damaged one, or one of a newer Purser. */
+export function openState(directory: string, { now = Date.now }: { now?: () => number } = {}): State {
+  const file = join(directory, "state.sqlite")
+  let database: DatabaseSync | undefined
+  try {
+    database = new DatabaseSync(file)
+    if (process.platform !== "win32") chmodSync(file, 0o600)
+    database.exec(
+      "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON",
+    )
+    migrate(database, file)
+    return new State(database, now)
+  } catch (error) {
+    database?.close()
+    if (error instanceof PurserError) throw error
+    throw new PurserError("ERR_STATE", `cannot open the state ${file}: ${reasonOf(error)}`, {
+      hint: "is it a state directory of Purser, and may this user write to it?",
+      cause: error,
+    })
+  }
+}

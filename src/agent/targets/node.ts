@@ -1,0 +1,189 @@
+import type { AuditLog } from "../../audit/audit-log.ts"
+import { PurserError, asPurserError, isPurserError } from "../../base/errors.ts"
+import type { Log } from "../../base/log.ts"
+import { connectToNode, type AgentChannel } from "../../channel/dial.ts"
+import type { Identity } from "../../channel/identity.ts"
+import type { ChannelLimits } from "../../channel/limits.ts"
+import type { Hello, Request } from "../../channel/messages.ts"
+import type { Action } from "../actions/action.ts"
+import type { Reply } from "../answer.ts"
+import type { AppConfig } from "../config.ts"
+import { formatAddress, type Address } from "../discovery/address.ts"
+import type { AgentEvent, DeliveryEvent, DeliveryStatus } from "../events.ts"
+import type { GrantedSecrets } from "../granted.ts"
+import { serveNode } from "../session.ts"
+import type { State } from "../state.ts"
+import { decideTrust } from "../trust/trust.ts"
+
+/** One delivery to one node: dial, trust, answer, and write down what came of it. */
+
+export interface NodeDelivery {
+  app: AppConfig
+  address: Address
+  identity: Identity
+  secrets: GrantedSecrets
+  actions: Readonly<Record<string, Action>>
+  actionMs: number
+  limits: ChannelLimits
+  /** A node that was seen within this time counts as alive. */
+  aliveMs: number
+  state: State
+  audit: AuditLog
+  log: Log
+  onEvent: (event: AgentEvent) => void
+}
+
+/** What is known of the node so far. */
+interface Progress {
+  channel?: AgentChannel
+  hello?: Hello
+  sent: number
+  matched: number
+  missing: number
+}
+
+/** Never rejects: what went wrong is in the event. */
+export async function deliverToNode(options: NodeDelivery, signal: AbortSignal): Promise<DeliveryEvent> {
+  const { app, address, onEvent } = options
+  const target = formatAddress(address)
+  const begun = performance.now()
+  const progress: Progress = { sent: 0, matched: 0, missing: 0 }
+  onEvent({ type: "start", app: app.name, target })
+  let error: PurserError | undefined
+  try {
+    await converse(
+      options,
+      target,
+      progress,
+      AbortSignal.any([signal, AbortSignal.timeout(options.limits.sessionMs)]),
+    )
+  } catch (thrown) {
+    error = asPurserError(thrown)
+  }
+  const { channel, hello, sent, matched, missing } = progress
+  const status: DeliveryStatus =
+    error === undefined ? "ok" : isPurserError(error, "ERR_UNTRUSTED") ? "refused" : "failed"
+  const event: DeliveryEvent = {
+    type: "delivery",
+    app: app.name,
+    target,
+    ...(hello === undefined ? {} : { node: hello.node }),
+    ...(channel === undefined ? {} : { pin: channel.peerPin }),
+    status,
+    sent,
+    matched,
+    missing,
+    durationMs: Math.round(performance.now() - begun),
+    ...(error === undefined ? {} : { error }),
+  }
+  await writeDown(event, channel?.group, options)
+  return event
+}
+
+async function converse(
+  options: NodeDelivery,
+  target: string,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<void> {
+  const { app, address, identity, limits, secrets, actions, actionMs, log } = options
+  await using channel = await connectToNode({
+    host: address.host,
+    port: address.port,
+    identity,
+    requirePq: app.requirePq,
+    limits,
+    signal,
+    ...(app.trust === "pinned" ? { trust: (pin) => app.pins.includes(pin) } : {}),
+  })
+  progress.channel = channel
+  await serveNode(
+    {
+      channel,
+      limits,
+      async trust(hello) {
+        progress.hello = hello
+        await decideTrust({ ...options, target, channel, hello })
+      },
+      answers: (hello) => ({
+        app: app.name,
+        actionGrants: app.actions,
+        secrets,
+        actions,
+        actionMs,
+        limits,
+        context: { app: app.name, node: { name: hello.node, pin: channel.peerPin, address: target } },
+        log,
+      }),
+      onReply: (request, reply) => noteReply(request, reply, target, options, progress),
+    },
+    signal,
+  )
+}
+
+async function noteReply(
+  request: Request,
+  reply: Reply,
+  target: string,
+  options: NodeDelivery,
+  progress: Progress,
+): Promise<void> {
+  const { app, audit, onEvent } = options
+  const { channel, hello } = progress
+  if (reply.status === "sent") progress.sent++
+  else if (reply.status === "match") progress.matched++
+  else progress.missing++
+  const secret = reply.secret
+  if (reply.status !== "match") {
+    await audit.append({
+      kind: reply.status === "sent" ? "delivered" : reply.status,
+      app: app.name,
+      address: target,
+      ...(channel === undefined ? {} : { pin: channel.peerPin }),
+      ...(hello === undefined ? {} : { node: hello.node }),
+      action: request.action,
+      ...(secret === undefined ? {} : { secret }),
+      ...(reply.status === "sent" && secret !== undefined && reply.body !== undefined
+        ? { content: audit.contentTag(reply.body) }
+        : {}),
+    })
+  }
+  if (secret === undefined) return
+  onEvent({
+    type: "file",
+    app: app.name,
+    target,
+    ...(hello === undefined ? {} : { node: hello.node }),
+    secret,
+    status: reply.status,
+  })
+}
+
+async function writeDown(
+  event: DeliveryEvent,
+  group: string | undefined,
+  options: NodeDelivery,
+): Promise<void> {
+  const { app, state, audit } = options
+  const { target, pin, node, status, error, sent, matched, missing } = event
+  // Whoever was not trusted has its line already, and nobody was at an address that cannot be reached.
+  if (pin === undefined || node === undefined || status === "refused") return
+  state.saw({ app: app.name, address: target, pin, name: node, state: status, error: error?.message ?? null })
+  try {
+    await audit.append({
+      kind: "session",
+      app: app.name,
+      address: target,
+      pin,
+      node,
+      status,
+      group,
+      sent,
+      matched,
+      missing,
+      ...(error === undefined ? {} : { error: error.code }),
+    })
+  } catch {
+    // Said already by the log of the audit log.
+  }
+}

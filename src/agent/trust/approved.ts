@@ -1,0 +1,26 @@
+import type { TrustRule } from "./trust.ts"
+
+/** A person has looked at the node's pin. A new one waits. */
+export const approved: TrustRule = async ({ app, channel, hello, state, target, audit, log }) => {
+  const pin = channel.peerPin
+  const approval = state.approvalOf(app.name, pin)
+  if (approval === "approved") return undefined
+  if (approval === "rejected")
+    return { reason: "its pin was rejected", hint: `purser nodes approve ${pin} takes that back` }
+  if (approval === undefined) {
+    state.askApproval(app.name, pin, target, hello.node)
+    log.warn(`alert: a new node of ${app.name} at ${target} waits for approval`, { pin })
+    await audit.append({
+      kind: "alert",
+      app: app.name,
+      address: target,
+      pin,
+      node: hello.node,
+      reason: "waits for approval",
+    })
+  }
+  return {
+    reason: "its pin waits for approval",
+    hint: `compare it with what the node logs at its start, then: purser nodes approve ${pin}`,
+  }
+}

@@ -1,0 +1,108 @@
+import type { AuditLog } from "../../audit/audit-log.ts"
+import { PurserError } from "../../base/errors.ts"
+import type { Log } from "../../base/log.ts"
+import { isAppName, quote } from "../../base/names.ts"
+import type { AgentChannel } from "../../channel/dial.ts"
+import type { Identity } from "../../channel/identity.ts"
+import type { Hello } from "../../channel/messages.ts"
+import type { AppConfig, TrustMode } from "../config.ts"
+import type { State } from "../state.ts"
+import { approved } from "./approved.ts"
+import { discovered } from "./discovered.ts"
+import { enrolled } from "./enrolled.ts"
+import { pinned } from "./pinned.ts"
+
+/**
+ * Whether a node is one of the app's, decided from its first frame before the
+ * agent writes a byte. What was dialled is never an argument for it: addresses
+ * come from discovery, which may lie.
+ */
+
+export interface TrustQuestion {
+  readonly app: AppConfig
+  /** `host:port` that was dialled. */
+  readonly target: string
+  readonly channel: Pick<AgentChannel, "peerPin" | "peerSpkiSha256" | "exporter">
+  readonly hello: Hello
+  readonly identity: Identity
+  readonly state: State
+  readonly audit: AuditLog
+  readonly log: Log
+  /** A node that was seen within this time counts as alive, in milliseconds. */
+  readonly aliveMs: number
+}
+
+/** Resolves with why the node is not trusted, or undefined when it is. */
+export type TrustRule = (question: TrustQuestion) => Promise<Refusal | undefined>
+
+export interface Refusal {
+  readonly reason: string
+  readonly hint?: string
+}
+
+const rules: Readonly<Record<TrustMode, TrustRule>> = { enrolled, approved, pinned, discovered }
+
+/** Resolves when the node is trusted. Throws `ERR_UNTRUSTED`, after the audit log has its line. */
+export async function decideTrust(question: TrustQuestion): Promise<void> {
+  const { app, target, hello, channel, audit } = question
+  const who = { app: app.name, address: target, pin: channel.peerPin, node: hello.node }
+  const refusal = claims(question) ?? (await rules[app.trust](question))
+  if (refusal !== undefined) throw await refused(question, refusal)
+  const before = question.state.nodeAt(app.name, target)
+  const crowd = takePlace(question)
+  if (crowd !== undefined) {
+    question.log.warn(`alert: one node too many at ${target}: ${crowd.reason}`)
+    await audit.append({ kind: "alert", ...who, reason: "max_nodes" })
+    throw await refused(question, crowd)
+  }
+  if (before !== undefined && before.pin !== channel.peerPin)
+    await audit.append({ kind: "trust", ...who, replaces: before.pin })
+}
+
+async function refused(
+  { app, target, hello, channel, audit }: TrustQuestion,
+  { reason, hint }: Refusal,
+): Promise<PurserError> {
+  await audit.append({
+    kind: "rejected",
+    app: app.name,
+    address: target,
+    pin: channel.peerPin,
+    node: hello.node,
+    reason,
+  })
+  return new PurserError("ERR_UNTRUSTED", `refused ${target}: ${reason}`, { hint })
+}
+
+/** The app is that of the target: a node cannot choose another one's secrets. */
+function claims({ app, hello }: TrustQuestion): Refusal | undefined {
+  if (!isAppName(hello.node)) return { reason: `it calls itself ${quote(hello.node)}, which is not a name` }
+  if (hello.app === app.name) return undefined
+  return {
+    reason: `it claims to be of the app ${quote(hello.app)}, not of ${app.name}`,
+    hint: `give it the string that \`purser enrol ${app.name}\` prints, or list its address under the other app`,
+  }
+}
+
+/**
+ * The node at a known address counts once, whatever its pin: containers are replaced all the time. Synchronous, so that
+ * of many that come at once none slips in between counting and being counted.
+ */
+function takePlace({ app, target, state, channel, hello, aliveMs }: TrustQuestion): Refusal | undefined {
+  const alive = state.countAlive(app.name, Date.now() - aliveMs, target)
+  if (alive >= app.maxNodes) {
+    return {
+      reason: `${app.name} has ${alive} nodes alive already, and max_nodes is ${app.maxNodes}`,
+      hint: "raise max_nodes, or forget nodes that are gone with purser nodes forget; if you did not start it, rotate the token",
+    }
+  }
+  state.saw({
+    app: app.name,
+    address: target,
+    pin: channel.peerPin,
+    name: hello.node,
+    state: "failed",
+    error: "the delivery has not ended",
+  })
+  return undefined
+}

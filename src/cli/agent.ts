@@ -1,0 +1,166 @@
+import { Option, type Command } from "commander"
+import type { Agent, AgentPlan } from "../agent/agent.ts"
+import type { TrustMode } from "../agent/config.ts"
+import type { DeliveryEvent } from "../agent/events.ts"
+import { openAgent } from "../agent/open.ts"
+import { PurserError, asPurserError } from "../base/errors.ts"
+import { errorFields } from "../base/log.ts"
+import { createDisplay } from "./agent-display.ts"
+import type { Action, Context } from "./command.ts"
+import { configFromFlags, printConfig, type PlainConfig, type ResolvedConfig } from "./config-schema.ts"
+import { statusFileIn } from "./health.ts"
+import { loadConfig, openCatalogue, resolvePlain } from "./load-config.ts"
+
+interface Flags {
+  app?: string
+  secret?: string[]
+  dir?: string
+  node?: string[]
+  directory?: string
+  file?: string[]
+  reload?: string
+  requireTmpfs?: boolean
+  trust?: TrustMode
+  pin?: string[]
+  maxNodes?: number
+  requirePq?: boolean
+  every?: string
+  discover?: string
+  once?: boolean
+  printConfig?: boolean
+  status?: string
+}
+
+/** `purser agent`: delivers what purser.yaml says, or, without one, what the flags say of a single app. */
+export function define(command: Command, action: Action): void {
+  const repeatable = (value: string, earlier: string[] = []): string[] => [...earlier, value]
+  command
+    .option("--app <name>", "the app to serve; its flags take the place of purser.yaml")
+    .option("--secret <name>", "grant a secret of the store (repeatable)", repeatable)
+    .option("--dir <path>", "grant every file of a directory")
+    .option("--node <address>", "HOST[:PORT] to dial (repeatable)", repeatable)
+    .option("--directory <path>", "fill a directory beside the agent")
+    .option(
+      "--file <line>",
+      "what goes into that directory: NAME [path=…] [mode=…] [owner=…] [optional] (repeatable)",
+      repeatable,
+    )
+    .option("--reload <spec>", "after changes in that directory: exec:COMMAND or http:URL")
+    .option("--require-tmpfs", "refuse to fill a directory on a disk")
+    .addOption(
+      new Option("--trust <mode>", "how nodes are recognised").choices([
+        "enrolled",
+        "approved",
+        "pinned",
+        "discovered",
+      ]),
+    )
+    .option("--pin <pin>", "a node's pin, with --trust pinned (repeatable)", repeatable)
+    .option("--max-nodes <number>", "nodes that may be alive at a time", Number)
+    .option("--require-pq", "refuse nodes without post-quantum key exchange")
+    .option("--every <duration>", "between deliveries to a known target (1h)")
+    .option("--discover <duration>", "between looks for new nodes (5m)")
+    .option("--once", "one round; the exit code tells whether all went well")
+    .option("--print-config", "print the purser.yaml that these flags amount to, and end")
+    .option(
+      "--status <file>",
+      "where purser health looks; default PURSER_STATUS, else in the state directory",
+    )
+    .action(action(run))
+}
+
+async function run(context: Context, flags: Flags): Promise<number> {
+  const plain = flags.app === undefined ? undefined : configFromFlags(plainFlags(flags, flags.app))
+  if (flags.printConfig === true) {
+    if (plain === undefined) throw new PurserError("ERR_USAGE", "--print-config needs --app and its flags")
+    await context.output.bytes(Buffer.from(printConfig(plain)))
+    return 0
+  }
+  const config = await configOf(plain, context)
+  const statusFile = flags.status ?? (context.env["PURSER_STATUS"] || statusFileIn(config.stateDir))
+  const once = flags.once === true
+  await using display = await createDisplay(context.output, { live: !once })
+  await using opened = await openAgent({
+    stateDir: config.stateDir,
+    plan: planOf(config, context),
+    reloadEnv: context.env,
+    statusFile,
+    log: context.log,
+    onEvent: (event) => display.show(event),
+  })
+  if (once) return exitCodeOf(await opened.agent.round(context.signal))
+  using _ = onHangup(() => reconfigure(opened.agent, plain, context))
+  await opened.agent.run(context.signal)
+  return 0
+}
+
+/** Commander's flags as {@link configFromFlags} takes them. */
+function plainFlags(flags: Flags, app: string) {
+  const { secret, node, file, pin, once: _once, printConfig: _print, status: _status, ...same } = flags
+  return {
+    ...same,
+    app,
+    ...(secret === undefined ? {} : { secrets: secret }),
+    ...(node === undefined ? {} : { nodes: node }),
+    ...(file === undefined ? {} : { files: file }),
+    ...(pin === undefined ? {} : { pins: pin }),
+  }
+}
+
+async function configOf(plain: PlainConfig | undefined, context: Context): Promise<ResolvedConfig> {
+  const config = plain === undefined ? await loadConfig(context) : resolvePlain(plain, context)
+  const apps = Object.values(config.apps)
+  if (apps.length === 0) {
+    throw new PurserError("ERR_USAGE", "there is no app to serve", {
+      hint: "purser agent --app NAME --secret NAME --node HOST, or apps: in purser.yaml",
+    })
+  }
+  for (const { name, secrets, actions } of apps) {
+    if (secrets.length + actions.length > 0) continue
+    throw new PurserError("ERR_USAGE", `nothing is granted to ${name}`, {
+      hint: "grant secrets with --secret NAME or --dir DIRECTORY, or by secrets: of the app in purser.yaml",
+    })
+  }
+  for (const { name, nodes, directory } of apps) {
+    if (nodes.length > 0 || directory !== undefined) continue
+    throw new PurserError("ERR_USAGE", `${name} has no target`, {
+      hint: "give --node HOST or --directory DIR, or nodes: or directory: of the app in purser.yaml",
+    })
+  }
+  return config
+}
+
+function planOf(config: ResolvedConfig, context: Context): AgentPlan {
+  const { apps, everyMs, discoverMs, limits, parallel, actionMs } = config
+  return { apps, everyMs, discoverMs, limits, parallel, actionMs, catalogue: openCatalogue(config, context) }
+}
+
+/** SIGHUP: what the configuration says now, or, when that cannot be read, what it said before. */
+async function reconfigure(agent: Agent, plain: PlainConfig | undefined, context: Context): Promise<void> {
+  const { log } = context
+  try {
+    const config = await configOf(plain, context)
+    await agent.replacePlan(planOf(config, context))
+    log.info("read the configuration again", { apps: Object.keys(config.apps).join(", ") })
+  } catch (thrown) {
+    const error = asPurserError(thrown)
+    log.error(`the configuration stays as it was: ${error.message}`, errorFields(error))
+  }
+}
+
+/** Windows has no SIGHUP that a service could be sent; there it means that the console was closed. */
+function onHangup(listener: () => Promise<void>): Disposable {
+  const handle = (): void => void listener()
+  if (process.platform !== "win32") process.on("SIGHUP", handle)
+  return { [Symbol.dispose]: () => process.removeListener("SIGHUP", handle) }
+}
+
+/** One round went well when every target was served; having found none is no success. */
+function exitCodeOf(deliveries: readonly DeliveryEvent[]): number {
+  if (deliveries.length === 0) {
+    throw new PurserError("ERR_DELIVERY", "no target was found", {
+      hint: "look at the addresses under nodes:, or at what --node names",
+    })
+  }
+  return deliveries.every(({ status }) => status === "ok") ? 0 : 1
+}
