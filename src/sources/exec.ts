@@ -23,8 +23,10 @@ export function execSource(spec: ExecSpec, env: NodeJS.ProcessEnv, maxBytes: num
   return {
     kind: "exec",
     async read(_name, signal) {
-      const outputBytes = spec.key === undefined ? maxBytes + 2 : Math.max(maxBytes, leastOutputBytes)
-      const output = await run(spec, env, outputBytes, signal)
+      const outputBytes = spec.key === undefined ? maxBytes : Math.max(maxBytes, leastOutputBytes)
+      // Two more for the newline that does not count.
+      const output = await run(spec, env, outputBytes + 2, signal)
+      if (output === null) throw tooLarge(`the output of ${quote(spec.argv[0])}`, outputBytes)
       const secret = await secretOf(output, spec)
       if (secret !== null && secret.sizeBytes > maxBytes)
         throw tooLarge(`the output of ${quote(spec.argv[0])}`, maxBytes)
@@ -43,12 +45,13 @@ async function secretOf(output: Buffer, { key, raw, argv }: ExecSpec): Promise<S
   return new Secret(output.subarray(0, output.at(-2) === 0x0d ? -2 : -1))
 }
 
+/** Null when the output is longer than `maxBytes`. */
 async function run(
   { argv, directory, timeoutMs }: ExecSpec,
   env: NodeJS.ProcessEnv,
   maxBytes: number,
   signal: AbortSignal,
-): Promise<Buffer> {
+): Promise<Buffer | null> {
   signal.throwIfAborted()
   const name = quote(argv[0])
   const [file, ...args] = argv
@@ -69,7 +72,7 @@ async function run(
       collect(child, maxBytes, () => kill(child, isWindows)),
       once(child, "exit") as Promise<[number | null, NodeJS.Signals | null]>,
     ])
-    if (output === null) throw tooLarge(`the output of ${name}`, maxBytes)
+    if (output === null) return null
     if (stopped.aborted) {
       signal.throwIfAborted()
       throw new PurserError("ERR_SOURCE", `${name} took longer than ${timeoutMs} ms`, {
