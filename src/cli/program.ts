@@ -58,8 +58,21 @@ export async function main(argv: readonly string[], process: NodeJS.Process): Pr
       if (typeof result === "number") exitCode = result
     }
 
+  const program = new Command("purser")
+    .description("Gets secrets into running containers, and leaves no plaintext on the way.")
+    .version(version, "-V, --version", "print the version")
+    .helpOption("-h, --help", "print this text")
+    .configureHelp({ subcommandTerm: termOf })
+    .showSuggestionAfterError(true)
+    .exitOverride()
+    // Errors are written by reportError, in one way for all; only help comes this way.
+    .configureOutput({
+      writeOut: (text) => stdout.write(text),
+      writeErr: (text) => stderr.write(text),
+      outputError: () => {},
+    })
   try {
-    const program = await buildProgram(argv, action, process)
+    await buildProgram(program, argv, action)
     await program.parseAsync([...argv], { from: "user" })
     return exitCode
   } catch (error) {
@@ -71,7 +84,7 @@ export async function main(argv: readonly string[], process: NodeJS.Process): Pr
     }
     const json = argv.includes("--json")
     const verbose = argv.includes("--verbose") || argv.includes("-v")
-    return reportError(asUsageError(error, argv), { stderr, json, verbose })
+    return reportError(asUsageError(error, program, argv), { stderr, json, verbose })
   }
 }
 
@@ -89,24 +102,8 @@ const commonOptions = [
   new Option("-v, --verbose", "say more"),
 ]
 
-async function buildProgram(
-  argv: readonly string[],
-  action: Action,
-  { stdout, stderr }: Pick<NodeJS.Process, "stdout" | "stderr">,
-): Promise<Command> {
-  const program = new Command("purser")
-    .description("Gets secrets into running containers, and leaves no plaintext on the way.")
-    .version(version, "-V, --version", "print the version")
-    .helpOption("-h, --help", "print this text")
-    .configureHelp({ subcommandTerm: termOf })
-    .showSuggestionAfterError(true)
-    .exitOverride()
-    // Errors are written by reportError, in one way for all.
-    .configureOutput({
-      writeOut: (text) => stdout.write(text),
-      writeErr: (text) => stderr.write(text),
-      outputError: () => {},
-    })
+/** Adds every command, and has the one that is called define itself. */
+async function buildProgram(program: Command, argv: readonly string[], action: Action): Promise<void> {
   const words = commandWords(argv)
   if (words[0] === "node" || words[0] === "health") {
     throw new PurserError("ERR_USAGE", `the options of ${words[0]} come after its name`, {
@@ -125,7 +122,6 @@ async function buildProgram(
   const help = new Command("help").argument("[command]").summary("print the help of a command")
   program.addHelpCommand(help.helpGroup(groups.at(-1)?.title ?? ""))
   addCommonOptions(program)
-  return program
 }
 
 /** Has the entry's file define its command, or that of the entry below it which is called. */
@@ -176,11 +172,22 @@ function isAbort(error: unknown): boolean {
   return error instanceof Error && (error.name === "AbortError" || isAbort(error.cause))
 }
 
+/** `purser secret get`: as much of the words as there are commands. */
+function calledName(program: Command, words: readonly string[]): string {
+  const names = [program.name()]
+  let command: Command | undefined = program
+  for (const word of words) {
+    command = command.commands.find((one) => one.name() === word || one.aliases().includes(word))
+    if (command === undefined) break
+    names.push(command.name())
+  }
+  return names.join(" ")
+}
+
 /** Commander's own complaints in our form. */
-function asUsageError(error: unknown, argv: readonly string[]): unknown {
+function asUsageError(error: unknown, program: Command, argv: readonly string[]): unknown {
   if (!(error instanceof CommanderError)) return error
-  const word = error.code === "commander.unknownCommand" ? undefined : commandWords(argv)[0]
-  const see = `see \`purser ${word === undefined ? "" : `${word} `}--help\``
+  const see = `see \`${calledName(program, commandWords(argv))} --help\``
   const [message = "", ...rest] = error.message.replace(/^error: /, "").split("\n")
   const nearest = /\(Did you mean (?:one of )?(.*?)\?\)/.exec(rest.join(" "))?.[1]
   // What was too much is not repeated: it may be a secret that somebody meant to give this way.

@@ -1,0 +1,44 @@
+import { spawn } from "node:child_process"
+import { once } from "node:events"
+import { resolve } from "node:path"
+import { text } from "node:stream/consumers"
+
+/** The program as a user starts it. */
+export const bin = resolve(import.meta.dirname, "../../bin/purser.js")
+
+export interface RunOptions {
+  cwd?: string
+  env?: NodeJS.ProcessEnv
+  /** On standard input, which is empty otherwise. */
+  input?: string | Uint8Array
+}
+
+export interface RunResult {
+  readonly code: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** Runs `purser ARGS…` to its end, without any PURSER_* of our own environment. */
+export async function purser(
+  args: readonly string[],
+  { cwd, env = {}, input = "" }: RunOptions = {},
+): Promise<RunResult> {
+  const own = Object.entries(process.env).filter(
+    ([key]) => !key.startsWith("PURSER_") && key !== "NODE_TEST_CONTEXT",
+  )
+  const child = spawn(process.execPath, [bin, ...args], {
+    ...(cwd === undefined ? {} : { cwd }),
+    env: { ...Object.fromEntries(own), ...env },
+    stdio: ["pipe", "pipe", "pipe"],
+  })
+  // A command that does not read its input may be gone before we have written it.
+  child.stdin.on("error", () => {})
+  child.stdin.end(input)
+  const [stdout, stderr, [code]] = await Promise.all([
+    text(child.stdout),
+    text(child.stderr),
+    once(child, "close") as Promise<[number | null]>,
+  ])
+  return { code, stdout, stderr }
+}
