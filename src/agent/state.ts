@@ -44,13 +44,23 @@ export interface Seen {
   readonly error: string | null
 }
 
+/** How long what was seen may wait to be written with more. */
+const writeAfterMs = 200
+
+/** How long it may take until another process's `forget` counts. */
+const knownMs = 500
+
 export class State implements HeadStore, Disposable {
   readonly #database: DatabaseSync
   readonly #statements = new Map<string, StatementSync>()
   readonly #now: () => number
   /** Written together: a round over a thousand nodes must not sync the disk a thousand times. */
   readonly #unwritten = new Map<string, Seen & { at: number }>()
-  #writing: NodeJS.Immediate | undefined
+  #writing: NodeJS.Timeout | undefined
+  /** Pin and time of the node last seen at each address, by app: asked for at every delivery. */
+  readonly #knownByApp = new Map<string, Map<string, { pin: Pin; at: number }>>()
+  #knownRevision = 0
+  #knownUntil = 0
   #contentKey: Buffer | undefined
 
   constructor(database: DatabaseSync, now: () => number) {
@@ -99,8 +109,10 @@ export class State implements HeadStore, Disposable {
 
   /** A trusted node was served, or failed after it was trusted. */
   saw(seen: Seen): void {
-    this.#unwritten.set(`${seen.app} ${seen.address}`, { ...seen, at: this.#now() })
-    this.#writing ??= setImmediate(() => this.flush())
+    const at = this.#now()
+    this.#unwritten.set(`${seen.app} ${seen.address}`, { ...seen, at })
+    this.#known(seen.app).set(seen.address, { pin: seen.pin, at })
+    this.#writing ??= setTimeout(() => this.flush(), writeAfterMs)
   }
 
   /** Those that are known, by app, address. */
@@ -113,12 +125,9 @@ export class State implements HeadStore, Disposable {
     return rows.map((row) => row as unknown as KnownNode)
   }
 
-  /** The node that was last trusted at this address. */
-  nodeAt(app: string, address: string): KnownNode | undefined {
-    const unwritten = this.#unwritten.get(`${app} ${address}`)
-    if (unwritten !== undefined) this.flush()
-    return this.#prepare(`${selectNodes} WHERE app = ? AND address = ?`).get(app, address) as
-      KnownNode | undefined
+  /** The pin of the node that was last trusted at this address. */
+  pinAt(app: string, address: string): Pin | undefined {
+    return this.#known(app).get(address)?.pin
   }
 
   /** Addresses at which this app had a delivery. */
@@ -130,13 +139,16 @@ export class State implements HeadStore, Disposable {
     return rows.map(({ address }) => String(address))
   }
 
+  /** How many nodes of the app are known, alive or not. */
+  countKnown(app: string): number {
+    return this.#known(app).size
+  }
+
   /** How many nodes of the app were seen since, other than the one at this address. */
   countAlive(app: string, since: number, exceptAddress: string): number {
-    this.flush()
-    const row = this.#prepare(
-      "SELECT count(*) AS alive FROM nodes WHERE app = ? AND last_seen > ? AND address <> ?",
-    ).get(app, since, exceptAddress)
-    return Number(row?.["alive"])
+    let alive = 0
+    for (const [address, { at }] of this.#known(app)) if (at > since && address !== exceptAddress) alive++
+    return alive
   }
 
   /** Forgets by pin or address. Resolves with how many were forgotten. */
@@ -240,7 +252,7 @@ export class State implements HeadStore, Disposable {
 
   /** Writes what was seen. */
   flush(): void {
-    clearImmediate(this.#writing)
+    clearTimeout(this.#writing)
     this.#writing = undefined
     if (this.#unwritten.size === 0) return
     const seen = [...this.#unwritten.values()]
@@ -258,6 +270,21 @@ export class State implements HeadStore, Disposable {
     this.flush()
     this.#statements.clear()
     this.#database.close()
+  }
+
+  /** Read again when another process forgot nodes. */
+  #known(app: string): Map<string, { pin: Pin; at: number }> {
+    if (this.#now() > this.#knownUntil || this.#now() < this.#knownUntil - knownMs) {
+      const revision = this.revision()
+      if (revision !== this.#knownRevision) this.#knownByApp.clear()
+      this.#knownRevision = revision
+      this.#knownUntil = this.#now() + knownMs
+    }
+    const known = this.#knownByApp.get(app)
+    if (known !== undefined) return known
+    const read = new Map(this.nodes(app).map(({ address, pin, lastSeen: at }) => [address, { pin, at }]))
+    this.#knownByApp.set(app, read)
+    return read
   }
 
   #currentToken(app: string): Buffer | undefined {

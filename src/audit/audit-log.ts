@@ -74,6 +74,9 @@ export interface AuditLogOptions {
   now?: () => Date
 }
 
+/** Deliveries run side by side, and their lines share a write and its sync. A lone line never waits for others. */
+const togetherMs = 20
+
 /** What stands for the line before the first. */
 export const emptyHash: Digest = `sha256:${"0".repeat(64)}`
 
@@ -84,6 +87,7 @@ export function openAuditLog({ file, heads, log, now = () => new Date() }: Audit
   const descriptor = openFile(file)
   let queue: { event: AuditEvent; done: PromiseWithResolvers<void> }[] = []
   let closed = false
+  let flushed = Number.NEGATIVE_INFINITY
   settle(heads.readHead())
 
   /** Brings the file to where the head says it is. */
@@ -97,6 +101,8 @@ export function openAuditLog({ file, heads, log, now = () => new Date() }: Audit
   function flush(): void {
     const batch = queue
     queue = []
+    if (batch.length === 0) return
+    flushed = performance.now()
     try {
       heads.updateHead((head) => {
         settle(head)
@@ -125,8 +131,7 @@ export function openAuditLog({ file, heads, log, now = () => new Date() }: Audit
     async append(event) {
       if (closed) throw new TypeError("the audit log is closed")
       const done = Promise.withResolvers<void>()
-      // Deliveries run side by side: those of one turn of the event loop share a write and its sync.
-      if (queue.length === 0) setImmediate(flush)
+      if (queue.length === 0) setTimeout(flush, Math.max(0, flushed + togetherMs - performance.now()))
       queue.push({ event, done })
       await done.promise
     },

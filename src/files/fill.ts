@@ -62,7 +62,7 @@ export async function fillDirectory(
     ...(needsReload ? { reload } : {}),
   })
   // One that failed earlier, though the content has not changed since.
-  await runOwedReload({ ...rest, directory, files: lines, ...(reload === undefined ? {} : { reload }) })
+  if (reload !== undefined) await runOwedReload({ ...rest, directory, files: lines, reload })
 
   const files = lines.map((line, index) => ({ line, status: fetched[index]?.status ?? "failed" }))
   const required = files.filter(({ line }) => !line.optional)

@@ -48,15 +48,15 @@ export async function decideTrust(question: TrustQuestion): Promise<void> {
   const who = { app: app.name, address: target, pin: channel.peerPin, node: hello.node }
   const refusal = claims(question) ?? (await rules[app.trust](question))
   if (refusal !== undefined) throw await refused(question, refusal)
-  const before = question.state.nodeAt(app.name, target)
+  const before = question.state.pinAt(app.name, target)
   const crowd = takePlace(question)
   if (crowd !== undefined) {
     question.log.warn(`alert: one node too many at ${target}: ${crowd.reason}`)
     await audit.append({ kind: "alert", ...who, reason: "max_nodes" })
     throw await refused(question, crowd)
   }
-  if (before !== undefined && before.pin !== channel.peerPin)
-    await audit.append({ kind: "trust", ...who, replaces: before.pin })
+  if (before !== undefined && before !== channel.peerPin)
+    await audit.append({ kind: "trust", ...who, replaces: before })
 }
 
 async function refused(
@@ -89,7 +89,9 @@ function claims({ app, hello }: TrustQuestion): Refusal | undefined {
  * of many that come at once none slips in between counting and being counted.
  */
 function takePlace({ app, target, state, channel, hello, aliveMs }: TrustQuestion): Refusal | undefined {
-  const alive = state.countAlive(app.name, Date.now() - aliveMs, target)
+  // Counting who is alive is only needed where it could be too many.
+  const alive =
+    state.countKnown(app.name) < app.maxNodes ? 0 : state.countAlive(app.name, Date.now() - aliveMs, target)
   if (alive >= app.maxNodes) {
     return {
       reason: `${app.name} has ${alive} nodes alive already, and max_nodes is ${app.maxNodes}`,
