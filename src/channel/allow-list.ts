@@ -103,16 +103,10 @@ function has(list: BlockList, address: string): boolean {
   return list.check(address, isIP(address) === 4 ? "ipv4" : "ipv6")
 }
 
-/** Without its zone, and an IPv4 address in IPv6's clothes (`::ffff:192.0.2.1`, as a dual-stack socket reports it) as IPv4. */
+/** Without its zone. An IPv4 address in IPv6's clothes (`::ffff:192.0.2.1`, as a dual-stack socket reports it) is IPv4 to a BlockList. */
 function normalAddress(address: string): string | undefined {
   const bare = address.replace(/%.*$/, "")
-  if (isIP(bare) === 0) return undefined
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(bare)?.[1]
-  if (mapped !== undefined) return mapped
-  const hex = /^(?:0{0,4}:){2,5}:?ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})$/i.exec(bare)
-  if (hex === null) return bare
-  const [high, low] = [Number.parseInt(hex[1] ?? "", 16), Number.parseInt(hex[2] ?? "", 16)]
-  return [high >> 8, high & 255, low >> 8, low & 255].join(".")
+  return isIP(bare) === 0 ? undefined : bare
 }
 
 /** RFC 1123 names and service names of container networks (`tasks.web`, `my_service`); something that looks like a damaged address is none. */

@@ -1,12 +1,11 @@
 import assert from "node:assert/strict"
 import { once } from "node:events"
-import { duplexPair, PassThrough } from "node:stream"
+import { duplexPair, PassThrough, Writable } from "node:stream"
 import { test } from "node:test"
 import fc from "fast-check"
 import { PurserError } from "../../src/base/errors.ts"
 import { FrameReader, FrameWriter, type Frame } from "../../src/channel/frames.ts"
 import { resolveLimits } from "../../src/channel/limits.ts"
-import { waitFor } from "../support/wait.ts"
 import { ends, numRuns, purserError } from "./support.ts"
 
 const small = { frameBytes: 1024, chunkBytes: 256 }
@@ -183,6 +182,13 @@ test("a frame that has begun has a frame's time, however long its beginning may 
   await assert.rejects(reader.next({ timeoutMs: 60_000 }), purserError("ERR_TIMEOUT", /within 100 ms/))
 })
 
+test("a frame that had begun before it was waited for has a frame's time from then on", async (t) => {
+  const { reader, peer } = ends(t, { frameMs: 50 })
+  peer.write('{"a":')
+  await new Promise((resolve) => setImmediate(resolve))
+  await assert.rejects(reader.next({ timeoutMs: 60_000 }), purserError("ERR_TIMEOUT", /within 50 ms/))
+})
+
 test("waits for the beginning as long as it is told, and no longer", async (t) => {
   const { reader, peer } = ends(t, { frameMs: 20 })
   setTimeout(() => peer.write("{}\n"), 60)
@@ -229,14 +235,23 @@ test("one call at a time", async (t) => {
   assert.deepEqual(await first, {})
 })
 
-test("frames written in one turn leave in one piece", async (t) => {
-  const { writer, peer } = ends(t)
-  const received: string[] = []
-  peer.on("data", (part: Buffer) => received.push(part.toString()))
-  await Promise.all([writer.write({ a: 1 }), writer.write({ a: 2 })])
+test("frames written in one turn leave in one piece", async () => {
+  const pieces: string[] = []
+  const last = Promise.withResolvers<void>()
+  const stream = new Writable({
+    writev(chunks, done) {
+      pieces.push(Buffer.concat(chunks.map(({ chunk }) => chunk as Buffer)).toString())
+      done()
+      if (pieces.length === 2) last.resolve()
+    },
+  })
+  const writer = new FrameWriter(stream, resolveLimits())
+  await writer.write({ a: 1 })
+  await writer.write({ a: 2 })
+  await new Promise((resolve) => setImmediate(resolve))
   await writer.write({ a: 3 })
-  await waitFor("the frames", () => received.join("").includes('{"a":3}\n'))
-  assert.equal(received.join(""), '{"a":1}\n{"a":2}\n{"a":3}\n')
+  await last.promise
+  assert.deepEqual(pieces, ['{"a":1}\n{"a":2}\n', '{"a":3}\n'])
 })
 
 test("refuses to write a frame that no peer would take", async (t) => {

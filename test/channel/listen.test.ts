@@ -99,13 +99,11 @@ test("a session has its time; then its signal is aborted and the connection clos
   const ended = Promise.withResolvers<unknown>()
   const node = await startNode(t, {
     limits: { sessionMs: 100 },
-    onSession: (_channel, signal) =>
-      new Promise((resolve) => {
-        signal.addEventListener("abort", () => {
-          ended.resolve(signal.reason)
-          resolve()
-        })
-      }),
+    async onSession({ socket }, signal) {
+      signal.addEventListener("abort", () => ended.resolve(signal.reason))
+      // A session that does not listen to its signal is cut off all the same.
+      await once(socket, "close")
+    },
   })
   const channel = await dial(node)
   await assert.rejects(channel.reader.next(), purserError("ERR_UNREACHABLE"))
