@@ -109,6 +109,14 @@ function jsonOf(line: string): object {
 }
 
 function textOf(line: string): string {
-  const { seq = "?", time = "", kind = "", previous: _, ...facts } = jsonOf(line) as Record<string, string | number>
-  return [`${seq} ${time} ${kind}`, ...Object.entries(facts).map(([key, value]) => `${key}=${value}`)].join(" ")
+  const {
+    seq = "?",
+    time = "",
+    kind = "",
+    previous: _,
+    ...facts
+  } = jsonOf(line) as Record<string, string | number>
+  return [`${seq} ${time} ${kind}`, ...Object.entries(facts).map(([key, value]) => `${key}=${value}`)].join(
+    " ",
+  )
 }

@@ -4,7 +4,7 @@ import { PurserError, isPurserError, reasonOf } from "../base/errors.ts"
 import { grantCovers, isPattern } from "../base/names.ts"
 import type { Catalogue } from "../sources/catalogue.ts"
 import type { Action, Context } from "./command.ts"
-import type { ResolvedConfig } from "./config-schema.ts"
+import type { ResolvedConfig } from "../agent/purser-config.ts"
 import { loadConfig, openCatalogue } from "./load-config.ts"
 
 /** `purser check`: reads the configuration and every granted secret, and dials nobody. Shows sizes, never contents. */

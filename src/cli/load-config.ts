@@ -7,7 +7,12 @@ import { createCatalogue, type Catalogue } from "../sources/catalogue.ts"
 import type { StoreConfig } from "../sources/schema.ts"
 import { SecretStore } from "../sources/store.ts"
 import type { Context } from "./command.ts"
-import { resolveConfig, resolveConfigText, type PlainConfig, type ResolvedConfig } from "./config-schema.ts"
+import {
+  resolveConfig,
+  resolveConfigText,
+  type PlainConfig,
+  type ResolvedConfig,
+} from "../agent/purser-config.ts"
 import { askPassword, canAsk } from "./prompt.ts"
 
 type Where = Pick<Context, "env" | "config" | "state">

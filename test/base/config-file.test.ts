@@ -6,7 +6,7 @@ import fc from "fast-check"
 import { z } from "zod"
 import { ConfigError, parseConfig, readConfigText } from "../../src/base/config-file.ts"
 import { isPurserError } from "../../src/base/errors.ts"
-import { configSchema } from "../../src/cli/config-schema.ts"
+import { configSchema } from "../../src/agent/purser-config.ts"
 import { tempDir } from "../support/temp.ts"
 
 const fixtures = join(import.meta.dirname, "../fixtures")

@@ -1,10 +1,8 @@
-import { stringify } from "yaml"
 import { z } from "zod"
-import { appSchema, resolveApp, type AppConfig, type TrustMode } from "../agent/config.ts"
-import { nodeFromFlag } from "../agent/node-spec.ts"
+import { appSchema, resolveApp, type AppConfig } from "./config.ts"
 import { checkConfig, deepFreeze, parseConfig } from "../base/config-file.ts"
 import { PurserError, reasonOf } from "../base/errors.ts"
-import { grantCovers, isAppName, isPattern, parseAppName, parseSecretName } from "../base/names.ts"
+import { grantCovers, isAppName, isPattern } from "../base/names.ts"
 import { nearest } from "../base/nearest.ts"
 import { configPath } from "../base/path.ts"
 import { hardSecretBytes, resolveLimits, type ChannelLimits } from "../channel/limits.ts"
@@ -17,7 +15,7 @@ import {
   type SourcesConfig,
 } from "../sources/schema.ts"
 
-/** `purser.yaml` as a whole: its schema out of the slices of the parts, what it becomes, and the same from flags. */
+/** `purser.yaml` as a whole: its schema out of the slices of the parts, and what it becomes. */
 
 /** `purser.yaml`, resolved and frozen: the same whether it came from a file, from flags, or from nothing. */
 export interface ResolvedConfig {
@@ -169,67 +167,6 @@ function channelLimits(limits: z.output<typeof limitsSchema>): ChannelLimits {
     ...(chunk_bytes === undefined ? {} : { chunkBytes: chunk_bytes }),
     ...(depth === undefined ? {} : { depth }),
   })
-}
-
-/** The flags of `purser agent` that take the place of a file; durations, file lines and so on as text. */
-export interface ConfigFlags {
-  app: string
-  secrets?: readonly string[] | undefined
-  dir?: string | undefined
-  /** `HOST[:PORT]`, `dns:NAME[:PORT]`, `srv:NAME`, `flux:APP[:PORT]`. */
-  nodes?: readonly string[] | undefined
-  directory?: string | undefined
-  files?: readonly string[] | undefined
-  reload?: string | undefined
-  requireTmpfs?: boolean | undefined
-  actions?: readonly string[] | undefined
-  trust?: TrustMode | undefined
-  pins?: readonly string[] | undefined
-  maxNodes?: number | undefined
-  requirePq?: boolean | undefined
-  every?: string | undefined
-  discover?: string | undefined
-}
-
-/** The plain object that a `purser.yaml` of the same meaning gives. Throws `ERR_USAGE`, `ERR_NAME`. */
-export function configFromFlags(flags: ConfigFlags): PlainConfig {
-  const { secrets = [], dir } = flags
-  if (secrets.length === 0 && dir === undefined) {
-    throw new PurserError("ERR_USAGE", `nothing is granted to ${parseAppName(flags.app)}`, {
-      hint: "name secrets by --secret NAME, or a whole directory by --dir DIR, or write a purser.yaml",
-    })
-  }
-  const names = secrets.map(parseSecretName)
-  const sources = Object.fromEntries(names.map((name) => [name, "store" as const]))
-  return withoutUndefined({
-    secrets: { ...sources, ...(dir === undefined ? {} : { "*": { dir } }) },
-    apps: {
-      [parseAppName(flags.app)]: withoutUndefined({
-        secrets: [...names, ...(dir === undefined ? [] : ["*"])],
-        actions: flags.actions,
-        trust: flags.trust,
-        pins: flags.pins,
-        max_nodes: flags.maxNodes,
-        require_pq: flags.requirePq,
-        nodes: flags.nodes?.map(nodeFromFlag),
-        directory: flags.directory,
-        files: flags.files,
-        reload: flags.reload,
-        require_tmpfs: flags.requireTmpfs,
-      }),
-    },
-    every: flags.every,
-    discover: flags.discover,
-  }) as PlainConfig
-}
-
-/** YAML for `--print-config`; reading it gives the same object. */
-export function printConfig(config: PlainConfig): string {
-  return stringify(config, { lineWidth: 0 })
-}
-
-function withoutUndefined(object: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined))
 }
 
 /** JSON Schema (2020-12) of `purser.yaml`. */
