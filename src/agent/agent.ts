@@ -67,7 +67,7 @@ const retry = { firstMs: 1000, maxMs: 5 * 60_000 }
 /** How soon something that another process wrote into the state (an approval, say) is noticed. */
 const stateCheckMs = 500
 /** A secret is read once for all who ask within this time, unless its source is seen to change. */
-const cacheMs = 60_000
+const longestCacheMs = 60_000
 
 export class Agent implements AsyncDisposable {
   readonly #options: AgentOptions
@@ -88,7 +88,7 @@ export class Agent implements AsyncDisposable {
     this.#options = options
     this.#log = options.log ?? silentLog
     this.#plan = options.plan
-    this.#secrets = new SecretCache(options.plan.catalogue, cacheMs)
+    this.#secrets = this.#cacheFor(options.plan)
     this.#health = new AgentHealth(options.statusFile)
   }
 
@@ -100,6 +100,7 @@ export class Agent implements AsyncDisposable {
     signal.addEventListener("abort", onAbort, { once: true })
     try {
       await this.#health.begin(this.#plan.apps)
+      this.#warn(this.#plan.apps)
       await Promise.all(
         Object.values(this.#plan.apps).map(async (app) => {
           addDirectory(schedule, app)
@@ -131,9 +132,8 @@ export class Agent implements AsyncDisposable {
     const before = this.#plan
     this.#planEnds.abort()
     this.#plan = plan
-    this.#secrets = new SecretCache(plan.catalogue, cacheMs)
+    this.#secrets = this.#cacheFor(plan)
     await this.#startPlan()
-    this.#schedule?.dueNow(() => true)
     await before.catalogue[Symbol.asyncDispose]()
   }
 
@@ -156,10 +156,19 @@ export class Agent implements AsyncDisposable {
     const schedule = this.#schedule
     if (schedule === undefined) return
     await this.#health.begin(apps)
-    for (const [key, { app }] of schedule.entries()) if (!Object.hasOwn(apps, app)) schedule.remove(key)
+    // A target that was there may have other grants now.
+    const before = new Set<string>()
+    for (const [key, { app }] of schedule.entries()) {
+      if (Object.hasOwn(apps, app)) before.add(key)
+      else schedule.remove(key)
+    }
+    this.#warn(apps)
     for (const app of Object.values(apps)) {
       addDirectory(schedule, app)
-      void this.#keepLooking(schedule, app, signal)
+      schedule.dueNow(
+        (target) => target.app === app.name && target.address === undefined && before.has(keyOf(target)),
+      )
+      void this.#keepLooking(schedule, app, { before, signal })
     }
     catalogue.watch((names) => {
       if (signal.aborted) return
@@ -168,7 +177,12 @@ export class Agent implements AsyncDisposable {
     })
   }
 
-  async #keepLooking(schedule: Schedule<Target>, app: AppConfig, signal: AbortSignal): Promise<void> {
+  /** Targets that were there before the plan are due once it is known that they still belong to it. */
+  async #keepLooking(
+    schedule: Schedule<Target>,
+    app: AppConfig,
+    { before, signal }: { before: Set<string>; signal: AbortSignal },
+  ): Promise<void> {
     const discovery = createDiscovery(app.nodes, { log: this.#log })
     try {
       for (;;) {
@@ -179,11 +193,28 @@ export class Agent implements AsyncDisposable {
           if (target.app === app.name && target.address !== undefined && !current.has(key))
             schedule.remove(key)
         }
+        schedule.dueNow(
+          (target) => target.app === app.name && target.address !== undefined && before.has(keyOf(target)),
+        )
+        before = new Set()
         await delay(this.#plan.discoverMs, undefined, { signal })
       }
     } catch (error) {
       if (!signal.aborted) this.#log.error(`looking for nodes of ${app.name} ended: ${reasonOf(error)}`)
     }
+  }
+
+  #warn(apps: AgentPlan["apps"]): void {
+    for (const { name, trust } of Object.values(apps)) {
+      if (trust !== "discovered") continue
+      this.#log.warn(`${name} has trust: discovered: whoever answers at its addresses gets its secrets`, {
+        hint: "use trust: enrolled, and give the nodes what purser enrol prints",
+      })
+    }
+  }
+
+  #cacheFor({ catalogue, everyMs }: AgentPlan): SecretCache {
+    return new SecretCache(catalogue, Math.min(longestCacheMs, everyMs / 2), this.#aborting.signal)
   }
 
   /** What another process changed in the state (an approval, a new token) gives everybody that failed another try. */
@@ -201,10 +232,10 @@ export class Agent implements AsyncDisposable {
     const proven = new Set(this.#options.state.provenAddresses(app.name))
     const keys = new Set<string>()
     for (const address of addresses) {
-      const place = formatAddress(address)
-      const key = `${app.name} ${place}`
+      const target = { app: app.name, address }
+      const key = keyOf(target)
       keys.add(key)
-      schedule.add(key, { app: app.name, address }, { proven: proven.has(place) })
+      schedule.add(key, target, { proven: proven.has(formatAddress(address)) })
     }
     return keys
   }
@@ -216,11 +247,20 @@ export class Agent implements AsyncDisposable {
     once: boolean
     onDelivery?: (event: DeliveryEvent) => void
   }): Schedule<Target> {
-    const { parallel, everyMs } = this.#plan
+    const plan = (): AgentPlan => this.#plan
     return new Schedule<Target>({
-      slots: parallel,
-      everyMs,
-      retry: { firstMs: retry.firstMs, maxMs: Math.min(retry.maxMs, everyMs) },
+      get slots() {
+        return plan().parallel
+      },
+      get everyMs() {
+        return plan().everyMs
+      },
+      get retry() {
+        return {
+          firstMs: retry.firstMs,
+          maxMs: Math.max(retry.firstMs, Math.min(retry.maxMs, plan().everyMs)),
+        }
+      },
       once,
       serve: async (target) => {
         const event = await this.#deliver(target)
@@ -258,9 +298,13 @@ export class Agent implements AsyncDisposable {
 }
 
 function addDirectory(schedule: Schedule<Target>, app: AppConfig): void {
-  const key = `${app.name} directory`
-  if (app.directory === undefined) schedule.remove(key)
-  else schedule.add(key, { app: app.name }, { proven: true })
+  const target = { app: app.name }
+  if (app.directory === undefined) schedule.remove(keyOf(target))
+  else schedule.add(keyOf(target), target, { proven: true })
+}
+
+function keyOf({ app, address }: Target): string {
+  return `${app} ${address === undefined ? "directory" : formatAddress(address)}`
 }
 
 function concerns(app: AppConfig | undefined, names: readonly string[] | "all"): boolean {

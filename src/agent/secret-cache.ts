@@ -9,29 +9,48 @@ import type { Catalogue } from "../sources/catalogue.ts"
 export class SecretCache {
   readonly #catalogue: Catalogue
   readonly #maxAgeMs: number
+  readonly #ends: AbortSignal
   readonly #entries = new Map<string, { content: Promise<Secret | null>; until: number }>()
 
-  constructor(catalogue: Catalogue, maxAgeMs: number) {
+  /** `ends` is for the readings themselves. */
+  constructor(catalogue: Catalogue, maxAgeMs: number, ends: AbortSignal) {
     this.#catalogue = catalogue
     this.#maxAgeMs = maxAgeMs
+    this.#ends = ends
   }
 
-  /** As the catalogue's: null when no source gives it. One reading serves all who ask meanwhile, so it hears no single asker's abort. */
+  /** As the catalogue's: null when no source gives it. One reading serves all who ask meanwhile, so one asker's abort ends only its own waiting. */
   async read(name: string, signal: AbortSignal): Promise<Secret | null> {
+    return await unlessAborted(this.#reading(name), signal)
+  }
+
+  #reading(name: string): Promise<Secret | null> {
     const known = this.#entries.get(name)
-    if (known !== undefined && performance.now() < known.until) return await known.content
-    const content = this.#catalogue.read(name, signal)
+    if (known !== undefined && performance.now() < known.until) return known.content
+    const content = this.#catalogue.read(name, this.#ends)
     const entry = { content, until: performance.now() + this.#maxAgeMs }
     this.#entries.set(name, entry)
     content.catch(() => {
       if (this.#entries.get(name) === entry) this.#entries.delete(name)
     })
-    return await content
+    return content
   }
 
   /** Forgets these names, or all. */
   forget(names: readonly string[] | "all"): void {
     if (names === "all") this.#entries.clear()
     else for (const name of names) this.#entries.delete(name)
+  }
+}
+
+async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  signal.throwIfAborted()
+  const { promise, reject } = Promise.withResolvers<never>()
+  const onAbort = (): void => reject(signal.reason)
+  signal.addEventListener("abort", onAbort, { once: true })
+  try {
+    return await Promise.race([work, promise])
+  } finally {
+    signal.removeEventListener("abort", onAbort)
   }
 }

@@ -37,10 +37,10 @@ export async function serveNode(options: SessionOptions, signal: AbortSignal): P
   await writer.write({ type: "welcome", version }, { signal })
   const answers = options.answers(hello)
   for (let count = 0; ; count++) {
-    if (count > limits.requests)
-      throw new PurserError("ERR_LIMIT", `the node made more than ${limits.requests} requests`)
     const frame = parseFromNode(await reader.next({ signal, timeoutMs: limits.sessionMs }))
     if (frame.type === "done") return conclude(frame)
+    if (count >= limits.requests)
+      throw new PurserError("ERR_LIMIT", `the node made more than ${limits.requests} requests`)
     const reply = await answerRequest(frame, answers, signal)
     await options.onReply(frame, reply)
     await sendReply(channel, frame.id, reply, signal)

@@ -22,6 +22,8 @@ export class Sessions {
   readonly #options: SessionsOptions
   /** By connection; with what has to end before the session has. */
   readonly #open = new Map<TLSSocket, AbortController>()
+  /** Of the open ones, those that have said all and only wait for the peer to close. */
+  readonly #over = new Set<TLSSocket>()
   readonly #running = new Set<Promise<void>>()
 
   constructor(options: SessionsOptions) {
@@ -45,17 +47,17 @@ export class Sessions {
       end(new PurserError("ERR_TIMEOUT", `the session took longer than ${timeoutMs} ms`))
     }, timeoutMs)
     this.#open.set(socket, controller)
-    let over = false
     socket.once("close", () => {
       clearTimeout(timer)
       this.#open.delete(socket)
-      if (!over) controller.abort(new PurserError("ERR_UNREACHABLE", "the connection was lost"))
+      if (!this.#over.delete(socket))
+        controller.abort(new PurserError("ERR_UNREACHABLE", "the connection was lost"))
     })
     const running = this.#run(channel, async () => {
       try {
         await session(controller.signal)
       } finally {
-        over = true
+        if (this.#open.has(socket)) this.#over.add(socket)
       }
     }).finally(() => this.#running.delete(running))
     this.#running.add(running)
@@ -63,6 +65,7 @@ export class Sessions {
 
   async close(): Promise<void> {
     for (const [socket, controller] of this.#open) {
+      if (this.#over.has(socket)) continue
       controller.abort(new PurserError("ERR_UNREACHABLE", "the node is closing"))
       socket.destroy()
     }

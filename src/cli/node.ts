@@ -47,15 +47,17 @@ async function serve(settings: NodeSettings, env: NodeJS.ProcessEnv, log: Log): 
   }
   process.on("SIGTERM", onSignal).on("SIGINT", onSignal)
 
-  const begin = async (): Promise<void> => {
-    if (once) ended.resolve(0)
-    await supervisor?.start()
-  }
   const runReload = reloader(supervisor, env)
   const where = { directory, ...(files === undefined ? {} : { files }) }
   const required = files?.filter((line) => !line.optional).map((line) => pathOf(line, directory))
 
   await removeStaleTemporaries(where)
+  await using _ = {
+    async [Symbol.asyncDispose]() {
+      // With --once the files stay in use after us.
+      if (statusFile !== undefined && !once) await removeHealth(statusFile)
+    },
+  }
   await setHealth(statusFile, required ?? null)
   await payOwedReload({
     ...where,
@@ -81,17 +83,21 @@ async function serve(settings: NodeSettings, env: NodeJS.ProcessEnv, log: Log): 
       log,
       async onComplete(paths) {
         await setHealth(statusFile, paths)
-        await begin()
+        await supervisor?.start()
       },
     }),
+    onSession(error) {
+      // In its own turn, so that the agent is still told how it went.
+      if (once && error === null) setImmediate(() => ended.resolve(0))
+      else if (isPurserError(error, "ERR_CHILD")) setImmediate(() => ended.reject(error))
+    },
   })
   await announce(node, settings, log)
-  if (required !== undefined && !once && (await missingFiles(required)).length === 0) await begin()
+  if (required !== undefined && (await missingFiles(required)).length === 0) await supervisor?.start()
 
   const code = await ended.promise
   stopping.abort()
   process.removeListener("SIGTERM", onSignal).removeListener("SIGINT", onSignal)
-  if (statusFile !== undefined && !once) await removeHealth(statusFile)
   return code
 }
 

@@ -60,13 +60,16 @@ export async function installFiles(
   options: InstallOptions,
 ): Promise<InstallResult> {
   const { reload, runReload, signal, step = () => {} } = options
-  await using opened = new AsyncDisposableStack()
+  // Not a DisposableStack, which Node 22 does not have.
+  const opened: Place[] = []
+  await using _ = { [Symbol.asyncDispose]: () => closeAll(opened) }
   const staged: Staged[] = []
   const unchanged: string[] = []
   const checked = new Set<number>()
   try {
     for (const file of files) {
-      const place = opened.use(await openExisting(file.line, options, checked))
+      const place = await openExisting(file.line, options, checked)
+      opened.push(place)
       const owner = await ownerOf(file.line, place)
       if (await isUnchanged(file, place, owner)) unchanged.push(file.line.name)
       else staged.push(await stage(file, place, owner))
@@ -96,6 +99,10 @@ export async function installFiles(
   for (const directory of directoriesOf(staged)) await clearOwed(directory)
   step("cleared")
   return { written, unchanged, reloaded: true }
+}
+
+async function closeAll(places: readonly Place[]): Promise<void> {
+  for (const place of places) await place[Symbol.asyncDispose]()
 }
 
 async function openExisting(line: FileLine, options: InstallOptions, checked: Set<number>): Promise<Place> {

@@ -166,13 +166,18 @@ async function writeDown(
 ): Promise<void> {
   const { app, state, audit } = options
   const { target, pin, node, status, error, sent, matched, missing } = event
-  // Whoever was not trusted has its line already, and nobody was at an address that cannot be reached.
-  if (pin === undefined || node === undefined || status === "refused") return
-  state.saw({ app: app.name, address: target, pin, name: node, state: status, error: error?.message ?? null })
+  const { name } = app
   try {
+    if (pin === undefined && status === "refused" && error !== undefined) {
+      // Turned away before its first frame, by its certificate alone.
+      await audit.append({ kind: "rejected", app: name, address: target, reason: error.message })
+    }
+    // Whoever was not trusted later has its line already, and nobody was at an address that cannot be reached.
+    if (pin === undefined || node === undefined || status === "refused") return
+    state.saw({ app: name, address: target, pin, name: node, state: status, error: error?.message ?? null })
     await audit.append({
       kind: "session",
-      app: app.name,
+      app: name,
       address: target,
       pin,
       node,
