@@ -95,6 +95,7 @@ export class Agent implements AsyncDisposable {
   /** Looks once, serves every target once, and resolves with what came of each. */
   async round(signal: AbortSignal): Promise<readonly DeliveryEvent[]> {
     const deliveries: DeliveryEvent[] = []
+    this.#secrets.forget("all")
     const schedule = this.#createSchedule({ once: true, onDelivery: (event) => deliveries.push(event) })
     const onAbort = (): void => this.abort(signal.reason)
     signal.addEventListener("abort", onAbort, { once: true })
@@ -137,6 +138,12 @@ export class Agent implements AsyncDisposable {
     await before.catalogue[Symbol.asyncDispose]()
   }
 
+  /** Everybody who is granted one of these is due at once. */
+  sourceChanged(names: readonly string[] | "all"): void {
+    this.#secrets.forget(names)
+    this.#schedule?.dueNow(({ app }) => concerns(this.#plan.apps[app], names))
+  }
+
   /** Cuts the sessions in flight. */
   abort(reason?: unknown): void {
     this.#aborting.abort(reason)
@@ -171,9 +178,7 @@ export class Agent implements AsyncDisposable {
       void this.#keepLooking(schedule, app, { before, signal })
     }
     catalogue.watch((names) => {
-      if (signal.aborted) return
-      this.#secrets.forget(names)
-      schedule.dueNow(({ app }) => concerns(apps[app], names))
+      if (!signal.aborted) this.sourceChanged(names)
     })
   }
 

@@ -2,8 +2,10 @@ import { join } from "node:path"
 import { acquireLock } from "../base/lock.ts"
 import { silentLog } from "../base/log.ts"
 import { ensureStateDir } from "../base/state-dir.ts"
+import type { Identity } from "../channel/identity.ts"
 import { Agent, type AgentOptions } from "./agent.ts"
 import { agentIdentity } from "./identity-files.ts"
+import type { State } from "./state.ts"
 import { openStateDir } from "./state-dir.ts"
 
 export type OpenAgentOptions = Omit<AgentOptions, "identity" | "state" | "audit"> & {
@@ -11,16 +13,20 @@ export type OpenAgentOptions = Omit<AgentOptions, "identity" | "state" | "audit"
   stateDir: string
 }
 
+export interface OpenAgent extends AsyncDisposable {
+  readonly agent: Agent
+  readonly identity: Identity
+  readonly state: State
+}
+
 /** An agent with everything that it keeps in its state directory. Throws `ERR_LOCKED` while another agent has it. */
-export async function openAgent({
-  stateDir,
-  ...options
-}: OpenAgentOptions): Promise<{ agent: Agent } & AsyncDisposable> {
+export async function openAgent({ stateDir, ...options }: OpenAgentOptions): Promise<OpenAgent> {
   await using opened = new AsyncDisposableStack()
   await ensureStateDir(stateDir)
   opened.use(acquireLock(join(stateDir, "agent.lock"), `the state directory ${stateDir}`))
   const { state, audit } = opened.use(await openStateDir(stateDir, options.log ?? silentLog))
-  const agent = opened.use(new Agent({ ...options, identity: await agentIdentity(stateDir), state, audit }))
+  const identity = await agentIdentity(stateDir)
+  const agent = opened.use(new Agent({ ...options, identity, state, audit }))
   const all = opened.move()
-  return { agent, [Symbol.asyncDispose]: () => all.disposeAsync() }
+  return { agent, identity, state, [Symbol.asyncDispose]: () => all.disposeAsync() }
 }

@@ -87,9 +87,8 @@ async function serve(settings: NodeSettings, env: NodeJS.ProcessEnv, log: Log): 
       },
     }),
     onSession(error) {
-      // In its own turn, so that the agent is still told how it went.
-      if (once && error === null) setImmediate(() => ended.resolve(0))
-      else if (isPurserError(error, "ERR_CHILD")) setImmediate(() => ended.reject(error))
+      if (once && error === null) ended.resolve(0)
+      else if (isPurserError(error, "ERR_CHILD")) ended.reject(error)
     },
   })
   await announce(node, settings, log)

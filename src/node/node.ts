@@ -57,6 +57,12 @@ export function createNode(options: NodeOptions): PurserNode {
   const limits = resolveLimits(options.limits)
   const name = options.name ?? defaultName()
 
+  // In a turn of its own, when the session is over and only its connection has to close: who ends the node there must
+  // not cut off its last words.
+  const report = (error: unknown): void => {
+    if (onSession !== undefined) setImmediate(() => onSession(error))
+  }
+
   const server = createChannelServer({
     identity,
     agentPins: enrolment.agentPins,
@@ -70,13 +76,13 @@ export function createNode(options: NodeOptions): PurserNode {
           { enrolment, spkiSha256: identity.spkiSha256, name, version, limits, steps },
           signal,
         )
-        onSession?.(null)
+        report(null)
       } catch (error) {
         log.error(
           `session with ${channel.remoteAddress} failed: ${reasonOf(error)}`,
           isPurserError(error) ? errorFields(error) : {},
         )
-        onSession?.(error)
+        report(error)
       }
     },
   })
