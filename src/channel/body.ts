@@ -1,7 +1,8 @@
 import { sameText } from "../base/digest.ts"
 import { PurserError } from "../base/errors.ts"
 import { Secret } from "../base/secret.ts"
-import type { FrameReader, FrameWriter, NextOptions, WriteOptions } from "./frames.ts"
+import type { FrameWriter, WriteOptions } from "./frame-writer.ts"
+import type { FrameReader, NextOptions } from "./frames.ts"
 import { maxChunkBytes, type ChannelLimits } from "./limits.ts"
 import { parseChunk, type Chunk, type SentAnswer } from "./messages.ts"
 

@@ -1,6 +1,6 @@
-import type { Duplex, Writable } from "node:stream"
+import type { Duplex } from "node:stream"
 import { PurserError, reasonOf } from "../base/errors.ts"
-import { isDeeper, parseJson } from "./json.ts"
+import { parseJson } from "./json.ts"
 import type { ChannelLimits } from "./limits.ts"
 
 /**
@@ -208,88 +208,6 @@ export class FrameReader {
     }
     return line
   }
-}
-
-export interface WriteOptions {
-  signal?: AbortSignal
-}
-
-export class FrameWriter {
-  readonly #stream: Writable
-  readonly #limits: ChannelLimits
-  #corked = false
-  #draining: Promise<void> | undefined
-
-  constructor(stream: Writable, limits: ChannelLimits) {
-    this.#stream = stream
-    this.#limits = limits
-  }
-
-  /**
-   * Resolves once the stream takes more, which is at once while the peer reads. Frames that are written in one turn
-   * of the event loop leave in one piece. Throws `ERR_LIMIT` (the frame is too long or too deep for the peer),
-   * `ERR_TIMEOUT` (the peer read nothing for `frameMs`), `ERR_UNREACHABLE` (connection lost), or the signal's reason.
-   */
-  async write(frame: object, { signal }: WriteOptions = {}): Promise<void> {
-    signal?.throwIfAborted()
-    const line = Buffer.from(`${JSON.stringify(frame)}\n`, "utf8")
-    const { frameBytes, depth } = this.#limits
-    if (line.length > frameBytes) {
-      throw new PurserError("ERR_LIMIT", `a frame of ${line.length} bytes is longer than ${frameBytes}`)
-    }
-    if (isDeeper(line, depth))
-      throw new PurserError("ERR_LIMIT", `a frame is nested deeper than ${depth} levels`)
-    if (!this.#stream.writable) throw lostWhileWriting()
-    this.#cork()
-    if (!this.#stream.write(line)) await this.#drained(signal)
-  }
-
-  #cork(): void {
-    if (this.#corked) return
-    this.#corked = true
-    this.#stream.cork()
-    process.nextTick(() => {
-      this.#corked = false
-      this.#stream.uncork()
-    })
-  }
-
-  async #drained(signal: AbortSignal | undefined): Promise<void> {
-    this.#draining ??= this.#waitForDrain()
-    if (signal === undefined) return await this.#draining
-    const { promise, reject } = Promise.withResolvers<never>()
-    const onAbort = (): void => reject(signal.reason)
-    signal.addEventListener("abort", onAbort, { once: true })
-    try {
-      await Promise.race([this.#draining, promise])
-    } finally {
-      signal.removeEventListener("abort", onAbort)
-    }
-  }
-
-  #waitForDrain(): Promise<void> {
-    const { frameMs } = this.#limits
-    const stream = this.#stream
-    return new Promise<void>((resolve, reject) => {
-      const settle = (end: () => void) => (): void => {
-        clearTimeout(timer)
-        stream.off("drain", onDrain).off("close", onClose)
-        this.#draining = undefined
-        end()
-      }
-      const onDrain = settle(resolve)
-      const onClose = settle(() => reject(lostWhileWriting()))
-      const timer = setTimeout(
-        settle(() => reject(new PurserError("ERR_TIMEOUT", `the peer read nothing for ${frameMs} ms`))),
-        frameMs,
-      )
-      stream.on("drain", onDrain).on("close", onClose)
-    })
-  }
-}
-
-function lostWhileWriting(): PurserError {
-  return new PurserError("ERR_UNREACHABLE", "the connection was lost")
 }
 
 function asFrame(value: unknown): Frame {

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict"
 import { once } from "node:events"
-import { duplexPair, PassThrough, Writable } from "node:stream"
+import { duplexPair, PassThrough } from "node:stream"
 import { test } from "node:test"
 import fc from "fast-check"
 import { PurserError } from "../../src/base/errors.ts"
-import { FrameReader, FrameWriter, type Frame } from "../../src/channel/frames.ts"
+import { FrameWriter } from "../../src/channel/frame-writer.ts"
+import { FrameReader, type Frame } from "../../src/channel/frames.ts"
 import { resolveLimits } from "../../src/channel/limits.ts"
 import { ends, numRuns, purserError } from "./support.ts"
 
@@ -233,72 +234,6 @@ test("one call at a time", async (t) => {
   await assert.rejects(reader.next(), TypeError)
   peer.write("{}\n")
   assert.deepEqual(await first, {})
-})
-
-test("frames written in one turn leave in one piece", async () => {
-  const pieces: string[] = []
-  const last = Promise.withResolvers<void>()
-  const stream = new Writable({
-    writev(chunks, done) {
-      pieces.push(Buffer.concat(chunks.map(({ chunk }) => chunk as Buffer)).toString())
-      done()
-      if (pieces.length === 2) last.resolve()
-    },
-  })
-  const writer = new FrameWriter(stream, resolveLimits())
-  await writer.write({ a: 1 })
-  await writer.write({ a: 2 })
-  await new Promise((resolve) => setImmediate(resolve))
-  await writer.write({ a: 3 })
-  await last.promise
-  assert.deepEqual(pieces, ['{"a":1}\n{"a":2}\n', '{"a":3}\n'])
-})
-
-test("refuses to write a frame that no peer would take", async (t) => {
-  const { writer } = ends(t, small)
-  await assert.rejects(writer.write({ a: "x".repeat(1024) }), purserError("ERR_LIMIT", /longer than 1024/))
-  const deep: unknown = JSON.parse(`${"[".repeat(8)}${"]".repeat(8)}`)
-  await assert.rejects(writer.write({ deep }), purserError("ERR_LIMIT", /deeper than 8/))
-})
-
-test("a writer waits for a peer that does not read, but not for ever", async (t) => {
-  const { writer } = ends(t, { frameMs: 50 })
-  const write = async (): Promise<void> => {
-    for (;;) await writer.write({ data: "x".repeat(40_000) })
-  }
-  await assert.rejects(write(), purserError("ERR_TIMEOUT", /read nothing for 50 ms/))
-})
-
-test("a writer goes on when the peer reads again", async (t) => {
-  const { writer, peer } = ends(t)
-  const written = (async () => {
-    for (let index = 0; index < 20; index++) await writer.write({ data: "x".repeat(40_000) })
-  })()
-  await new Promise((resolve) => setImmediate(resolve))
-  const received = new FrameReader(peer, resolveLimits())
-  for (let index = 0; index < 20; index++) await received.next()
-  await written
-})
-
-/** Writes until it must wait, and for as long as it may. */
-async function fill(writer: FrameWriter, signal?: AbortSignal): Promise<never> {
-  for (;;) await writer.write({ data: "x".repeat(40_000) }, signal === undefined ? {} : { signal })
-}
-
-test("writing to a lost connection is ERR_UNREACHABLE", async (t) => {
-  const { writer, near } = ends(t)
-  setImmediate(() => near.destroy())
-  await assert.rejects(fill(writer), purserError("ERR_UNREACHABLE"))
-  await assert.rejects(writer.write({}), purserError("ERR_UNREACHABLE"))
-})
-
-test("the signal ends a write that waits, with its reason", async (t) => {
-  const { writer } = ends(t)
-  const controller = new AbortController()
-  const reason = new Error("enough")
-  setImmediate(() => controller.abort(reason))
-  await assert.rejects(fill(writer, controller.signal), reason)
-  await assert.rejects(writer.write({}, { signal: controller.signal }), reason)
 })
 
 test("loses no frame that comes at the moment a wait ends", async (t) => {
