@@ -50,6 +50,11 @@ const writeAfterMs = 200
 /** How long it may take until another process's `forget` counts. */
 const knownMs = 500
 
+interface Token {
+  readonly token: Buffer
+  readonly expires: number | null
+}
+
 export class State implements HeadStore, Disposable {
   readonly #database: DatabaseSync
   readonly #statements = new Map<string, StatementSync>()
@@ -60,6 +65,8 @@ export class State implements HeadStore, Disposable {
   /** Pin and time of the node last seen at each address, by app: asked for at every delivery. */
   readonly #knownByApp = new Map<string, Map<string, { pin: Pin; at: number }>>()
   #knownRevision = 0
+  readonly #tokensByApp = new Map<string, readonly Token[]>()
+  #tokensRevision = 0
   #knownUntil = 0
   #contentKey: Buffer | undefined
 
@@ -97,12 +104,12 @@ export class State implements HeadStore, Disposable {
     })
   }
 
-  /** All that are good now, the newest first. */
-  tokensOf(app: string): Buffer[] {
-    const rows = this.#prepare(
-      "SELECT token FROM tokens WHERE app = ? AND (expires IS NULL OR expires > ?) ORDER BY id DESC",
-    ).all(app, this.#time())
-    return rows.map(({ token }) => Buffer.from(token as Uint8Array))
+  /** All that are good now, the newest first. The same buffers as long as nothing changes: keys derived from them are kept by whoever derives. */
+  tokensOf(app: string): readonly Buffer[] {
+    const now = this.#time()
+    return this.#tokens(app)
+      .filter(({ expires }) => expires === null || expires > now)
+      .map(({ token }) => token)
   }
 
   // Nodes.
@@ -285,6 +292,22 @@ export class State implements HeadStore, Disposable {
     const read = new Map(this.nodes(app).map(({ address, pin, lastSeen: at }) => [address, { pin, at }]))
     this.#knownByApp.set(app, read)
     return read
+  }
+
+  /** Read again as soon as any process changed something. */
+  #tokens(app: string): readonly Token[] {
+    const revision = this.revision()
+    if (revision !== this.#tokensRevision) this.#tokensByApp.clear()
+    this.#tokensRevision = revision
+    const known = this.#tokensByApp.get(app)
+    if (known !== undefined) return known
+    const rows = this.#prepare("SELECT token, expires FROM tokens WHERE app = ? ORDER BY id DESC").all(app)
+    const tokens = rows.map(({ token, expires }) => ({
+      token: Buffer.from(token as Uint8Array),
+      expires: expires as number | null,
+    }))
+    this.#tokensByApp.set(app, tokens)
+    return tokens
   }
 
   #currentToken(app: string): Buffer | undefined {
