@@ -62,7 +62,7 @@ const limitsSchema = z
     chunk_bytes: whole(1, 32_768).optional().describe("content in one line; default 32768"),
     depth: whole(3, 64).optional().describe("nesting in one line; default 8"),
     parallel: whole(1, 10_000).default(64).describe("nodes and directories served at a time"),
-    action: duration.prefault("30s").describe("one action"),
+    action: duration.prefault("20s").describe("one action; default 20s, and less than a frame may take"),
   })
   .superRefine((limits, context) => {
     try {
