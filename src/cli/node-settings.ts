@@ -6,9 +6,11 @@ import { PurserError, reasonOf } from "../base/errors.ts"
 import { parseAppName } from "../base/names.ts"
 import { AllowList } from "../channel/allow-list.ts"
 import { parseEnrolment, type Enrolment } from "../channel/enrolment.ts"
+import type { ChannelLimits } from "../channel/limits.ts"
 import { defaultDirectory, parseFileLines, type FileLine } from "../files/file-line.ts"
 import { parseReload, type Reload } from "../files/reload.ts"
 import { defaultPort } from "../node/node.ts"
+import { parseLimits } from "./node-limits.ts"
 
 /** What `purser node` is told, by flags and environment; a flag wins over its variable. */
 export interface NodeSettings {
@@ -20,6 +22,7 @@ export interface NodeSettings {
   files: readonly FileLine[] | undefined
   reload: Reload | undefined
   allow: AllowList | undefined
+  limits: ChannelLimits
   identityFile: string | undefined
   name: string | undefined
   statusFile: string | undefined
@@ -37,6 +40,7 @@ const options = {
   file: { type: "string", multiple: true },
   reload: { type: "string" },
   allow: { type: "string", multiple: true },
+  limit: { type: "string", multiple: true },
   identity: { type: "string" },
   name: { type: "string" },
   status: { type: "string" },
@@ -59,6 +63,7 @@ starts it once every required file is in place, and reloads it on changes.
                         repeatable; PURSER_FILES has one a line; default: all that is granted
   --reload RELOAD       a signal (HUP) or restart, of the command; exec:COMMAND; http:URL
   --allow WHO           addresses, CIDRs or host names that may connect, with commas; repeatable
+  --limit NAME=VALUE    such as secret_bytes=4194304 or sessions=8 (docs/protocol.md); repeatable
   --identity FILE       keep this node's key there (for apps with trust approved or pinned)
   --name NAME           how the agent lists this node; default: the host name
   --status FILE         keep the health status there, for purser health
@@ -109,6 +114,7 @@ export async function readNodeSettings(
     directory,
     files: mapDefined(files, parseFileLines),
     reload,
+    limits: parseLimits(values.limit ?? listOf(env["PURSER_LIMITS"] ?? "")),
     allow: mapDefined(values.allow?.join(",") ?? nonEmpty(env["PURSER_ALLOW"]), (text) =>
       AllowList.parse(listOf(text)),
     ),

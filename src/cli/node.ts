@@ -72,6 +72,7 @@ async function serve(settings: NodeSettings, env: NodeJS.ProcessEnv, log: Log): 
     ...(settings.identityFile === undefined
       ? {}
       : { identity: await loadOrCreateIdentity(settings.identityFile) }),
+    limits: settings.limits,
     ...(settings.allow === undefined ? {} : { allow: settings.allow }),
     ...(settings.name === undefined ? {} : { name: settings.name }),
     log,
