@@ -168,9 +168,14 @@ async function writeDown(
   const { target, pin, node, status, error, sent, matched, missing } = event
   const { name } = app
   try {
-    if (pin === undefined && status === "refused" && error !== undefined) {
-      // Turned away before its first frame, by its certificate alone.
-      await audit.append({ kind: "rejected", app: name, address: target, reason: error.message })
+    if (node === undefined && isTurnedAway(error)) {
+      await audit.append({
+        kind: "rejected",
+        app: name,
+        address: target,
+        ...(pin === undefined ? {} : { pin }),
+        reason: error.message,
+      })
     }
     // Whoever was not trusted later has its line already, and nobody was at an address that cannot be reached.
     if (pin === undefined || node === undefined || status === "refused") return
@@ -191,4 +196,9 @@ async function writeDown(
   } catch {
     // Said already by the log of the audit log.
   }
+}
+
+/** Before its hello: by its certificate, or by a first frame that is none. */
+function isTurnedAway(error: PurserError | undefined): error is PurserError {
+  return isPurserError(error, "ERR_UNTRUSTED") || isPurserError(error, "ERR_PROTOCOL")
 }
