@@ -35,7 +35,7 @@ export function configFromFlags(flags: ConfigFlags): PlainConfig {
       hint: "name secrets by --secret NAME, or a whole directory by --dir DIR, or write a purser.yaml",
     })
   }
-  const names = secrets.map(parseSecretName)
+  const names = [...new Set(secrets.map(parseSecretName))]
   const sources = Object.fromEntries(names.map((name) => [name, "store" as const]))
   return withoutUndefined({
     secrets: { ...sources, ...(dir === undefined ? {} : { "*": { dir } }) },

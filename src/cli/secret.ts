@@ -85,7 +85,7 @@ export function define(command: Command, action: Action): void {
     .option("--no-passphrase", "leave the new key plain, protected by its mode 0600 alone")
     .action(action((context, options: KeyOptions) => changeKey(context, options)))
   for (const child of command.commands) {
-    if (child.name() !== "ls")
+    if (["set", "get", "key"].includes(child.name()))
       child.option("--passphrase-file <file>", "passphrase of the store's key (or PURSER_PASSPHRASE_FILE)")
   }
 }

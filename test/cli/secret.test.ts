@@ -5,6 +5,7 @@ import { readdir, readFile, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { test, type TestContext } from "node:test"
 import { createIdentity } from "../../src/sources/age-file.ts"
+import { requireService } from "../support/services.ts"
 import { tempDir } from "../support/temp.ts"
 import { bin, purser, type RunOptions, type RunResult } from "./purser.ts"
 
@@ -180,6 +181,19 @@ test("a passphrase on the key: by flag, by variable, by configuration; without o
   assert.match((await quiet(["key", "--no-passphrase"])).stdout, /encrypted to a new key$/m)
   await writeFile(join(cwd, "purser.yaml"), "")
   assert.equal((await run(["get", "a"])).stdout, secret)
+})
+
+test("the age program asks for the same passphrase", { skip: process.platform !== "linux" }, async (t) => {
+  if (!(await requireService(t, "age"))) return
+  const { cwd, quiet } = await made(t)
+  await quiet(["set", "a"], { input: secret })
+  await writeFile(join(cwd, "passphrase"), "four words in order\n")
+  await quiet(["key", "--new-passphrase-file", "passphrase"])
+  const command = ["age", "-d", "-o", "plain", "-i", "state/store.key", "state/secrets/a.age"]
+  const terminal = onTerminal(command, { cwd, env: process.env })
+  await terminal.answer(/Enter passphrase/, "four words in order")
+  assert.equal(await terminal.ended, 0)
+  assert.equal(await readFile(join(cwd, "plain"), "utf8"), secret)
 })
 
 test("the user's own recipients take over by purser secret key, and give back by --no-passphrase", async (t) => {
