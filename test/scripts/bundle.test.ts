@@ -19,13 +19,15 @@ test("the receiver is one small executable file that imports nothing but node: m
   assert.equal((await stat(file)).mode & 0o777, 0o755)
   const code = await bundleReceiver(entry)
   assert.match(code, /^#!\/usr\/bin\/env node\n/)
-  const specifiers = [...code.matchAll(/\bimport\s*\(\s*"([^"]+)"\s*\)/g)].map((match) => match[1] ?? "")
+  const specifiers = [...code.matchAll(/\bimport\s*\(\s*["`]([^"`]+)["`]\s*\)/g)].map(
+    (match) => match[1] ?? "",
+  )
   assert.ok(specifiers.length > 5)
   assert.deepEqual(
     specifiers.filter((name) => !name.startsWith("node:") || !isBuiltin(name)),
     [],
   )
-  assert.doesNotMatch(code, /^\s*(?:import|export)\s[^(]|\bimport\s*\(\s*[^"\s]|\brequire\s*\(/m)
+  assert.doesNotMatch(code, /^\s*(?:import|export)\s[^(]|\bimport\s*\(\s*[^"`\s]|\brequire\s*\(/m)
   assert.match((await exec(process.execPath, [file, "--help"])).stdout, /Usage: purser node/)
 })
 
