@@ -124,13 +124,17 @@ async function beforeAbort<T>(
   name: string,
   limitMs: number,
 ): Promise<T> {
-  const { promise, reject } = Promise.withResolvers<never>()
-  const onAbort = (): void =>
-    reject(new PurserError("ERR_TIMEOUT", `the action ${name} took longer than ${limitMs} ms`))
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const onAbort = (): void => resolve()
   if (signal.aborted) onAbort()
   signal.addEventListener("abort", onAbort, { once: true })
+  const tooSlow = (): PurserError =>
+    new PurserError("ERR_TIMEOUT", `the action ${name} took longer than ${limitMs} ms`)
   try {
-    return await Promise.race([work, promise])
+    return await Promise.race([work, promise.then(() => Promise.reject(tooSlow()))])
+  } catch (error) {
+    // However an action that was told to stop puts it.
+    throw signal.aborted ? tooSlow() : error
   } finally {
     signal.removeEventListener("abort", onAbort)
     work.catch(() => {})

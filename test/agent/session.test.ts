@@ -72,7 +72,7 @@ for (const [what, name] of badNames) {
       [["web", name]],
     )
     assert.ok(agent.events.some((event) => event.type === "file" && event.status === "denied"))
-    assert.doesNotMatch(agent.text(), /\u001b|\0/)
+    assert.doesNotMatch(agent.text(), /(?!\n)\p{Cc}/u)
     assert.match(agent.text(), /is not granted to web/)
   })
 }
@@ -181,10 +181,9 @@ test("with pinned, a node that is not on the list is turned away before its firs
     app: { trust: "pinned", pins: [identity.pin] },
   })
   const deliveries = await agent.round()
-  assert.deepEqual(deliveries.map(({ target, status }) => [target === listed.address, status]).toSorted(), [
-    [false, "refused"],
-    [true, "ok"],
-  ])
+  const status = new Map(deliveries.map((delivery) => [delivery.target, delivery.status]))
+  assert.equal(status.get(listed.address), "ok")
+  assert.equal(status.get(other.address), "refused")
   assert.deepEqual(other.received, [])
   const lines = (await place.audit()).filter(({ address }) => address === other.address)
   assert.deepEqual(

@@ -18,18 +18,18 @@ export interface RawNode {
   /** Every frame that the agent sent. */
   readonly received: readonly Frame[]
   /** Resolves when a session has ended. */
-  ended(): Promise<void>
+  readonly ended: () => Promise<void>
 }
 
 export interface RawNodeSession {
   readonly channel: NodeChannel
   readonly signal: AbortSignal
   /** A hello with a true proof, but for what is changed. */
-  hello(changes?: Record<string, unknown>): Record<string, unknown>
-  write(frame: object): Promise<void>
-  next(): Promise<Frame>
+  readonly hello: (changes?: Record<string, unknown>) => Record<string, unknown>
+  readonly write: (frame: object) => Promise<void>
+  readonly next: () => Promise<Frame>
   /** Sends hello, and resolves when the agent has answered it. */
-  greet(changes?: Record<string, unknown>): Promise<Frame>
+  readonly greet: (changes?: Record<string, unknown>) => Promise<Frame>
 }
 
 /** A node whose every frame the test writes. */
@@ -101,10 +101,10 @@ export const doneFrame = { type: "done", status: "ok", written: 0, unchanged: 0,
 
 export interface RawAgent {
   readonly channel: AgentChannel
-  write(frame: object): Promise<void>
-  next(): Promise<Frame>
+  readonly write: (frame: object) => Promise<void>
+  readonly next: () => Promise<Frame>
   /** Answers hello with welcome. */
-  welcome(): Promise<Frame>
+  readonly welcome: () => Promise<Frame>
 }
 
 /** An agent whose every frame the test writes, with the identity of a real one. */

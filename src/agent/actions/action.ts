@@ -6,7 +6,7 @@ export interface ActionContext {
   readonly app: string
   readonly node: { readonly name: string; readonly pin: Pin; readonly address: string }
   /** A secret of the app's grants. Null when no source gives it. Throws `ERR_NOT_GRANTED` outside the grants. */
-  secret(name: string): Promise<Secret | null>
+  readonly secret: (name: string) => Promise<Secret | null>
   /** Aborted at the action's time limit and when the session ends. */
   readonly signal: AbortSignal
 }
