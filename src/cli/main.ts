@@ -30,6 +30,10 @@ async function start(words: readonly string[]): Promise<void> {
     const { main } = await import("./program.ts")
     code = await main(argv, process)
   }
+  // Where pipes are written to later (Windows), what was printed must be out first.
+  for (const stream of [process.stdout, process.stderr]) {
+    await new Promise<void>((resolve) => stream.write("", () => resolve()))
+  }
   // What a command left open (a socket being torn down, a password prompt's stdin) must not keep the process.
   process.exit(code)
 }

@@ -35,13 +35,7 @@ export async function main(argv: readonly string[], process: NodeJS.Process): Pr
     async (...args) => {
       const command = args.pop() as Command
       args.pop() // the command's own options, without those that stand before its name
-      const {
-        state,
-        config,
-        json = false,
-        verbose = false,
-        ...options
-      } = command.optsWithGlobals<CommonOptions>()
+      const { state, config, json = false, verbose = false, ...options } = optionsOf(command)
       const context: Context = {
         env,
         stdin,
@@ -86,6 +80,12 @@ export async function main(argv: readonly string[], process: NodeJS.Process): Pr
     const verbose = argv.includes("--verbose") || argv.includes("-v")
     return reportError(asUsageError(error, program, argv), { stderr, json, verbose })
   }
+}
+
+/** With those that stand before the command's name; the later ones win. */
+function optionsOf(command: Command): CommonOptions {
+  const above = command.parent === null ? {} : optionsOf(command.parent)
+  return { ...above, ...command.opts<CommonOptions>() }
 }
 
 interface CommonOptions {

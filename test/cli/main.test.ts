@@ -2,7 +2,7 @@ import assert from "node:assert/strict"
 import { execFile, spawn } from "node:child_process"
 import { once } from "node:events"
 import { readFileSync } from "node:fs"
-import { readFile, writeFile } from "node:fs/promises"
+import { readdir, readFile, writeFile } from "node:fs/promises"
 import { join, relative, resolve } from "node:path"
 import { text } from "node:stream/consumers"
 import { fileURLToPath } from "node:url"
@@ -104,6 +104,15 @@ suite("bad usage is exit code 2, one line, and a hint", () => {
     assert.equal(code, 2)
     assert.match(stderr, /the options of node come after its name/)
   })
+})
+
+test("an option after the command wins over the same one before it", async (t) => {
+  const cwd = await tempDir(t)
+  await purser(["--state", "before", "secret", "--state", "between", "set", "a", "--state", "after"], {
+    cwd,
+    input: "1",
+  })
+  assert.deepEqual(await readdir(cwd), ["after"])
 })
 
 suite("the process", () => {
