@@ -3,7 +3,8 @@ import { once } from "node:events"
 import { resolve } from "node:path"
 import { setTimeout as delay } from "node:timers/promises"
 
-const entry = resolve(import.meta.dirname, "../../bin/purser.js")
+/** Another entry is for the test that the demo can fail. */
+const entry = process.env["PURSER_DEMO_ENTRY"] ?? resolve(import.meta.dirname, "../../bin/purser.js")
 const patienceMs = 15_000
 
 /** One JSON line of `purser agent --json`. */

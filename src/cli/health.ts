@@ -12,7 +12,7 @@ Exits 0 once every required file is in place; without a list of files, once one
 delivery was complete and its files are still there.
 
   --status FILE  as given to the node or agent; default PURSER_STATUS
-  --state DIR    or the state directory of an agent; default PURSER_STATE
+  --state DIR    or the state directory of an agent; default PURSER_STATE, else the agent's own default
 `
 
 /** The status file of an agent that was not told another. */
@@ -20,10 +20,15 @@ export function statusFileIn(stateDir: string): string {
   return join(stateDir, "status.json")
 }
 
-export async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
+/** `defaultStateDir` is not known to the one-file receiver, which is never an agent. */
+export async function main(
+  argv: readonly string[],
+  env: NodeJS.ProcessEnv,
+  defaultStateDir?: () => Promise<string>,
+): Promise<number> {
   const log = createLog(process.stderr, { name: "purser health", json: argv.includes("--json") })
   try {
-    const file = statusFile(argv, env)
+    const file = await statusFile(argv, env, defaultStateDir)
     if (file === null) process.stdout.write(usage)
     else await checkHealth(file)
     return 0
@@ -34,13 +39,18 @@ export async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Pro
   }
 }
 
-function statusFile(argv: readonly string[], env: NodeJS.ProcessEnv): string | null {
+async function statusFile(
+  argv: readonly string[],
+  env: NodeJS.ProcessEnv,
+  defaultStateDir?: () => Promise<string>,
+): Promise<string | null> {
   const { status, state, help } = parse(argv)
   if (help === true) return null
   const file = status ?? (state === undefined ? env["PURSER_STATUS"] : undefined)
   if (file !== undefined && file !== "") return file
   const stateDir = state ?? env["PURSER_STATE"]
   if (stateDir !== undefined && stateDir !== "") return statusFileIn(stateDir)
+  if (defaultStateDir !== undefined) return statusFileIn(await defaultStateDir())
   throw new PurserError("ERR_USAGE", "no status file to look at", {
     hint: "give --status FILE or --state DIR, as for the node or the agent; or set PURSER_STATUS",
   })

@@ -25,7 +25,9 @@ async function start(words: readonly string[]): Promise<void> {
     code = await main(argv.slice(1), process.env)
   } else if (first === "health") {
     const { main } = await import("./health.ts")
-    code = await main(argv.slice(1), process.env)
+    code = await main(argv.slice(1), process.env, async () =>
+      (await import("../base/state-dir.ts")).defaultStateDir(),
+    )
   } else {
     const { main } = await import("./program.ts")
     code = await main(argv, process)

@@ -1,0 +1,42 @@
+import assert from "node:assert/strict"
+import { test } from "node:test"
+import {
+  PurserError,
+  asPurserError,
+  errorKinds,
+  isPurserError,
+  systemErrorCode,
+} from "../../src/base/errors.ts"
+
+test("an error has the exit code of its kind", () => {
+  assert.equal(new PurserError("ERR_CONFIG", "x").exitCode, 2)
+  assert.equal(new PurserError("ERR_LOCKED", "x").exitCode, 5)
+  for (const { exit } of Object.values(errorKinds))
+    assert.ok(Number.isInteger(exit) && exit > 0 && exit < 256)
+})
+
+test("an error is told by its class and, if wanted, its code", () => {
+  const error: unknown = new PurserError("ERR_NAME", "x")
+  assert.ok(isPurserError(error) && isPurserError(error, "ERR_NAME") && !isPurserError(error, "ERR_USAGE"))
+  assert.ok(!isPurserError(Object.assign(new Error("x"), { code: "ERR_NAME" })))
+})
+
+test("whatever was thrown becomes one of ours, with the original as its cause", () => {
+  const own = new PurserError("ERR_NAME", "x")
+  assert.equal(asPurserError(own), own)
+  assert.equal(
+    asPurserError(AbortSignal.timeout(0).reason ?? new DOMException("", "TimeoutError")).code,
+    "ERR_TIMEOUT",
+  )
+  assert.equal(asPurserError(AbortSignal.abort().reason).code, "ERR_INTERRUPTED")
+  const other = new RangeError("odd")
+  assert.equal(asPurserError(other).code, "ERR_INTERNAL")
+  assert.equal(asPurserError(other).cause, other)
+  assert.equal(asPurserError("text").message, "text")
+})
+
+test("a system error's code is found, and nothing else's", () => {
+  assert.equal(systemErrorCode(Object.assign(new Error("x"), { code: "ENOENT" })), "ENOENT")
+  assert.equal(systemErrorCode(new Error("x")), undefined)
+  assert.equal(systemErrorCode({ code: "ENOENT" }), undefined)
+})

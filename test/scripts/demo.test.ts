@@ -1,0 +1,44 @@
+import assert from "node:assert/strict"
+import { spawn } from "node:child_process"
+import { once } from "node:events"
+import { readdirSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { test } from "node:test"
+
+const demo = join(import.meta.dirname, "../../scripts/demo.ts")
+
+async function play(env: NodeJS.ProcessEnv = {}) {
+  const child = spawn(process.execPath, [demo], {
+    env: { ...process.env, ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  })
+  let stdout = ""
+  child.stdout.on("data", (text: Buffer) => (stdout += text.toString()))
+  const [code] = (await once(child, "close")) as [number | null]
+  return { code, stdout }
+}
+
+function leftovers(): string[] {
+  return [tmpdir(), "/dev/shm"].flatMap((dir) =>
+    readdirSync(dir).filter((name) => name.startsWith("purser-demo-")),
+  )
+}
+
+test("the demo does what it says, within 20 seconds, and leaves nothing behind", async () => {
+  const before = leftovers()
+  const begun = performance.now()
+  const { code, stdout } = await play()
+  assert.equal(code, 0, stdout)
+  assert.ok(performance.now() - begun < 20_000)
+  const lines = stdout.split("\n").filter((line) => /^ ?\d+\. /.test(line))
+  assert.ok(lines.length >= 8 && lines.length <= 14, stdout)
+  assert.ok(!stdout.includes("swordfish"))
+  assert.deepEqual(leftovers(), before)
+})
+
+test("the demo fails when what it claims does not happen", async () => {
+  // A proxy setting or the like would do; here every child of the demo ends before it starts.
+  const { code, stdout } = await play({ PURSER_DEMO_ENTRY: "/nonexistent/purser.js" })
+  assert.equal(code, 1, stdout)
+})
