@@ -96,7 +96,7 @@ export function liveDisplay(update: LogUpdate, color: boolean): Display {
         target,
         node,
         state,
-        at?.toLocaleTimeString() ?? "",
+        at?.toTimeString().slice(0, 8) ?? "",
         files,
       ]),
     ]

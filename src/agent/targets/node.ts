@@ -130,11 +130,15 @@ async function noteReply(
 ): Promise<void> {
   const { app, audit, onEvent } = options
   const { channel, hello } = progress
-  if (reply.status === "sent") progress.sent++
-  else if (reply.status === "match") progress.matched++
-  else progress.missing++
-  const secret = reply.secret
-  if (reply.status !== "match") {
+  const { secret } = reply
+  // What an action gives, and the listing of names, are no files.
+  if (secret !== undefined) {
+    if (reply.status === "sent") progress.sent++
+    else if (reply.status === "match") progress.matched++
+    else progress.missing++
+  }
+  // A listing of names is told by the line of its session.
+  if (reply.status !== "match" && !(reply.status === "sent" && request.action === "list")) {
     await audit.append({
       kind: reply.status === "sent" ? "delivered" : reply.status,
       app: app.name,
