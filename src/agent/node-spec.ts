@@ -1,6 +1,7 @@
 import { isIP } from "node:net"
 import { z } from "zod"
 import { isAppName } from "../base/names.ts"
+import { defaultPort } from "../channel/port.ts"
 
 /** `nodes:` of an app: where to look for its nodes. Parsed here, looked up in discovery/. */
 
@@ -11,10 +12,7 @@ export type NodeSpec =
   | { readonly kind: "srv"; readonly name: string }
   | { readonly kind: "flux"; readonly app: string; readonly port: number; readonly api: string | undefined }
 
-/** Where a node listens unless it is told otherwise. */
-export const defaultNodePort = 39_898
-
-const port = z.int().min(1).max(65_535).optional().describe(`default ${defaultNodePort}`)
+const port = z.int().min(1).max(65_535).optional().describe(`default ${defaultPort}`)
 const hostName = z.string().refine(isHostName, { error: "not a host name" })
 
 export const nodeSchema = z.union([
@@ -48,19 +46,19 @@ export function resolveNode(node: z.infer<typeof nodeSchema>): NodeSpec {
     if (address === null) throw new TypeError("the schema lets no such address through")
     return { kind: "address", ...address }
   }
-  if ("dns" in node) return { kind: "dns", name: node.dns, port: node.port ?? defaultNodePort }
+  if ("dns" in node) return { kind: "dns", name: node.dns, port: node.port ?? defaultPort }
   if ("srv" in node) return { kind: "srv", name: node.srv }
   const { app, port: fluxPort, api } = node.flux
-  return { kind: "flux", app, port: fluxPort ?? defaultNodePort, api }
+  return { kind: "flux", app, port: fluxPort ?? defaultPort, api }
 }
 
 /** `host`, `host:port`, `[ipv6]`, `[ipv6]:port`, or a bare IPv6 address; null for anything else. */
 export function parseNodeAddress(text: string): { host: string; port: number } | null {
-  if (isIP(text) !== 0) return { host: text, port: defaultNodePort }
+  if (isIP(text) !== 0) return { host: text, port: defaultPort }
   const match = /^(?:\[([^\]]+)\]|([^:[\]]+))(?::(\d{1,5}))?$/.exec(text)
   if (match === null) return null
   const [, bracketed, plain, digits] = match
-  const number = digits === undefined ? defaultNodePort : Number(digits)
+  const number = digits === undefined ? defaultPort : Number(digits)
   if (number < 1 || number > 65_535) return null
   if (bracketed !== undefined) return isIP(bracketed) === 6 ? { host: bracketed, port: number } : null
   return plain !== undefined && (isIP(plain) === 4 || isHostName(plain))

@@ -7,9 +7,9 @@ import { parseAppName } from "../base/names.ts"
 import { AllowList } from "../channel/allow-list.ts"
 import { parseEnrolment, type Enrolment } from "../channel/enrolment.ts"
 import type { ChannelLimits } from "../channel/limits.ts"
+import { defaultPort } from "../channel/port.ts"
 import { defaultDirectory, parseFileLines, type FileLine } from "../files/file-line.ts"
 import { parseReload, type Reload } from "../files/reload.ts"
-import { defaultPort } from "../node/node.ts"
 import { parseLimits } from "./node-limits.ts"
 
 /** What `purser node` is told, by flags and environment; a flag wins over its variable. */

@@ -10,6 +10,7 @@ import { createIdentity, type Identity } from "../channel/identity.ts"
 import { resolveLimits, type ChannelLimits } from "../channel/limits.ts"
 import { createChannelServer } from "../channel/listen.ts"
 import type { Pin } from "../channel/pin.ts"
+import { defaultPort } from "../channel/port.ts"
 import { runSession, type Steps } from "./session.ts"
 
 /**
@@ -45,8 +46,6 @@ export interface PurserNode extends AsyncDisposable {
   /** Refuses new connections and ends the sessions in flight. */
   close(): Promise<void>
 }
-
-export const defaultPort = 39_898
 
 /** Throws `ERR_ENROLMENT` for a damaged enrolment string. */
 export function createNode(options: NodeOptions): PurserNode {
