@@ -5,6 +5,7 @@ import { join } from "node:path"
 import { sameText, type Digest } from "../base/digest.ts"
 import { PurserError, systemErrorCode } from "../base/errors.ts"
 import type { Secret } from "../base/secret.ts"
+import { ownerOf } from "./owner.ts"
 import { openPlace, type Place } from "./place.ts"
 import type { FileLine } from "./file-line.ts"
 
@@ -13,17 +14,54 @@ import type { FileLine } from "./file-line.ts"
 const readFlags =
   constants.O_RDONLY | (process.platform === "win32" ? 0 : constants.O_NOFOLLOW | constants.O_NONBLOCK)
 
-/** The digest of the file that the line means, or null: not there, not a regular file, not readable. */
-export async function digestOnDisk(line: FileLine, directory: string): Promise<Digest | null> {
+/** No secret is larger (the channel's hard limit), so that nobody makes us read without end. */
+const maxBytes = 16 * 1024 * 1024
+
+interface OnDisk {
+  readonly digest: Digest
+  /** Whether mode and owner are as the line says. */
+  readonly fits: boolean
+}
+
+/** The file that the line means as it is now, or null: not there, not a regular file, not readable, or too large for a secret. */
+export async function inspectOnDisk(line: FileLine, directory: string): Promise<OnDisk | null> {
   try {
     await using place = await openPlace(line, directory, { create: false })
     if (place === null) return null
-    await using current = await openCurrent(place)
-    return current === null ? null : await digestOfHandle(current.handle)
+    const digest = await digestAt(place)
+    return digest && { digest: digest.digest, fits: await fits(digest.stats, line, place) }
   } catch (error) {
     if (error instanceof PurserError) return null
     throw error
   }
+}
+
+/** The digest of what an earlier delivery left, or null where it has to be sent (again): see {@link inspectOnDisk}; or mode or owner have to be mended. */
+export async function digestOnDisk(line: FileLine, directory: string): Promise<Digest | null> {
+  const found = await inspectOnDisk(line, directory)
+  return found?.fits === true ? found.digest : null
+}
+
+/** Null for whatever is not a readable regular file of a secret's size. */
+export async function digestAt(
+  place: Pick<Place, "directory" | "leaf" | "path">,
+): Promise<{ digest: Digest; stats: Stats } | null> {
+  try {
+    await using current = await openCurrent(place)
+    if (current === null || current.stats.size > maxBytes) return null
+    return { digest: await digestOfHandle(current.handle, maxBytes), stats: current.stats }
+  } catch (error) {
+    // Writing will find the same, and say so.
+    if (error instanceof PurserError || systemErrorCode(error) !== undefined) return null
+    throw error
+  }
+}
+
+async function fits(stats: Stats, line: FileLine, place: Place): Promise<boolean> {
+  if (process.platform === "win32") return true
+  if ((stats.mode & 0o7777) !== line.mode) return false
+  const owner = await ownerOf(line, place)
+  return owner === undefined || (stats.uid === owner.uid && stats.gid === owner.gid)
 }
 
 export interface Current extends AsyncDisposable {
@@ -32,7 +70,11 @@ export interface Current extends AsyncDisposable {
 }
 
 /** Null when nothing is there, or it may not be read. Throws `ERR_TARGET` for what is no regular file. */
-export async function openCurrent({ directory, leaf, path }: Place): Promise<Current | null> {
+export async function openCurrent({
+  directory,
+  leaf,
+  path,
+}: Pick<Place, "directory" | "leaf" | "path">): Promise<Current | null> {
   const at = join(directory, leaf)
   try {
     const before = await lstat(at)
@@ -49,10 +91,11 @@ export async function openCurrent({ directory, leaf, path }: Place): Promise<Cur
   }
 }
 
-export async function digestOfHandle(handle: FileHandle): Promise<Digest> {
+/** Of no more than a little over the limit, which is enough to differ. */
+export async function digestOfHandle(handle: FileHandle, limitBytes: number): Promise<Digest> {
   const hash = createHash("sha256")
   const buffer = Buffer.alloc(65_536)
-  for (let position = 0; ;) {
+  for (let position = 0; position <= limitBytes;) {
     const { bytesRead } = await handle.read(buffer, 0, buffer.length, position)
     if (bytesRead === 0) break
     hash.update(buffer.subarray(0, bytesRead))
@@ -66,7 +109,7 @@ export async function verifyContent(file: string, path: string, content: Secret)
   const handle = await open(file, readFlags)
   try {
     const { size } = await handle.stat()
-    if (size === content.sizeBytes && sameText(await digestOfHandle(handle), content.digest)) return
+    if (size === content.sizeBytes && sameText(await digestOfHandle(handle, size), content.digest)) return
   } finally {
     await handle.close()
   }

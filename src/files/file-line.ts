@@ -1,4 +1,4 @@
-import { isAbsolute, join, normalize, sep } from "node:path"
+import { basename, dirname, isAbsolute, join, normalize, sep } from "node:path"
 import { PurserError } from "../base/errors.ts"
 import { isSecretName, parseSecretName, quote } from "../base/names.ts"
 
@@ -57,18 +57,34 @@ export function parseFileLines(text: string | readonly string[]): FileLine[] {
     .map((part) => part.trim())
     .filter((part) => part !== "" && !part.startsWith("#"))
     .map(parseFileLine)
+  // Where relative ones will lie is not known yet: anywhere but where an absolute one does.
+  checkPaths(lines, join(sep, ".purser-base"))
+  return lines
+}
+
+/** Throws `ERR_FILE_LINE` when two lines go to one path, or one goes below what is another's file. */
+export function checkPaths(lines: readonly FileLine[], directory: string): void {
   const paths = new Map<string, FileLine>()
   for (const line of lines) {
-    const path = pathOf(line, sep)
+    const path = pathOf(line, directory)
     const other = paths.get(path)
     if (other !== undefined)
-      throw new PurserError(
-        "ERR_FILE_LINE",
-        `${other.name} and ${line.name} both go to ${line.path ?? line.name}`,
-      )
+      throw new PurserError("ERR_FILE_LINE", `${other.name} and ${line.name} both go to ${written(line)}`, {
+        hint: "give one of them another path=",
+      })
     paths.set(path, line)
   }
-  return lines
+  for (const [path, line] of paths) {
+    for (let above = dirname(path); above !== dirname(above); above = dirname(above)) {
+      const other = paths.get(above)
+      if (other === undefined) continue
+      throw new PurserError(
+        "ERR_FILE_LINE",
+        `${line.name} goes to ${written(line)}, but ${written(other)} is the file of ${other.name}`,
+        { hint: "give one of them another path=" },
+      )
+    }
+  }
 }
 
 /** {@link parseFileLine} gives the line back. */
@@ -88,11 +104,16 @@ export function pathOf({ name, path }: FileLine, directory: string = defaultDire
   return isAbsolute(relative) ? normalize(relative) : join(directory, relative)
 }
 
+function written({ name, path }: FileLine): string {
+  return path ?? name
+}
+
 function parsePath(text: string, path: string): string {
   if (path === "" || path.endsWith("/")) throw bad(text, "path= names no file")
   if (path.includes("\0")) throw bad(text, "path= holds a NUL")
   if (path.split(/[/\\]/).some((part) => part === ".." || part === "."))
     throw bad(text, "path= holds a dot segment")
+  if (basename(path).startsWith(".purser-")) throw bad(text, "path= names a file that is Purser's own")
   return path
 }
 
@@ -104,6 +125,9 @@ function parseMode(text: string, mode: string): number {
 function parseOwner(text: string, owner: string): string {
   if (!/^[A-Za-z0-9_][A-Za-z0-9_.-]*(:[A-Za-z0-9_][A-Za-z0-9_.-]*)?$/.test(owner))
     throw bad(text, `owner=${quote(owner)} is not USER or USER:GROUP`)
+  // The last number would mean "as it is" (chown(2)).
+  if (owner.split(":").some((part) => /^\d+$/.test(part) && Number(part) >= 0xffff_ffff))
+    throw bad(text, `owner=${quote(owner)} holds a number over 4294967294`)
   return owner
 }
 

@@ -1,7 +1,7 @@
 import type { Digest } from "../base/digest.ts"
 import type { Secret } from "../base/secret.ts"
-import { digestOnDisk } from "./content.ts"
-import { pathOf, type FileLine } from "./file-line.ts"
+import { inspectOnDisk } from "./content.ts"
+import { checkPaths, pathOf, type FileLine } from "./file-line.ts"
 import { installFiles, type FileToInstall, type InstallOptions } from "./install.ts"
 import { runOwedReload } from "./owed.ts"
 
@@ -21,7 +21,7 @@ export interface FillOptions extends InstallOptions {
   /**
    * Whether somebody may already use the files. While nobody does (the
    * application waits for the first complete delivery), files that were not
-   * there before need no reload.
+   * there before need no reload; unless every required one was.
    */
   inUse: boolean
 }
@@ -45,7 +45,14 @@ export async function fillDirectory(
   options: FillOptions,
 ): Promise<FillResult> {
   const { directory, reload, inUse, ...rest } = options
-  const have = await Promise.all(lines.map((line) => digestOnDisk(line, directory)))
+  checkPaths(lines, directory)
+  const found = await Promise.all(lines.map((line) => inspectOnDisk(line, directory)))
+  // What only needs another mode or owner is sent too: that is how it gets them.
+  const have = found.map((one) => (one?.fits === true ? one.digest : null))
+  const required = lines.filter((line) => !line.optional)
+  // An earlier process may have delivered all, and let somebody use it.
+  const wasComplete =
+    required.length > 0 && lines.every((line, index) => line.optional || (found[index] ?? null) !== null)
   const fetched = await Promise.all(lines.map((line, index) => fetch(line.name, have[index] ?? null)))
   const received: FileToInstall[] = []
   let replaces = false
@@ -53,9 +60,10 @@ export async function fillDirectory(
     const line = lines[index]
     if (line === undefined || answer.status !== "sent") continue
     received.push({ line, content: answer.content })
-    if (have[index] !== null) replaces = true
+    const before = found[index]
+    if (before && before.digest !== answer.content.digest) replaces = true
   }
-  const needsReload = reload !== undefined && (inUse || replaces)
+  const needsReload = reload !== undefined && (inUse || wasComplete || replaces)
   const { written, unchanged } = await installFiles(received, {
     ...rest,
     directory,
@@ -64,15 +72,20 @@ export async function fillDirectory(
   // One that failed earlier, though the content has not changed since.
   if (reload !== undefined) await runOwedReload({ ...rest, directory, files: lines, reload })
 
-  const files = lines.map((line, index) => ({ line, status: fetched[index]?.status ?? "failed" }))
-  const required = files.filter(({ line }) => !line.optional)
+  const files = lines.map((line, index) => {
+    const status = fetched[index]?.status ?? "failed"
+    // Nothing here can match what was not there.
+    return { line, status: status === "match" && have[index] === null ? "failed" : status }
+  })
   return {
     files,
     written: written.length,
     unchanged: unchanged.length + files.filter(({ status }) => status === "match").length,
     missing: files.filter(({ status }) => !isInPlace(status)).length,
-    required: required.map(({ line }) => pathOf(line, directory)),
-    lacking: required.filter(({ status }) => !isInPlace(status)).map(({ line }) => line.name),
+    required: required.map((line) => pathOf(line, directory)),
+    lacking: files
+      .filter(({ line, status }) => !line.optional && !isInPlace(status))
+      .map(({ line }) => line.name),
   }
 }
 

@@ -1,15 +1,15 @@
 import { constants } from "node:fs"
-import { open, rename, rm, type FileHandle } from "node:fs/promises"
-import { join } from "node:path"
+import { lstat, open, rename, rm, type FileHandle } from "node:fs/promises"
+import { basename, dirname, join } from "node:path"
 import { createFlags, temporaryIn } from "../base/atomic-file.ts"
 import { PurserError, isPurserError, reasonOf, systemErrorCode } from "../base/errors.ts"
 import type { Log } from "../base/log.ts"
 import type { Secret } from "../base/secret.ts"
 import { digestOfHandle, openCurrent, verifyContent } from "./content.ts"
-import type { FileLine } from "./file-line.ts"
+import { checkPaths, pathOf, type FileLine } from "./file-line.ts"
 import { isMemory } from "./memory.ts"
 import { clearOwed, recordOwed } from "./owed.ts"
-import { resolveOwner, type Owner } from "./owner.ts"
+import { ownerOf, type Owner } from "./owner.ts"
 import { openPlace, targetError, type Place } from "./place.ts"
 import { formatReload, type Reload, type RunReload } from "./reload.ts"
 
@@ -54,22 +54,30 @@ interface Staged {
   readonly owner: Owner | undefined
 }
 
-/** Throws `ERR_TARGET` or `ERR_DISK`, and then nothing has changed; or `ERR_RELOAD`, and then the reload stays owed. */
+/**
+ * Throws `ERR_FILE_LINE`, `ERR_TARGET` or `ERR_DISK`, and then no content has changed (unless the target itself does
+ * while we rename); or `ERR_RELOAD`, and then all files are in place and the reload stays owed.
+ */
 export async function installFiles(
   files: readonly FileToInstall[],
   options: InstallOptions,
 ): Promise<InstallResult> {
   const { reload, runReload, signal, step = () => {} } = options
+  /** By the path of the directory. */
+  const opened = new Map<string, Place>()
   // Not a DisposableStack, which Node 22 does not have.
-  const opened: Place[] = []
-  await using _ = { [Symbol.asyncDispose]: () => closeAll(opened) }
+  await using _ = { [Symbol.asyncDispose]: () => closeAll([...opened.values()]) }
   const staged: Staged[] = []
   const unchanged: string[] = []
   const checked = new Set<number>()
   try {
+    checkPaths(
+      files.map(({ line }) => line),
+      options.directory,
+    )
     for (const file of files) {
-      const place = await openExisting(file.line, options, checked)
-      opened.push(place)
+      const place = await placeOf(file.line, options, opened)
+      await checkMemory(place, options, checked)
       const owner = await ownerOf(file.line, place)
       if (await isUnchanged(file, place, owner)) unchanged.push(file.line.name)
       else staged.push(await stage(file, place, owner))
@@ -83,7 +91,7 @@ export async function installFiles(
     await syncDirectories(staged)
     step("renamed")
   } catch (error) {
-    for (const { temporary } of staged) await rm(temporary, { force: true })
+    await removeAll(staged)
     throw error
   }
   const written = staged.map(({ file }) => file.line.name)
@@ -105,29 +113,44 @@ async function closeAll(places: readonly Place[]): Promise<void> {
   for (const place of places) await place[Symbol.asyncDispose]()
 }
 
-async function openExisting(line: FileLine, options: InstallOptions, checked: Set<number>): Promise<Place> {
-  const place = await openPlace(line, options.directory, { create: true })
-  if (place === null) throw new PurserError("ERR_TARGET", `cannot write ${line.name}: its directory vanished`)
-  const device = (await place.handle?.stat())?.dev ?? 0
-  if (checked.has(device)) return place
-  checked.add(device)
-  if (await isMemory(place.directory)) return place
-  const hint =
-    "use a tmpfs: tmpfs: /run/secrets in a Compose file, --tmpfs with docker run, or a volume of type tmpfs"
-  if (options.requireTmpfs === true) {
-    await place[Symbol.asyncDispose]()
-    throw new PurserError("ERR_DISK", `${place.path} would lie on a disk`, { hint })
-  }
-  options.log.warn(`${place.path} lies on a disk, where plaintext can outlive its deletion`, { hint })
+async function removeAll(staged: readonly Staged[]): Promise<void> {
+  // What went wrong is told already, and what stays is removed at the next start.
+  for (const { temporary } of staged) await rm(temporary, { force: true }).catch(() => {})
+}
+
+/** Files of one directory share it, so that it is opened, recorded and synced once. */
+async function placeOf(
+  line: FileLine,
+  { directory }: InstallOptions,
+  opened: Map<string, Place>,
+): Promise<Place> {
+  const path = pathOf(line, directory)
+  const known = opened.get(dirname(path))
+  if (known !== undefined) return { ...known, path, leaf: basename(path) }
+  const place = await openPlace(line, directory, { create: true })
+  if (place === null) throw new PurserError("ERR_TARGET", `cannot write ${path}: its directory vanished`)
+  opened.set(dirname(path), place)
   return place
 }
 
-/** Who is to own it, or undefined where the writer may, because it cannot be otherwise. */
-async function ownerOf(line: FileLine, place: Place): Promise<Owner | undefined> {
-  if (line.owner !== undefined) return await resolveOwner(line.owner)
-  if (process.getuid?.() !== 0) return undefined
-  const stats = await place.handle?.stat()
-  return stats === undefined ? undefined : { uid: stats.uid, gid: stats.gid }
+/** The directory, and the file itself where one from elsewhere is mounted on its name. */
+async function checkMemory(place: Place, options: InstallOptions, checked: Set<number>): Promise<void> {
+  const target = join(place.directory, place.leaf)
+  const below = (await place.handle?.stat())?.dev ?? 0
+  const own = await lstat(target).then(
+    (stats) => (place.handle !== undefined && stats.isFile() ? stats.dev : below),
+    () => below,
+  )
+  for (const [at, device] of [[place.directory, below] as const, [target, own] as const]) {
+    if (checked.has(device)) continue
+    checked.add(device)
+    if (await isMemory(at)) continue
+    const hint =
+      "use a tmpfs: tmpfs: /run/secrets in a Compose file, --tmpfs with docker run, or a volume of type tmpfs"
+    if (options.requireTmpfs === true)
+      throw new PurserError("ERR_DISK", `${place.path} would lie on a disk`, { hint })
+    options.log.warn(`${place.path} lies on a disk, where plaintext can outlive its deletion`, { hint })
+  }
 }
 
 /** The same content is not written again; its mode and owner are set right on the descriptor. */
@@ -139,7 +162,7 @@ async function isUnchanged(
   try {
     await using current = await openCurrent(place)
     if (current === null || current.stats.size !== content.sizeBytes) return false
-    if ((await digestOfHandle(current.handle)) !== content.digest) return false
+    if ((await digestOfHandle(current.handle, content.sizeBytes)) !== content.digest) return false
     await setOwnerAndMode(current.handle, line, owner)
     return true
   } catch (error) {
@@ -162,7 +185,7 @@ async function stage(file: FileToInstall, place: Place, owner: Owner | undefined
     await verifyContent(temporary, place.path, file.content)
     return { file, place, temporary, owner }
   } catch (error) {
-    await rm(temporary, { force: true })
+    await rm(temporary, { force: true }).catch(() => {})
     throw targetError(place.path, error)
   }
 }
@@ -182,14 +205,14 @@ async function setOwnerAndMode(
 async function record(staged: readonly Staged[], reload: Reload): Promise<void> {
   for (const directory of directoriesOf(staged)) {
     const here = staged.filter(({ place }) => place.directory === directory)
-    await recordOwed(
-      directory,
-      here.map(({ place, file }) => ({
-        leaf: place.leaf,
-        digest: file.content.digest,
-        reload: formatReload(reload),
-      })),
-    )
+    const owed = here.map(({ place, file }) => ({
+      leaf: place.leaf,
+      digest: file.content.digest,
+      reload: formatReload(reload),
+    }))
+    await recordOwed(directory, owed).catch((error: unknown) => {
+      throw targetError(here[0]?.place.path ?? directory, error)
+    })
   }
 }
 
@@ -226,7 +249,7 @@ async function overwrite(
       }
       await setOwnerAndMode(handle, file.line, owner)
       await handle.truncate(0)
-      await handle.write(file.content.reveal(), 0, file.content.sizeBytes, 0)
+      await handle.writeFile(file.content.reveal())
       await handle.sync()
     } finally {
       await handle.close()
@@ -242,5 +265,5 @@ function directoriesOf(staged: readonly Staged[]): Set<string> {
 }
 
 async function syncDirectories(staged: readonly Staged[]): Promise<void> {
-  for (const { place } of staged) await place.handle?.sync()
+  for (const handle of new Set(staged.map(({ place }) => place.handle))) await handle?.sync()
 }

@@ -1,12 +1,13 @@
 import { constants } from "node:fs"
-import { open, opendir, rm } from "node:fs/promises"
+import { open, readdir, realpath, rm } from "node:fs/promises"
 import { dirname, join } from "node:path"
 import { replaceFile, temporaryPattern } from "../base/atomic-file.ts"
 import { isDigest, type Digest } from "../base/digest.ts"
-import { reasonOf, systemErrorCode } from "../base/errors.ts"
+import { systemErrorCode } from "../base/errors.ts"
 import type { Log } from "../base/log.ts"
-import { digestOnDisk } from "./content.ts"
+import { digestAt } from "./content.ts"
 import { pathOf, type FileLine } from "./file-line.ts"
+import { isBelow, openDirectory, targetError } from "./place.ts"
 import { formatReload, type Reload, type RunReload } from "./reload.ts"
 
 /**
@@ -18,6 +19,11 @@ import { formatReload, type Reload, type RunReload } from "./reload.ts"
  */
 
 const owedFile = ".purser-owed.json"
+/** Far more than we ever write. */
+const maxOwedBytes = 4 * 1024 * 1024
+const maxDirectories = 1000
+/** A name has at most seven directories. */
+const maxDepth = 8
 
 export interface Owed {
   /** The file's name in this directory. */
@@ -64,32 +70,32 @@ export async function runOwedReload({
   signal,
   ...where
 }: OwedOptions): Promise<boolean> {
-  const directories: string[] = []
   let isOwed = false
-  for await (const directory of directoriesOf(where)) {
-    const owed = await readOwed(directory)
-    if (owed.length > 0) directories.push(directory)
-    for (const { leaf, digest } of owed) {
-      const line: FileLine = { name: leaf, path: leaf, mode: 0, optional: false }
-      if ((await digestOnDisk(line, directory)) === digest) isOwed = true
+  await eachDirectory(where, async (directory) => {
+    for (const { leaf, digest } of await readOwed(directory)) {
+      const path = join(directory, leaf)
+      const found = await digestAt({ directory, leaf, path })
+      if (found?.digest === digest) isOwed = true
     }
-  }
+  })
   const runs = isOwed && reload !== undefined
   if (runs) {
     log.info(`running the reload that is owed: ${formatReload(reload)}`)
     await runReload(reload, signal)
   }
-  for (const directory of directories) await clearOwed(directory)
+  await eachDirectory(where, async (directory) => {
+    if ((await readOwed(directory)).length > 0) await clearOwed(directory)
+  })
   return runs
 }
 
 /** What a process that was killed left half-written. */
 export async function removeStaleTemporaries(where: Where): Promise<void> {
-  for await (const directory of directoriesOf(where)) {
-    for await (const entry of await opendir(directory)) {
-      if (temporaryPattern.test(entry.name)) await rm(join(directory, entry.name), { force: true })
+  await eachDirectory(where, async (directory) => {
+    for (const name of await readdir(directory)) {
+      if (temporaryPattern.test(name)) await rm(join(directory, name), { force: true })
     }
-  }
+  })
 }
 
 async function readOwed(directory: string): Promise<Owed[]> {
@@ -98,13 +104,16 @@ async function readOwed(directory: string): Promise<Owed[]> {
       constants.O_RDONLY | (process.platform === "win32" ? 0 : constants.O_NOFOLLOW | constants.O_NONBLOCK)
     const handle = await open(join(directory, owedFile), flags)
     try {
+      const stats = await handle.stat()
+      if (!stats.isFile() || stats.size > maxOwedBytes) return []
       const list: unknown = JSON.parse(await handle.readFile("utf8"))
       return Array.isArray(list) ? list.filter(isOwed) : []
     } finally {
       await handle.close()
     }
   } catch (error) {
-    if (systemErrorCode(error) === "ENOENT" || error instanceof SyntaxError) return []
+    // Not there, not ours, or not as we write it: then nothing is owed.
+    if (systemErrorCode(error) !== undefined || error instanceof SyntaxError) return []
     throw error
   }
 }
@@ -113,31 +122,42 @@ async function writeOwed(directory: string, owed: readonly Owed[]): Promise<void
   await replaceFile(join(directory, owedFile), Buffer.from(`${JSON.stringify(owed)}\n`))
 }
 
+function isLeaf(value: unknown): value is string {
+  return typeof value === "string" && !/^\.{0,2}$|[/\0]/.test(value)
+}
+
 function isOwed(value: unknown): value is Owed {
   if (typeof value !== "object" || value === null) return false
   const { leaf, digest, reload } = value as Record<string, unknown>
-  return typeof leaf === "string" && !/[/\0]/.test(leaf) && isDigest(digest) && typeof reload === "string"
+  return isLeaf(leaf) && isDigest(digest) && typeof reload === "string"
 }
 
-/** The base directory, those below it, and those of lines that go elsewhere; as far as they are there. */
-async function* directoriesOf({ directory, files = [] }: Where): AsyncGenerator<string> {
+/**
+ * The base directory, those below it, and those of lines that go elsewhere; as far as they are there and may be looked
+ * into. Opened as {@link openPlace} does it, so that a symbolic link put there meanwhile leads nobody out.
+ */
+async function eachDirectory(
+  { directory, files = [] }: Where,
+  visit: (directory: string) => Promise<void>,
+): Promise<void> {
+  let left = maxDirectories
+  const walk = async (path: string, depth: number): Promise<void> => {
+    if (left-- <= 0) return
+    await using opened = await openDirectory(path)
+    if (opened === null) return
+    await visit(opened.directory).catch((error: unknown) => {
+      throw targetError(path, error)
+    })
+    if (depth === 0) return
+    for (const entry of await readdir(opened.directory, { withFileTypes: true })) {
+      if (entry.isDirectory()) await walk(join(opened.directory, entry.name), depth - 1)
+    }
+  }
   const elsewhere = files
     .map((line) => dirname(pathOf(line, directory)))
-    .filter((path) => !`${path}/`.startsWith(`${directory}/`))
-  yield* walk(directory, 8)
-  for (const path of new Set(elsewhere)) yield* walk(path, 0)
-}
-
-async function* walk(directory: string, depth: number): AsyncGenerator<string> {
-  const below: string[] = []
-  try {
-    for await (const entry of await opendir(directory)) {
-      if (depth > 0 && entry.isDirectory()) below.push(join(directory, entry.name))
-    }
-  } catch (error) {
-    if (["ENOENT", "ENOTDIR"].includes(systemErrorCode(error) ?? "")) return
-    throw new Error(`cannot look into ${directory}: ${reasonOf(error)}`, { cause: error })
+    .filter((path) => !isBelow(path, directory))
+  for (const path of new Set([directory, ...elsewhere])) {
+    const real = await realpath(path).catch(() => null)
+    if (real !== null) await walk(real, path === directory ? maxDepth : 0)
   }
-  yield directory
-  for (const path of below) yield* walk(path, depth - 1)
 }

@@ -1,6 +1,8 @@
 import { readFile } from "node:fs/promises"
 import { PurserError } from "../base/errors.ts"
 import { quote } from "../base/names.ts"
+import type { FileLine } from "./file-line.ts"
+import type { Place } from "./place.ts"
 
 export interface Owner {
   readonly uid: number
@@ -16,15 +18,23 @@ export async function resolveOwner(owner: string): Promise<Owner> {
   const entry = await findEntry("/etc/passwd", user)
   const uid = idOf(user, entry?.[2])
   if (uid === undefined) throw unknown("user", user)
-  if (group === undefined) return { uid, gid: Number(entry?.[3] ?? uid) }
+  if (group === undefined) return { uid, gid: idOf(entry?.[3] ?? "", undefined) ?? uid }
   const gid = idOf(group, (await findEntry("/etc/group", group))?.[2])
   if (gid === undefined) throw unknown("group", group)
   return { uid, gid }
 }
 
+/** Who is to own a file: as its line says, or as its directory; undefined where the writer may, because it cannot be otherwise. */
+export async function ownerOf(line: FileLine, place: Place): Promise<Owner | undefined> {
+  if (line.owner !== undefined) return await resolveOwner(line.owner)
+  if (process.getuid?.() !== 0) return undefined
+  const stats = await place.handle?.stat()
+  return stats === undefined ? undefined : { uid: stats.uid, gid: stats.gid }
+}
+
 function idOf(name: string, found: string | undefined): number | undefined {
   if (/^\d{1,10}$/.test(name)) return Number(name)
-  return found === undefined ? undefined : Number(found)
+  return found === undefined || !/^\d{1,10}$/.test(found) ? undefined : Number(found)
 }
 
 /** The fields of the line with this name, or with this number as its id. */

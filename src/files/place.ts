@@ -1,5 +1,5 @@
 import { constants } from "node:fs"
-import { lstat, mkdir, open, realpath, type FileHandle } from "node:fs/promises"
+import { lstat, mkdir, open, readdir, realpath, type FileHandle } from "node:fs/promises"
 import { basename, dirname, isAbsolute, join, relative, sep } from "node:path"
 import { PurserError, reasonOf, systemErrorCode } from "../base/errors.ts"
 import { pathOf, type FileLine } from "./file-line.ts"
@@ -33,11 +33,10 @@ export async function openPlace(
   { create }: { create: boolean },
 ): Promise<Place | null> {
   const path = pathOf(line, base)
-  const inside = relative(base, path)
-  const isBelow = inside !== "" && !inside.startsWith("..") && !isAbsolute(inside)
-  const root = isBelow ? base : dirname(path)
-  const steps = isBelow
-    ? dirname(inside)
+  const below = isBelow(path, base)
+  const root = below ? base : dirname(path)
+  const steps = below
+    ? dirname(relative(base, path))
         .split(sep)
         .filter((part) => part !== "." && part !== "")
     : []
@@ -51,13 +50,30 @@ export async function openPlace(
   }
 }
 
+export function isBelow(path: string, base: string): boolean {
+  const inside = relative(base, path)
+  return inside !== "" && !isAbsolute(inside) && !/^\.\.(?:[/\\]|$)/.test(inside)
+}
+
+/** Null for what is not there, may not be looked into, or is no directory but, say, a link to one. */
+export async function openDirectory(
+  path: string,
+): Promise<(Pick<Place, "directory"> & AsyncDisposable) | null> {
+  try {
+    return await walk(path, [], false)
+  } catch (error) {
+    if (systemErrorCode(error) !== undefined) return null
+    throw error
+  }
+}
+
 async function walk(
   root: string,
   steps: readonly string[],
   create: boolean,
 ): Promise<Pick<Place, "directory" | "handle" | typeof Symbol.asyncDispose>> {
   if (!throughDescriptors) {
-    let directory = root
+    let directory = await enter(root, false)
     for (const step of steps) directory = await enter(join(directory, step), create)
     return { directory, handle: undefined, async [Symbol.asyncDispose]() {} }
   }
@@ -65,10 +81,15 @@ async function walk(
   try {
     for (const step of steps) {
       const next = `/proc/self/fd/${handle.fd}/${step}`
-      if (create) await makeDirectory(next)
+      const made = create && (await makeDirectory(next))
       const inner = await open(next, directoryFlags)
-      await handle.close()
+      const outer = handle
       handle = inner
+      try {
+        if (made) await inheritOwner(inner, outer)
+      } finally {
+        await outer.close()
+      }
     }
   } catch (error) {
     await handle.close()
@@ -83,17 +104,36 @@ async function enter(directory: string, create: boolean): Promise<string> {
   throw Object.assign(new Error("not a directory"), { code: "ENOTDIR" })
 }
 
-async function makeDirectory(path: string): Promise<void> {
+/**
+ * Who owns a directory owns those that we make below it, or files whose owner is their directory's would be root's.
+ * Only one with nothing in it: somebody could have put another in its place.
+ */
+async function inheritOwner(made: FileHandle, parent: FileHandle): Promise<void> {
+  if (process.getuid?.() !== 0) return
+  const { uid, gid } = await parent.stat()
+  if (uid === 0 && gid === 0) return
+  if ((await readdir(`/proc/self/fd/${made.fd}`)).length === 0) await made.chown(uid, gid)
+}
+
+/** Resolves with whether it was not there. */
+async function makeDirectory(path: string): Promise<boolean> {
   try {
     await mkdir(path, { mode: 0o755 })
+    return true
   } catch (error) {
     if (systemErrorCode(error) !== "EEXIST") throw error
+    return false
   }
 }
 
 const explanations: Readonly<Record<string, readonly [what: string, hint: string]>> = {
-  ELOOP: ["a directory on the way is a symbolic link", "write to where it leads by path=, or remove it"],
-  ENOTDIR: ["something on the way is not a directory", "remove it, or choose another path="],
+  ELOOP: ["a symbolic link is there", "remove it, or choose another path="],
+  // Linux says this of a symbolic link too, where only a directory will do.
+  ENOTDIR: [
+    "on the way there is a symbolic link, or something else that is not a directory",
+    "remove it, or write to where it leads by path=",
+  ],
+  EISDIR: ["a directory is there", "remove it, or choose another path="],
   ENOSPC: ["no space is left there", "give the tmpfs a larger size"],
   EDQUOT: ["the quota is used up there", "raise it, or choose another directory"],
   EROFS: [

@@ -49,8 +49,22 @@ export function formatReload(reload: Reload): string {
 /** `http:URL`, where the URL says `http:` or `https:` itself; `http://…` alone is taken too. */
 function parseUrl(spec: string): string {
   const text = /^http:https?:/.test(spec) ? spec.slice("http:".length) : spec
-  if (!URL.canParse(text)) throw bad(spec, "there is no URL after http:")
-  return new URL(text).href
+  if (!/^https?:\/\//.test(text) || !URL.canParse(text)) {
+    throw new PurserError("ERR_RELOAD_SPEC", `cannot read the reload ${quote(spec)}: it holds no whole URL`, {
+      hint: "write http:http://127.0.0.1:8080/reload",
+    })
+  }
+  const url = new URL(text)
+  // Not quoted: it would show the password.
+  if (url.username !== "" || url.password !== "")
+    throw new PurserError(
+      "ERR_RELOAD_SPEC",
+      `the reload's URL for ${quote(url.host)} holds a user or password`,
+      {
+        hint: "use exec: with a program that reads the password from a file",
+      },
+    )
+  return url.href
 }
 
 function bad(spec: string, why: string): PurserError {
@@ -82,9 +96,17 @@ export async function runLocalReload(
       )
   } catch (error) {
     if (isPurserError(error)) throw error
-    const why = limited.aborted && !signal.aborted ? `it took longer than ${limitMs} ms` : reasonOf(error)
+    const why = limited.aborted && !signal.aborted ? `it took longer than ${limitMs} ms` : rootReasonOf(error)
     throw new PurserError("ERR_RELOAD", `the reload ${formatReload(reload)} failed: ${why}`, { cause: error })
   }
+}
+
+/** `fetch` itself says only that it failed; why is in the cause. */
+function rootReasonOf(error: unknown): string {
+  const cause = error instanceof TypeError ? error.cause : undefined
+  // Several addresses tried: the first failure stands for all.
+  const first: unknown = cause instanceof AggregateError ? cause.errors[0] : cause
+  return reasonOf(first ?? error)
 }
 
 async function runCommand(command: string, signal: AbortSignal, env: NodeJS.ProcessEnv): Promise<void> {
@@ -92,12 +114,15 @@ async function runCommand(command: string, signal: AbortSignal, env: NodeJS.Proc
   // A group of its own, so that what the command started is ended with it.
   const child = spawn("sh", ["-c", command], { env, stdio: "ignore", detached: true })
   const kill = (): void => {
-    if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL")
+    try {
+      if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL")
+    } catch {
+      // It has ended and nobody told us yet, or has become somebody else: we wait no longer in either case.
+    }
   }
   signal.addEventListener("abort", kill, { once: true })
   try {
-    const [code, by] = (await once(child, "exit")) as [number | null, string | null]
-    signal.throwIfAborted()
+    const [code, by] = (await once(child, "exit", { signal })) as [number | null, string | null]
     if (code !== 0)
       throw new Error(code === null ? `it was ended by ${by}` : `it ended with exit code ${code}`)
   } finally {
