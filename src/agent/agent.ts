@@ -80,6 +80,7 @@ export class Agent implements AsyncDisposable {
   /** Ends the looking and watching that belongs to the plan. */
   #planEnds = new AbortController()
   #schedule: Schedule<Target> | undefined
+  #running: Promise<void> | undefined
 
   constructor(options: AgentOptions) {
     for (const name of builtInActions) {
@@ -117,6 +118,11 @@ export class Agent implements AsyncDisposable {
 
   /** Serves until `signal`; then starts nothing more, and resolves when the sessions in flight have ended. */
   async run(signal: AbortSignal): Promise<void> {
+    this.#running = this.#run(AbortSignal.any([signal, this.#aborting.signal]))
+    await this.#running
+  }
+
+  async #run(signal: AbortSignal): Promise<void> {
     this.#schedule = this.#createSchedule({ once: false })
     try {
       await this.#startPlan()
@@ -144,15 +150,15 @@ export class Agent implements AsyncDisposable {
     this.#schedule?.dueNow(({ app }) => concerns(this.#plan.apps[app], names))
   }
 
-  /** Cuts the sessions in flight. */
+  /** Ends {@link run}, and cuts the sessions in flight. */
   abort(reason?: unknown): void {
     this.#aborting.abort(reason)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#planEnds.abort()
     this.abort()
-    await this.#schedule?.stop()
+    // Whoever called it sees its failure.
+    await this.#running?.catch(() => {})
     await this.#plan.catalogue[Symbol.asyncDispose]()
   }
 
@@ -225,8 +231,9 @@ export class Agent implements AsyncDisposable {
   /** What another process changed in the state (an approval, a new token) gives everybody that failed another try. */
   async #watchState(signal: AbortSignal): Promise<void> {
     let version = this.#options.state.revision()
-    while (!signal.aborted) {
+    for (;;) {
       await delay(stateCheckMs, undefined, { signal }).catch(() => {})
+      if (signal.aborted) return
       const now = this.#options.state.revision()
       if (now !== version) this.#schedule?.retryNow()
       version = now

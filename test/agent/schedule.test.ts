@@ -144,3 +144,19 @@ test("ten thousand targets are served with sixty-four at a time", async () => {
   assert.equal(most, 64)
   assert.equal(schedule.size, 10_000)
 })
+
+test("ten thousand targets that never end keep no known one waiting, and take turns as they fail", async () => {
+  const { schedule, started, end } = scheduleOf({ slots: 64 })
+  for (let i = 0; i < 10_000; i++) schedule.add(`tarpit-${i}`, `tarpit-${i}`, { proven: false })
+  assert.equal(started.length, 32)
+  for (let i = 0; i < 32; i++) schedule.add(`good-${i}`, `good-${i}`, { proven: true })
+  assert.deepEqual(
+    started.slice(32),
+    Array.from({ length: 32 }, (_, i) => `good-${i}`),
+  )
+  schedule.add("new", "new", { proven: false })
+  await end("tarpit-0", false)
+  assert.equal(started.at(-1), "tarpit-32", "whoever came first")
+  for (let i = 0; i < 32; i++) await end(`good-${i}`)
+  assert.equal(started.length, 65, "slots that known targets leave are not for the new ones")
+})
