@@ -1,20 +1,20 @@
 import { DatabaseSync } from "node:sqlite"
-import { readFileSync, writeFileSync } from "node:fs"
+import { chmodSync, readFileSync, writeFileSync } from "node:fs"
 import { PurserError, reasonOf } from "./errors.ts"
 
 /**
  * A lock that ends with its holder, however that ends: SQLite's exclusive lock
  * on a file of its own, which the kernel lets go with the process. A pid file
  * would outlive `kill -9`, and its number may be another process by then.
+ * Throws `ERR_LOCKED`, and `ERR_STATE` when the file cannot be used.
  */
 export function acquireLock(file: string, what: string): Disposable {
   const database = open(file)
   try {
-    database.exec(
-      "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE; CREATE TABLE IF NOT EXISTS lock (held); COMMIT",
-    )
+    // A transaction that never ends and writes nothing: the file stays empty, so no crash can damage it.
+    database.exec("BEGIN EXCLUSIVE")
+    if (process.platform !== "win32") chmodSync(file, 0o600)
     writeFileSync(`${file}.pid`, `${process.pid}\n`, { mode: 0o600 })
-    return { [Symbol.dispose]: () => database.close() }
   } catch (error) {
     database.close()
     if (!/database is locked/.test(reasonOf(error))) {
@@ -23,6 +23,11 @@ export function acquireLock(file: string, what: string): Disposable {
     throw new PurserError("ERR_LOCKED", `${what} is in use by process ${holderOf(file)}`, {
       hint: "end that one first, or give this one a state directory of its own with --state",
     })
+  }
+  return {
+    [Symbol.dispose]: () => {
+      if (database.isOpen) database.close()
+    },
   }
 }
 

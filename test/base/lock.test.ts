@@ -1,0 +1,78 @@
+import assert from "node:assert/strict"
+import { stat, writeFile } from "node:fs/promises"
+import { join } from "node:path"
+import { test } from "node:test"
+import { acquireLock } from "../../src/base/lock.ts"
+import { startScript } from "../support/script.ts"
+import { tempDir } from "../support/temp.ts"
+
+const hold = `
+const { acquireLock } = await import(src("base/lock.ts"))
+const held = acquireLock(process.argv[1], "the place")
+console.log("held")
+process.stdin.once("data", () => { held[Symbol.dispose](); console.log("free") })
+`
+
+test("a second holder is refused, and told who the first one is", async (t) => {
+  const file = join(await tempDir(t), "lock")
+  const holder = startScript(t, hold, [file])
+  assert.equal(await holder.line(), "held")
+  assert.throws(() => acquireLock(file, "the place"), {
+    code: "ERR_LOCKED",
+    message: `the place is in use by process ${holder.pid}`,
+  })
+})
+
+test("a lock that was given back is free, while its holder lives on", async (t) => {
+  const file = join(await tempDir(t), "lock")
+  const holder = startScript(t, hold, [file])
+  assert.equal(await holder.line(), "held")
+  holder.process.stdin?.write("let go\n")
+  assert.equal(await holder.line(), "free")
+  using held = acquireLock(file, "the place")
+  assert.ok(held)
+  assert.equal(holder.process.exitCode, null)
+})
+
+test("a lock is free as soon as its holder was killed", async (t) => {
+  const file = join(await tempDir(t), "lock")
+  const holder = startScript(t, hold, [file])
+  assert.equal(await holder.line(), "held")
+  holder.process.kill("SIGKILL")
+  assert.equal(await holder.ended(), "SIGKILL")
+  using held = acquireLock(file, "the place")
+  assert.ok(held)
+})
+
+test("one process does not get a lock twice, and trying loses it nothing", async (t) => {
+  const file = join(await tempDir(t), "lock")
+  using held = acquireLock(file, "the place")
+  assert.throws(() => acquireLock(file, "the place"), { code: "ERR_LOCKED" })
+  const other = startScript(
+    t,
+    `const { acquireLock } = await import(src("base/lock.ts"))
+    try { acquireLock(process.argv[1], "it"); console.log("got it") } catch (error) { console.log(error.message) }`,
+    [file],
+  )
+  assert.equal(await other.line(), `it is in use by process ${process.pid}`)
+  held[Symbol.dispose]()
+  acquireLock(file, "the place")[Symbol.dispose]()
+})
+
+test(
+  "the lock and what tells its holder are for their owner's eyes",
+  { skip: process.platform === "win32" },
+  async (t) => {
+    const file = join(await tempDir(t), "lock")
+    using _ = acquireLock(file, "the place")
+    for (const name of [file, `${file}.pid`]) assert.equal((await stat(name)).mode & 0o777, 0o600, name)
+  },
+)
+
+test("a lock that cannot be made is a fault of the state, not somebody else's lock", async (t) => {
+  const dir = await tempDir(t)
+  assert.throws(() => acquireLock(join(dir, "absent", "lock"), "it"), { code: "ERR_STATE" })
+  const damaged = join(dir, "damaged")
+  await writeFile(damaged, "x".repeat(5000))
+  assert.throws(() => acquireLock(damaged, "it"), { code: "ERR_STATE", message: /^cannot lock / })
+})
