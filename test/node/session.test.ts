@@ -40,7 +40,7 @@ async function play(
   const place = await home(t)
   const directory = join(await tempDir(t), "secrets")
   await mkdir(directory)
-  await writeFile(join(directory, "db-password"), old)
+  await writeFile(join(directory, "db-password"), old, { mode: 0o400 })
   const node = await startTestNode(t, await place.enrol(), { files: ["db-password"], directory, ...settings })
   const ended = node.nextSession()
   const agent = await rawAgent(t, node.port, place.identity)
