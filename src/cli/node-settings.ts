@@ -184,7 +184,10 @@ async function readText(file: string): Promise<string> {
   try {
     return await readFile(file, "utf8")
   } catch (error) {
-    throw new PurserError("ERR_ENROLMENT", `cannot read ${file}: ${reasonOf(error)}`, { cause: error })
+    throw new PurserError("ERR_ENROLMENT", `cannot read ${file}: ${reasonOf(error)}`, {
+      hint: "the file holds what `purser enrol APP` printed; PURSER_ENROL takes the string itself",
+      cause: error,
+    })
   }
 }
 

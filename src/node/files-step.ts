@@ -53,10 +53,10 @@ export function filesStep({ files, onComplete, ...options }: FilesStepOptions): 
   }
 }
 
-function logFiles({ files, written, unchanged }: FillResult, log: Log): void {
+function logFiles({ files, written, unchanged, lacking }: FillResult, log: Log): void {
   for (const { line, status } of files) {
     if (status === "sent" || status === "match") log.debug(`${status}: ${line.name}`)
     else log[line.optional ? "info" : "warn"](`${status}: ${line.name}`)
   }
-  log.info("delivery complete", { written, unchanged })
+  if (lacking.length === 0) log.info("delivery complete", { written, unchanged })
 }
