@@ -92,8 +92,9 @@ export async function runOwedReload({
 /** What a process that was killed left half-written. */
 export async function removeStaleTemporaries(where: Where): Promise<void> {
   await eachDirectory(where, async (directory) => {
-    for (const name of await readdir(directory)) {
-      if (temporaryPattern.test(name)) await rm(join(directory, name), { force: true })
+    for (const entry of await readdir(directory, { withFileTypes: true })) {
+      if (entry.isFile() && temporaryPattern.test(entry.name))
+        await rm(join(directory, entry.name), { force: true })
     }
   })
 }

@@ -1,10 +1,12 @@
 import assert from "node:assert/strict"
-import { constants } from "node:fs"
+import { constants, readFileSync, readdirSync } from "node:fs"
 import { chmod, chown, lstat, mkdir, open, readFile, stat, symlink, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { test, type TestContext } from "node:test"
+import { digestOnDisk } from "../../src/files/content.ts"
 import { parseFileLine } from "../../src/files/file-line.ts"
 import { installFiles, type InstallStep } from "../../src/files/install.ts"
+import { isMemory } from "../../src/files/memory.ts"
 import { requireService } from "../support/services.ts"
 import { tempDir } from "../support/temp.ts"
 import { everything, hup, installOptions, notingLog, purserError, run, toInstall } from "./support.ts"
@@ -97,7 +99,6 @@ test("unchanged content gets the mode and owner of its line, without a reload", 
 test("a set is staged whole before the first rename, in place whole before the one reload, and owed until after it", async (t) => {
   const directory = await tempDir(t)
   await installFiles([toInstall("tls.crt", "old"), toInstall("tls.key", "old")], installOptions(directory))
-  const { readdirSync, readFileSync } = await import("node:fs")
   const seen: Record<string, unknown> = {}
   const look = (): unknown => ({
     temporary: readdirSync(directory).filter((name) => name.endsWith(".tmp")).length,
@@ -292,7 +293,6 @@ test("a directory on a disk draws one warning, and with requireTmpfs an error be
 
 /** Null, and the test is skipped, where temporary files lie in memory. */
 async function onDisk(t: TestContext): Promise<string | null> {
-  const { isMemory } = await import("../../src/files/memory.ts")
   const directory = await tempDir(t)
   if (!(await isMemory(directory))) return directory
   t.skip("needs a temporary directory on a disk")
@@ -301,7 +301,6 @@ async function onDisk(t: TestContext): Promise<string | null> {
 
 test("what is read of a FIFO's name is nothing, at once", { timeout: 10_000 }, async (t) => {
   if (!(await requireService(t, "linux"))) return
-  const { digestOnDisk } = await import("../../src/files/content.ts")
   const directory = await tempDir(t)
   await run("mkfifo", [join(directory, "fifo")])
   await symlink("/etc/hostname", join(directory, "link"))

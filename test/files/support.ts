@@ -9,7 +9,7 @@ import { isPurserError, type ErrorCode, type PurserError } from "../../src/base/
 import { createLog, silentLog, type Log } from "../../src/base/log.ts"
 import { Secret } from "../../src/base/secret.ts"
 import { parseFileLine } from "../../src/files/file-line.ts"
-import type { Fetch } from "../../src/files/fill.ts"
+import type { Fetch, FillOptions } from "../../src/files/fill.ts"
 import type { FileToInstall, InstallOptions } from "../../src/files/install.ts"
 import { formatReload, type Reload } from "../../src/files/reload.ts"
 
@@ -22,7 +22,7 @@ export function toInstall(line: string, content: string | Uint8Array): FileToIns
 }
 
 /** Options whose reloads are noted instead of run. */
-export function installOptions<const Extra extends Partial<InstallOptions>>(
+export function installOptions<const Extra extends Partial<FillOptions>>(
   directory: string,
   extra?: Extra,
 ): InstallOptions & Extra & { reloads: string[] } {
