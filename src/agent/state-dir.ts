@@ -1,8 +1,9 @@
+import { existsSync } from "node:fs"
 import { join } from "node:path"
 import { openAuditLog, type AuditLog } from "../audit/audit-log.ts"
 import type { Log } from "../base/log.ts"
 import { ensureStateDir } from "../base/state-dir.ts"
-import { openState, type State } from "./state.ts"
+import { openState, stateFileIn, type State } from "./state.ts"
 
 /** What a state directory holds besides the store of secrets and the identities. */
 export interface OpenStateDir extends AsyncDisposable {
@@ -22,4 +23,9 @@ export async function openStateDir(stateDir: string, log: Log): Promise<OpenStat
 
 export function auditFileIn(stateDir: string): string {
   return join(stateDir, "audit.log")
+}
+
+/** Whether an agent or a command has ever kept state here. */
+export function isStateDir(stateDir: string): boolean {
+  return existsSync(stateFileIn(stateDir))
 }

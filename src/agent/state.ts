@@ -46,6 +46,11 @@ export interface Seen {
 
 /** How long what was seen may wait to be written with more. */
 const writeAfterMs = 200
+/** The same after it failed. */
+const writeAgainMs = 5000
+
+/** Pins that wait for approval at one address: whoever answers there with ever new ones must not fill the disk. */
+const mostPending = 16
 
 /** How long it may take until another process's `forget` counts. */
 const knownMs = 500
@@ -60,7 +65,7 @@ export class State implements HeadStore, Disposable {
   readonly #statements = new Map<string, StatementSync>()
   readonly #now: () => number
   /** Written together: a round over a thousand nodes must not sync the disk a thousand times. */
-  readonly #unwritten = new Map<string, Seen & { at: number }>()
+  readonly #unwritten = new Map<string, Seen & { at: number; delivered: number | null }>()
   #writing: NodeJS.Timeout | undefined
   /** Pin and time of the node last seen at each address, by app: asked for at every delivery. */
   readonly #knownByApp = new Map<string, Map<string, { pin: Pin; at: number }>>()
@@ -68,6 +73,7 @@ export class State implements HeadStore, Disposable {
   readonly #tokensByApp = new Map<string, readonly Token[]>()
   #tokensRevision = 0
   #knownUntil = 0
+  #latest = 0
   #contentKey: Buffer | undefined
 
   constructor(database: DatabaseSync, now: () => number) {
@@ -85,7 +91,10 @@ export class State implements HeadStore, Disposable {
   /** A new token; those before stay good for `overlapMs`. */
   rotateToken(app: string, overlapMs: number): Buffer {
     return this.#transaction(() => {
-      const until = this.#time() + overlapMs
+      const now = this.#time()
+      // To the millisecond, so that setting the clock back right after cannot stretch it.
+      this.#run(setNumber, "latest", now)
+      const until = now + overlapMs
       this.#run(
         "UPDATE tokens SET expires = ? WHERE app = ? AND (expires IS NULL OR expires > ?)",
         until,
@@ -107,9 +116,14 @@ export class State implements HeadStore, Disposable {
   /** All that are good now, the newest first. The same buffers as long as nothing changes: keys derived from them are kept by whoever derives. */
   tokensOf(app: string): readonly Buffer[] {
     const now = this.#time()
-    return this.#tokens(app)
-      .filter(({ expires }) => expires === null || expires > now)
-      .map(({ token }) => token)
+    const tokens = this.#tokens(app)
+    const good = tokens.filter(({ expires }) => expires === null || expires > now)
+    if (good.length < tokens.length) {
+      // Once over is over, whatever the clock says next.
+      this.#run("DELETE FROM tokens WHERE app = ? AND expires <= ?", app, now)
+      this.#tokensByApp.set(app, good)
+    }
+    return good.map(({ token }) => token)
   }
 
   // Nodes.
@@ -117,9 +131,11 @@ export class State implements HeadStore, Disposable {
   /** A trusted node was served, or failed after it was trusted. */
   saw(seen: Seen): void {
     const at = this.#now()
-    this.#unwritten.set(`${seen.app} ${seen.address}`, { ...seen, at })
+    const key = `${seen.app} ${seen.address}`
+    const delivered = seen.state === "ok" ? at : (this.#unwritten.get(key)?.delivered ?? null)
+    this.#unwritten.set(key, { ...seen, at, delivered })
     this.#known(seen.app).set(seen.address, { pin: seen.pin, at })
-    this.#writing ??= setTimeout(() => this.flush(), writeAfterMs)
+    this.#writeLater(writeAfterMs)
   }
 
   /** Those that are known, by app, address. */
@@ -151,10 +167,14 @@ export class State implements HeadStore, Disposable {
     return this.#known(app).size
   }
 
-  /** How many nodes of the app were seen since, other than the one at this address. */
-  countAlive(app: string, since: number, exceptAddress: string): number {
+  /** How many nodes of the app were seen within this time, other than the one at this address. */
+  countAlive(app: string, withinMs: number, exceptAddress: string): number {
+    const now = this.#now()
     let alive = 0
-    for (const [address, { at }] of this.#known(app)) if (at > since && address !== exceptAddress) alive++
+    for (const [address, { at }] of this.#known(app)) {
+      // Times far ahead are from before the clock was set back: who lives will be seen again soon.
+      if (Math.abs(now - at) < withinMs && address !== exceptAddress) alive++
+    }
     return alive
   }
 
@@ -182,16 +202,19 @@ export class State implements HeadStore, Disposable {
       Approval | undefined
   }
 
-  /** A pin that waits for a decision. */
+  /** A pin that waits for a decision. Of those at one address the newest stay. */
   askApproval(app: string, pin: Pin, address: string, name: string): void {
-    this.#run(
-      "INSERT INTO approvals (app, pin, address, name, state, asked) VALUES (?, ?, ?, ?, 'pending', ?) ON CONFLICT DO NOTHING",
-      app,
-      pin,
-      address,
-      name,
-      this.#now(),
-    )
+    this.#transaction(() => {
+      this.#run(
+        "INSERT INTO approvals (app, pin, address, name, state, asked) VALUES (?, ?, ?, ?, 'pending', ?) ON CONFLICT DO NOTHING",
+        app,
+        pin,
+        address,
+        name,
+        this.#now(),
+      )
+      this.#run(tooManyPending, app, address, app, address, pin, mostPending - 1)
+    })
   }
 
   /** Decides on a pin, for one app or for every app that it asked. Resolves with the apps. */
@@ -263,20 +286,33 @@ export class State implements HeadStore, Disposable {
     this.#writing = undefined
     if (this.#unwritten.size === 0) return
     const seen = [...this.#unwritten.values()]
-    this.#unwritten.clear()
     this.#transaction(() => {
       const statement = this.#prepare(upsertNode)
-      for (const { app, address, pin, name, state, error, at } of seen) {
-        statement.run(app, address, pin, name, at, at, state === "ok" ? at : null, state, error)
-      }
+      for (const { app, address, pin, name, state, error, at, delivered } of seen)
+        statement.run(app, address, pin, name, at, at, delivered, state, error)
     })
+    this.#unwritten.clear()
+  }
+
+  #writeLater(ms: number): void {
+    this.#writing ??= setTimeout(() => {
+      try {
+        this.flush()
+      } catch {
+        // A full disk, say. The audit log says it loudly; what was seen is not lost by it.
+        this.#writeLater(writeAgainMs)
+      }
+    }, ms)
   }
 
   [Symbol.dispose](): void {
     if (!this.#database.isOpen) return
-    this.flush()
-    this.#statements.clear()
-    this.#database.close()
+    try {
+      this.flush()
+    } finally {
+      this.#statements.clear()
+      this.#database.close()
+    }
   }
 
   /** Read again when another process forgot nodes. */
@@ -329,13 +365,13 @@ export class State implements HeadStore, Disposable {
    * to life, counts for nothing. One that jumps ahead ends overlaps early, which refuses and never admits.
    */
   #time(): number {
-    const now = this.#now()
-    const latest = Number(
+    const written = Number(
       this.#prepare("SELECT value FROM numbers WHERE name = 'latest'").get()?.["value"] ?? 0,
     )
+    this.#latest = Math.max(this.#latest, written, this.#now())
     // To the minute, so that reading a token does not mean writing.
-    if (now > latest + 60_000) this.#run(setNumber, "latest", now)
-    return Math.max(now, latest)
+    if (this.#latest > written + 60_000) this.#run(setNumber, "latest", this.#latest)
+    return this.#latest
   }
 
   #bumpRevision(): void {
@@ -377,12 +413,21 @@ ON CONFLICT (app, address) DO UPDATE SET
   pin = excluded.pin, name = excluded.name, last_seen = excluded.last_seen,
   last_delivery = coalesce(excluded.last_delivery, last_delivery), state = excluded.state, error = excluded.error`
 
+const tooManyPending = `
+DELETE FROM approvals WHERE app = ? AND address = ? AND state = 'pending' AND pin IN (
+  SELECT pin FROM approvals WHERE app = ? AND address = ? AND state = 'pending' AND pin <> ?
+  ORDER BY asked DESC, pin LIMIT -1 OFFSET ?)`
+
 const setNumber =
   "INSERT INTO numbers (name, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value"
 
+export function stateFileIn(directory: string): string {
+  return join(directory, "state.sqlite")
+}
+
 /** The state of a directory, which must be there. Throws `ERR_STATE` for a damaged one, or one of a newer Purser. */
 export function openState(directory: string, { now = Date.now }: { now?: () => number } = {}): State {
-  const file = join(directory, "state.sqlite")
+  const file = stateFileIn(directory)
   let database: DatabaseSync | undefined
   try {
     database = new DatabaseSync(file)
@@ -391,6 +436,8 @@ export function openState(directory: string, { now = Date.now }: { now?: () => n
       "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON",
     )
     migrate(database, file)
+    const damage = String(database.prepare("PRAGMA quick_check(1)").get()?.["quick_check"])
+    if (damage !== "ok") throw new Error(damage)
     return new State(database, now)
   } catch (error) {
     database?.close()

@@ -88,14 +88,28 @@ export function openAuditLog({ file, heads, log, now = () => new Date() }: Audit
   let queue: { event: AuditEvent; done: PromiseWithResolvers<void> }[] = []
   let closed = false
   let flushed = Number.NEGATIVE_INFINITY
-  settle(heads.readHead())
+  try {
+    settleAlone()
+  } catch (error) {
+    closeSync(descriptor)
+    throw cannotWrite(file, error)
+  }
 
   /** Brings the file to where the head says it is. */
   function settle(head: AuditHead): void {
-    const missing = missingPart(head, fstatSync(descriptor).size)
+    let missing = missingPart(head, fstatSync(descriptor).size)
     if (missing.length === 0) return
-    writeSync(descriptor, missing)
+    // A disk that is nearly full takes a part, and says so at the next attempt.
+    while (missing.length > 0) missing = missing.subarray(writeSync(descriptor, missing))
     fsyncSync(descriptor)
+  }
+
+  /** Under the lock: of two processes that find the same part missing, only one may write it. */
+  function settleAlone(): void {
+    heads.updateHead((head) => {
+      settle(head)
+      return head
+    })
   }
 
   function flush(): void {
@@ -113,16 +127,11 @@ export function openAuditLog({ file, heads, log, now = () => new Date() }: Audit
           now(),
         )
       })
-      heads.updateHead((head) => {
-        settle(head)
-        return head
-      })
+      settleAlone()
       for (const { done } of batch) done.resolve()
     } catch (error) {
-      log.error(`cannot write the audit log ${file}: ${reasonOf(error)}`)
-      const failure = new PurserError("ERR_STATE", `cannot write the audit log ${file}: ${reasonOf(error)}`, {
-        cause: error,
-      })
+      const failure = cannotWrite(file, error)
+      log.error(failure.message)
       for (const { done } of batch) done.reject(failure)
     }
   }
@@ -147,6 +156,13 @@ export function openAuditLog({ file, heads, log, now = () => new Date() }: Audit
       closeSync(descriptor)
     },
   }
+}
+
+function cannotWrite(file: string, error: unknown): PurserError {
+  if (error instanceof PurserError) return error
+  return new PurserError("ERR_STATE", `cannot write the audit log ${file}: ${reasonOf(error)}`, {
+    cause: error,
+  })
 }
 
 /** What of the last batch is not in a file of this size. A file that somebody cut or added to gets nothing: `verify` tells. */

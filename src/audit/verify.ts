@@ -1,4 +1,5 @@
 import { createReadStream } from "node:fs"
+import { setTimeout as delay } from "node:timers/promises"
 import { digestOf, isDigest, type Digest } from "../base/digest.ts"
 import { PurserError, reasonOf, systemErrorCode } from "../base/errors.ts"
 import { emptyHash, missingPart, type AuditHead } from "./audit-log.ts"
@@ -14,6 +15,8 @@ export interface VerifyOptions {
   /** Reads the head; asked before and after, since an agent may be writing. */
   readHead: () => AuditHead
   expect?: Expected
+  /** An agent commits lines a moment before it writes them: what is missing for longer was left by a crash. Default 1000. */
+  patienceMs?: number
 }
 
 /** `SEQ:HASH`. Throws `ERR_USAGE`. */
@@ -27,17 +30,38 @@ export function parseExpected(text: string): Expected {
   return { seq: Number(seq), hash }
 }
 
+/** A line holds a frame at most, and frames have 64 KiB: what goes on for longer is not read into memory. */
+const longestLine = 1024 * 1024
+
+/** Between two looks at an end that is missing. */
+const pauseMs = 50
+
 /** Resolves with the last line's number and hash. Throws `ERR_AUDIT`, which names the line and what is wrong with it. */
-export async function verifyAuditLog({ file, readHead, expect }: VerifyOptions): Promise<Expected> {
+export async function verifyAuditLog(options: VerifyOptions, signal: AbortSignal): Promise<Expected> {
+  const until = performance.now() + (options.patienceMs ?? 1000)
+  for (;;) {
+    try {
+      return await verifyOnce(options)
+    } catch (error) {
+      if (!(error instanceof Unfinished) || performance.now() >= until) throw error
+      await delay(pauseMs, undefined, { signal })
+    }
+  }
+}
+
+/** The end of the file is missing or torn as if it were still being written. */
+class Unfinished extends PurserError {}
+
+async function verifyOnce({ file, readHead, expect }: VerifyOptions): Promise<Expected> {
   const before = readHead()
   let seq = 0
   let hash = emptyHash
   let atBefore = before.seq === 0 ? emptyHash : undefined
-  let atExpected: Digest | undefined
+  let atExpected = expect?.seq === 0 ? emptyHash : undefined
   let bytes = 0
   for await (const { line, isWhole } of linesOf(file)) {
     bytes += line.length + 1
-    if (!isWhole) throw torn(file, seq + 1, line, before)
+    if (!isWhole) throw torn(file, { seq: seq + 1, line, endsAt: bytes - 1 }, before)
     checkLine(file, line, seq + 1, hash)
     seq++
     hash = digestOf(line)
@@ -45,59 +69,75 @@ export async function verifyAuditLog({ file, readHead, expect }: VerifyOptions):
     if (seq === expect?.seq) atExpected = hash
   }
   if (atBefore === undefined && missingPart(before, bytes).length > 0) {
-    throw new PurserError("ERR_AUDIT", `${file} was cut by a crash after line ${seq}`, {
+    throw new Unfinished("ERR_AUDIT", `${file} was cut by a crash after line ${seq}`, {
       hint: "the next start of the agent completes it",
     })
   }
-  if (atBefore === undefined) {
-    throw new PurserError(
-      "ERR_AUDIT",
-      `${file} was cut: it ends with line ${seq}, and there were ${before.seq}`,
+  if (atBefore === undefined)
+    throw damage(`${file} was cut: it ends with line ${seq}, and there were ${before.seq}`)
+  const after = readHead()
+  if (seq > after.seq) throw damage(`line ${after.seq + 1} of ${file} was added by somebody else`)
+  if (atBefore !== before.hash || (seq === after.seq && hash !== after.hash)) {
+    const known = atBefore === before.hash ? after : before
+    throw damage(
+      `line ${known.seq} of ${file} is not the one that the state database knows: it was changed, or the log was written anew`,
     )
   }
-  if (atBefore !== before.hash) {
-    throw new PurserError(
-      "ERR_AUDIT",
-      `line ${before.seq} of ${file} is not the one that the state database knows: it was changed, or the log was written anew`,
-    )
-  }
-  if (seq > readHead().seq)
-    throw new PurserError("ERR_AUDIT", `line ${before.seq + 1} of ${file} was added by somebody else`)
   if (expect !== undefined && atExpected !== expect.hash) {
     throw new PurserError("ERR_AUDIT", `line ${expect.seq} of ${file} is not the expected one`, {
-      hint: seq < expect.seq ? `it has only ${seq} lines` : undefined,
+      hint: seq < expect.seq ? `the log has only ${seq} lines` : undefined,
     })
   }
   return { seq, hash }
 }
 
+function damage(message: string): PurserError {
+  return new PurserError("ERR_AUDIT", message)
+}
+
 function checkLine(file: string, line: Buffer, seq: number, previous: Digest): void {
-  let entry: { seq?: unknown; previous?: unknown }
-  try {
-    entry = JSON.parse(line.toString("utf8")) as typeof entry
-  } catch {
-    throw new PurserError("ERR_AUDIT", `line ${seq} of ${file} is damaged: it is not JSON`)
-  }
+  const entry = entryOf(line)
+  if (entry === undefined) throw damage(`line ${seq} of ${file} is damaged: it is not a JSON object`)
   if (entry.seq !== seq) {
-    throw new PurserError(
-      "ERR_AUDIT",
-      `line ${seq} of ${file} is missing or out of order: line ${String(entry.seq)} stands there`,
+    throw damage(
+      `line ${seq} of ${file} is missing or out of order: ${Number.isInteger(entry.seq) ? `line ${entry.seq}` : "a line without a number"} stands there`,
     )
   }
   if (entry.previous !== previous) {
-    throw new PurserError(
-      "ERR_AUDIT",
-      `line ${seq === 1 ? 1 : seq - 1} of ${file} was changed: line ${seq} holds another hash of it`,
+    throw damage(
+      seq === 1
+        ? `line 1 of ${file} was changed: it does not begin the log`
+        : `line ${seq - 1} of ${file} was changed: line ${seq} holds another hash of it`,
     )
   }
 }
 
-function torn(file: string, seq: number, line: Buffer, head: AuditHead): PurserError {
-  const isOurs = head.pending.split("\n").some((whole) => whole.startsWith(line.toString("utf8")))
-  return new PurserError("ERR_AUDIT", `line ${seq} of ${file} is torn`, {
-    hint: isOurs
-      ? "a crash did that; the next start of the agent completes it"
-      : "it is not the beginning of a line that was being written",
+function entryOf(line: Buffer): { seq?: unknown; previous?: unknown } | undefined {
+  try {
+    const entry: unknown = JSON.parse(line.toString("utf8"))
+    return typeof entry === "object" && entry !== null ? entry : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** `endsAt`: bytes of the file up to the tear. */
+function torn(
+  file: string,
+  { seq, line, endsAt }: { seq: number; line: Buffer; endsAt: number },
+  { sizeBytes, pending }: AuditHead,
+): PurserError {
+  const message = `line ${seq} of ${file} is torn`
+  // Compared as bytes: a crash may cut within a character.
+  const batch = Buffer.from(pending)
+  const written = batch.subarray(0, Math.max(0, endsAt - (sizeBytes - batch.length)))
+  if (line.length <= written.length && written.subarray(-line.length).equals(line)) {
+    return new Unfinished("ERR_AUDIT", message, {
+      hint: "a crash did that; the next start of the agent completes it",
+    })
+  }
+  return new PurserError("ERR_AUDIT", message, {
+    hint: "no crash did that: it is not the beginning of a line that was being written",
   })
 }
 
@@ -110,6 +150,8 @@ async function* linesOf(file: string): AsyncGenerator<{ line: Buffer; isWhole: b
         yield { line: rest.subarray(0, end), isWhole: true }
         rest = rest.subarray(end + 1)
       }
+      // Whatever it is, no line of ours.
+      if (rest.length > longestLine) break
     }
   } catch (error) {
     if (systemErrorCode(error) === "ENOENT") return

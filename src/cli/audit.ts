@@ -3,9 +3,9 @@ import { open, type FileHandle } from "node:fs/promises"
 import { dirname } from "node:path"
 import type { Command } from "commander"
 import { openState } from "../agent/state.ts"
-import { auditFileIn } from "../agent/state-dir.ts"
+import { auditFileIn, isStateDir } from "../agent/state-dir.ts"
 import { parseExpected, verifyAuditLog } from "../audit/verify.ts"
-import { systemErrorCode } from "../base/errors.ts"
+import { PurserError, systemErrorCode } from "../base/errors.ts"
 import { ensureStateDir } from "../base/state-dir.ts"
 import type { Action, Context } from "./command.ts"
 import { loadConfig } from "./load-config.ts"
@@ -22,38 +22,65 @@ export function define(command: Command, action: Action): void {
 
 async function verify(context: Context, { expect }: { expect?: string }): Promise<void> {
   const { stateDir } = await loadConfig(context)
-  await ensureStateDir(stateDir)
+  const expected = expect === undefined ? undefined : parseExpected(expect)
+  // A mistyped directory must not count as a log that is whole.
+  if (!isStateDir(stateDir)) {
+    throw new PurserError("ERR_STATE", `${stateDir} is not a state directory of Purser`, {
+      hint: "name the agent's by --state or PURSER_STATE",
+    })
+  }
   using state = openState(stateDir)
-  const head = await verifyAuditLog({
-    file: auditFileIn(stateDir),
-    readHead: () => state.readHead(),
-    ...(expect === undefined ? {} : { expect: parseExpected(expect) }),
-  })
-  context.output.result(head, `${head.seq} lines, head ${head.seq}:${head.hash}`)
+  const head = await verifyAuditLog(
+    {
+      file: auditFileIn(stateDir),
+      readHead: () => state.readHead(),
+      ...(expected === undefined ? {} : { expect: expected }),
+    },
+    context.signal,
+  )
+  context.output.result(
+    head,
+    `${head.seq} ${head.seq === 1 ? "line" : "lines"}, head ${head.seq}:${head.hash}`,
+  )
 }
 
 async function show(context: Context, { follow = false }: { follow?: boolean }): Promise<void> {
   const { stateDir } = await loadConfig(context)
-  await ensureStateDir(stateDir)
   const file = auditFileIn(stateDir)
   await using reader = new LineReader(file)
   const print = async (): Promise<void> => {
     for await (const line of reader.lines()) context.output.result(jsonOf(line), textOf(line))
   }
-  if (!follow) return await print()
-  // The directory is watched, since the file may not be there yet. One turn after another, so that no line comes twice.
-  let turn = print()
-  const watcher = watch(dirname(file), () => {
-    turn = turn.then(print)
-  })
+  if (follow) {
+    await ensureStateDir(stateDir)
+    return await printChanges(dirname(file), print, context.signal)
+  }
+  await print()
+  if (reader.isTorn) context.output.warn("the last line is torn", "see purser audit verify")
+}
+
+/** Prints now and after each change of the directory, until the signal. */
+async function printChanges(
+  directory: string,
+  print: () => Promise<void>,
+  signal: AbortSignal,
+): Promise<void> {
+  let changed = Promise.withResolvers<void>()
+  // The directory is watched, since the file may not be there yet.
+  const watcher = watch(directory, () => changed.resolve())
+  const stop = (): void => changed.resolve()
+  watcher.on("error", (error) => changed.reject(error))
+  signal.addEventListener("abort", stop)
   try {
-    await turn
-    const { promise, resolve } = Promise.withResolvers<void>()
-    if (context.signal.aborted) resolve()
-    context.signal.addEventListener("abort", () => resolve(), { once: true })
-    await promise
-    await turn
+    while (!signal.aborted) {
+      // Before reading: what comes meanwhile is another turn.
+      changed = Promise.withResolvers()
+      changed.promise.catch(() => {})
+      await print()
+      if (!signal.aborted) await changed.promise
+    }
   } finally {
+    signal.removeEventListener("abort", stop)
     watcher.close()
   }
 }
@@ -61,6 +88,7 @@ async function show(context: Context, { follow = false }: { follow?: boolean }):
 /** Whole lines from where the last reading ended. */
 class LineReader implements AsyncDisposable {
   readonly #file: string
+  readonly #decoder = new TextDecoder()
   #handle: FileHandle | undefined
   #position = 0
   #rest = ""
@@ -69,16 +97,21 @@ class LineReader implements AsyncDisposable {
     this.#file = file
   }
 
+  /** Whether something stands behind the last whole line. */
+  get isTorn(): boolean {
+    return this.#rest !== ""
+  }
+
   async *lines(): AsyncGenerator<string> {
     this.#handle ??= await openIfThere(this.#file)
     if (this.#handle === undefined) return
     const buffer = Buffer.alloc(65_536)
-    const decoder = new TextDecoder()
     for (;;) {
       const { bytesRead } = await this.#handle.read(buffer, 0, buffer.length, this.#position)
       if (bytesRead === 0) return
       this.#position += bytesRead
-      const lines = (this.#rest + decoder.decode(buffer.subarray(0, bytesRead), { stream: true })).split("\n")
+      const text = this.#decoder.decode(buffer.subarray(0, bytesRead), { stream: true })
+      const lines = (this.#rest + text).split("\n")
       this.#rest = lines.pop() ?? ""
       yield* lines
     }
@@ -109,14 +142,12 @@ function jsonOf(line: string): object {
 }
 
 function textOf(line: string): string {
-  const {
-    seq = "?",
-    time = "",
-    kind = "",
-    previous: _,
-    ...facts
-  } = jsonOf(line) as Record<string, string | number>
-  return [`${seq} ${time} ${kind}`, ...Object.entries(facts).map(([key, value]) => `${key}=${value}`)].join(
-    " ",
-  )
+  const { seq = "?", time = "", kind = "", previous: _, ...facts } = jsonOf(line) as Record<string, unknown>
+  const fields = Object.entries(facts).map(([key, value]) => `${shown(key)}=${shown(value)}`)
+  return [seq, time, kind].map(shown).concat(fields).join(" ")
+}
+
+/** Text of a peer stays one word on its line: what could end it or look like another field is put into quotes. */
+function shown(value: unknown): string {
+  return typeof value === "string" && /^[\w.:/@[\]+,-]*$/.test(value) ? value : JSON.stringify(value)
 }

@@ -90,8 +90,7 @@ function claims({ app, hello }: TrustQuestion): Refusal | undefined {
  */
 function takePlace({ app, target, state, channel, hello, aliveMs }: TrustQuestion): Refusal | undefined {
   // Counting who is alive is only needed where it could be too many.
-  const alive =
-    state.countKnown(app.name) < app.maxNodes ? 0 : state.countAlive(app.name, Date.now() - aliveMs, target)
+  const alive = state.countKnown(app.name) < app.maxNodes ? 0 : state.countAlive(app.name, aliveMs, target)
   if (alive >= app.maxNodes) {
     return {
       reason: `${app.name} has ${alive} nodes alive already, and max_nodes is ${app.maxNodes}`,

@@ -1,0 +1,62 @@
+import { readFile, writeFile } from "node:fs/promises"
+import { join } from "node:path"
+import type { TestContext } from "node:test"
+import { openState, type State } from "../../src/agent/state.ts"
+import { openAuditLog, type AuditEvent, type AuditLog } from "../../src/audit/audit-log.ts"
+import { parseExpected, verifyAuditLog, type Expected } from "../../src/audit/verify.ts"
+import { silentLog } from "../../src/base/log.ts"
+import { tempDir } from "../support/temp.ts"
+
+/** An audit log in a fresh state directory, with the real state database as its head store. */
+export interface Place {
+  readonly dir: string
+  readonly file: string
+  readonly state: State
+  /** Opens it, adds these lines one after another, closes it. */
+  append(...events: AuditEvent[]): Promise<void>
+  open(): AuditLog
+  /** Whole lines, without their newlines. */
+  lines(): Promise<string[]>
+  write(lines: readonly string[]): Promise<void>
+  /** Without waiting long for what a crash may have left out, unless told otherwise. */
+  verify(expect?: string, patienceMs?: number): Promise<Expected>
+}
+
+export async function place(t: TestContext): Promise<Place> {
+  const dir = await tempDir(t)
+  const file = join(dir, "audit.log")
+  const state = openState(dir)
+  t.after(() => state[Symbol.dispose]())
+  const open = (): AuditLog => openAuditLog({ file, heads: state, log: silentLog })
+  return {
+    dir,
+    file,
+    state,
+    open,
+    async append(...events) {
+      await using audit = open()
+      for (const event of events) await audit.append(event)
+    },
+    async lines() {
+      return (await readFile(file, "utf8")).split("\n").filter((line) => line !== "")
+    },
+    write: (lines) => writeFile(file, lines.map((line) => `${line}\n`).join("")),
+    verify: (expect, patienceMs = 1) =>
+      verifyAuditLog(
+        {
+          file,
+          readHead: () => state.readHead(),
+          patienceMs,
+          ...(expect === undefined ? {} : { expect: parseExpected(expect) }),
+        },
+        new AbortController().signal,
+      ),
+  }
+}
+
+/** Five decisions. */
+export const events: readonly AuditEvent[] = ["one", "two", "three", "four", "fünf"].map((secret) => ({
+  kind: "delivered",
+  app: "web",
+  secret,
+}))
