@@ -129,8 +129,8 @@ test(
         stdio: ["ignore", "ignore", "inherit"],
       })
       const ended = once(child, "exit")
-      // Somewhere after its first temporary file or rename.
-      const changed = await firstChange(directory, ended)
+      // Each round a little later.
+      const changed = await changes(1 + (round % 12), directory, ended)
       if (changed && child.kill("SIGKILL")) kills++
       await ended
       await removeStaleTemporaries({ directory })
