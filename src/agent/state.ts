@@ -141,6 +141,10 @@ export class State implements HeadStore, Disposable {
   /** Those that are known, by app, address. */
   nodes(app?: string): KnownNode[] {
     this.flush()
+    return this.#readNodes(app)
+  }
+
+  #readNodes(app?: string): KnownNode[] {
     const rows =
       app === undefined
         ? this.#prepare(`${selectNodes} ORDER BY app, address`).all()
@@ -325,7 +329,9 @@ export class State implements HeadStore, Disposable {
     }
     const known = this.#knownByApp.get(app)
     if (known !== undefined) return known
-    const read = new Map(this.nodes(app).map(({ address, pin, lastSeen: at }) => [address, { pin, at }]))
+    const read = new Map(this.#readNodes(app).map(({ address, pin, lastSeen: at }) => [address, { pin, at }]))
+    for (const { app: of, address, pin, at } of this.#unwritten.values())
+      if (of === app) read.set(address, { pin, at })
     this.#knownByApp.set(app, read)
     return read
   }

@@ -100,7 +100,7 @@ function checkLine(file: string, line: Buffer, seq: number, previous: Digest): v
   if (entry === undefined) throw damage(`line ${seq} of ${file} is damaged: it is not a JSON object`)
   if (entry.seq !== seq) {
     throw damage(
-      `line ${seq} of ${file} is missing or out of order: ${Number.isInteger(entry.seq) ? `line ${entry.seq}` : "a line without a number"} stands there`,
+      `line ${seq} of ${file} is missing or out of order: ${typeof entry.seq === "number" ? `line ${entry.seq}` : "a line without a number"} stands there`,
     )
   }
   if (entry.previous !== previous) {

@@ -94,11 +94,11 @@ test(
 
 test("a line that cannot be written is an error for whoever wanted it, and is said", async (t) => {
   const { state, file } = await place(t)
-  const { log, text } = testLog()
+  const said = testLog()
   let full = false
   await using audit = openAuditLog({
     file,
-    log,
+    log: said.log,
     heads: {
       readHead: () => state.readHead(),
       contentKey: () => state.contentKey(),
@@ -111,7 +111,7 @@ test("a line that cannot be written is an error for whoever wanted it, and is sa
   await audit.append({ kind: "alert" })
   full = true
   await assert.rejects(audit.append({ kind: "alert" }), { code: "ERR_STATE", message: /disk is full/ })
-  assert.match(text(), /error: cannot write the audit log .*disk is full/)
+  assert.match(said.text(), /error: cannot write the audit log .*disk is full/)
   full = false
   await audit.append({ kind: "trust" })
   assert.equal(audit.head().split(":")[0], "2")

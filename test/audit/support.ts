@@ -13,13 +13,13 @@ export interface Place {
   readonly file: string
   readonly state: State
   /** Opens it, adds these lines one after another, closes it. */
-  append(...events: AuditEvent[]): Promise<void>
-  open(): AuditLog
+  readonly append: (...events: AuditEvent[]) => Promise<void>
+  readonly open: () => AuditLog
   /** Whole lines, without their newlines. */
-  lines(): Promise<string[]>
-  write(lines: readonly string[]): Promise<void>
+  readonly lines: () => Promise<string[]>
+  readonly write: (lines: readonly string[]) => Promise<void>
   /** Without waiting long for what a crash may have left out, unless told otherwise. */
-  verify(expect?: string, patienceMs?: number): Promise<Expected>
+  readonly verify: (expect?: string, patienceMs?: number) => Promise<Expected>
 }
 
 export async function place(t: TestContext): Promise<Place> {
