@@ -123,14 +123,14 @@ test(
     const contents = [old, fresh]
     let before = ""
     let kills = 0
-    for (let round = 0; round < (process.env["SLOW"] === undefined ? 12 : 100); round++) {
+    for (let round = 0; round < (process.env["SLOW"] === undefined ? 8 : 100); round++) {
       const content = `${round}${contents[round % 2]}`
       const child = spawn(process.execPath, [fixture, directory, content, command], {
         stdio: ["ignore", "ignore", "inherit"],
       })
       const ended = once(child, "exit")
       // Each round a little later.
-      const changed = await changes(1 + (round % 12), directory, ended)
+      const changed = await changes(1 + ((2 * round) % 12), directory, ended)
       if (changed && child.kill("SIGKILL")) kills++
       await ended
       await removeStaleTemporaries({ directory })
