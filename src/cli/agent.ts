@@ -1,4 +1,4 @@
-import { Option, type Command } from "commander"
+import { InvalidArgumentError, Option, type Command } from "commander"
 import type { Agent, AgentPlan } from "../agent/agent.ts"
 import type { TrustMode } from "../agent/config.ts"
 import type { DeliveryEvent } from "../agent/events.ts"
@@ -57,7 +57,7 @@ export function define(command: Command, action: Action): void {
       ]),
     )
     .option("--pin <pin>", "a node's pin, with --trust pinned (repeatable)", repeatable)
-    .option("--max-nodes <number>", "nodes that may be alive at a time", Number)
+    .option("--max-nodes <number>", "nodes that may be alive at a time", wholeNumber)
     .option("--require-pq", "refuse nodes without post-quantum key exchange")
     .option("--every <duration>", "between deliveries to a known target (1h)")
     .option("--discover <duration>", "between looks for new nodes (5m)")
@@ -70,10 +70,19 @@ export function define(command: Command, action: Action): void {
     .action(action(run))
 }
 
+function wholeNumber(text: string): number {
+  if (/^\d{1,9}$/.test(text)) return Number(text)
+  throw new InvalidArgumentError("it is not a whole number.")
+}
+
 async function run(context: Context, flags: Flags): Promise<number> {
   const plain = flags.app === undefined ? undefined : configFromFlags(plainFlags(flags, flags.app))
   if (flags.printConfig === true) {
-    if (plain === undefined) throw new PurserError("ERR_USAGE", "--print-config needs --app and its flags")
+    if (plain === undefined) {
+      throw new PurserError("ERR_USAGE", "--print-config needs --app and its flags", {
+        hint: "it prints what flags amount to; a purser.yaml is its own print",
+      })
+    }
     await context.output.bytes(Buffer.from(printConfig(plain)))
     return 0
   }
@@ -89,7 +98,7 @@ async function run(context: Context, flags: Flags): Promise<number> {
     log: context.log,
     onEvent: (event) => display.show(event),
   })
-  if (once) return exitCodeOf(await opened.agent.round(context.signal))
+  if (once) return exitCodeOf(await opened.agent.round(context.signal), config, context)
   using _ = onHangup(() => reconfigure(opened.agent, plain, context))
   await opened.agent.run(context.signal)
   return 0
@@ -149,19 +158,33 @@ async function reconfigure(agent: Agent, plain: PlainConfig | undefined, context
   }
 }
 
-/** Windows has no SIGHUP that a service could be sent; there it means that the console was closed. */
+/**
+ * One at a time. Windows has no SIGHUP that a service could be sent; there it means that the console was closed.
+ */
 function onHangup(listener: () => Promise<void>): Disposable {
-  const handle = (): void => void listener()
+  let last = Promise.resolve()
+  const handle = (): void => {
+    last = last.then(listener)
+  }
   if (process.platform !== "win32") process.on("SIGHUP", handle)
   return { [Symbol.dispose]: () => process.removeListener("SIGHUP", handle) }
 }
 
-/** One round went well when every target was served; having found none is no success. */
-function exitCodeOf(deliveries: readonly DeliveryEvent[]): number {
-  if (deliveries.length === 0) {
-    throw new PurserError("ERR_DELIVERY", "no target was found", {
-      hint: "look at the addresses under nodes:, or at what --node names",
+/** One round went well when every target was served; having found none of an app is no success. */
+function exitCodeOf(
+  deliveries: readonly DeliveryEvent[],
+  { apps }: ResolvedConfig,
+  { signal, log }: Context,
+): number {
+  // What was cut off says nothing of what was not.
+  signal.throwIfAborted()
+  let code = deliveries.every(({ status }) => status === "ok") ? 0 : 1
+  for (const { name } of Object.values(apps)) {
+    if (deliveries.some(({ app }) => app === name)) continue
+    log.error(`no target of ${name} was found`, {
+      hint: "look at the addresses under nodes: of the app, or at what --node names",
     })
+    code = 1
   }
-  return deliveries.every(({ status }) => status === "ok") ? 0 : 1
+  return code
 }
