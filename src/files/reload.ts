@@ -77,7 +77,8 @@ const reloadMs = 30_000
 
 /**
  * The two kinds that need neither child nor container: `sh -c` beside the files, and a POST that must be answered with
- * 2xx. What the command prints may hold a secret, so nobody sees it. Throws `ERR_RELOAD`.
+ * 2xx. The command gets `env` without our own `PURSER_*`. What it prints may hold a secret, so nobody sees it. Throws
+ * `ERR_RELOAD`.
  */
 export async function runLocalReload(
   reload: Reload,
@@ -101,6 +102,11 @@ export async function runLocalReload(
   }
 }
 
+/** Tokens and passphrases of ours are not for the command. */
+function withoutOurs(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith("PURSER_")))
+}
+
 /** `fetch` itself says only that it failed; why is in the cause. */
 function rootReasonOf(error: unknown): string {
   const cause = error instanceof TypeError ? error.cause : undefined
@@ -112,7 +118,7 @@ function rootReasonOf(error: unknown): string {
 async function runCommand(command: string, signal: AbortSignal, env: NodeJS.ProcessEnv): Promise<void> {
   signal.throwIfAborted()
   // A group of its own, so that what the command started is ended with it.
-  const child = spawn("sh", ["-c", command], { env, stdio: "ignore", detached: true })
+  const child = spawn("sh", ["-c", command], { env: withoutOurs(env), stdio: "ignore", detached: true })
   const kill = (): void => {
     try {
       if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL")

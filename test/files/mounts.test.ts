@@ -4,6 +4,9 @@ import { once } from "node:events"
 import { chmod, mkdir, readFile, stat, symlink, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { test } from "node:test"
+import { digestOf } from "../../src/base/digest.ts"
+import { digestOnDisk } from "../../src/files/content.ts"
+import { parseFileLine } from "../../src/files/file-line.ts"
 import { isMemory } from "../../src/files/memory.ts"
 import { installFiles } from "../../src/files/install.ts"
 import { removeStaleTemporaries, runOwedReload } from "../../src/files/owed.ts"
@@ -185,7 +188,28 @@ test(
   },
 )
 
-test("nor does it make us remove files elsewhere when we tidy up", async (t) => {
+test(
+  "somebody who swaps a file for a FIFO cannot make us wait for its other end",
+  { timeout: 30_000 },
+  async (t) => {
+    if (!(await requireService(t, "linux"))) return
+    const directory = await tempDir(t)
+    await run("mkfifo", [join(directory, "fifo")])
+    await installFiles([toInstall("key", "x")], installOptions(directory))
+    const swap = `
+    const { renameSync } = require("fs"); process.chdir(${JSON.stringify(directory)}); process.stdout.write("ready")
+    for (;;) { renameSync("key", "away"); renameSync("fifo", "key"); renameSync("key", "fifo"); renameSync("away", "key") }`
+    const swapper = spawn(process.execPath, ["-e", swap], { stdio: ["ignore", "pipe", "inherit"] })
+    t.after(() => swapper.kill("SIGKILL"))
+    await once(swapper.stdout, "data")
+    const seen = new Set<string | null>()
+    for (let round = 0; round < 1000; round++) seen.add(await digestOnDisk(parseFileLine("key"), directory))
+    assert.equal(swapper.exitCode, null, "it swapped all the time")
+    assert.deepEqual(seen, new Set([digestOf(Buffer.from("x")), null]))
+  },
+)
+
+test("a link to a directory does not make us remove files elsewhere when we tidy up", async (t) => {
   if (!(await requireService(t, "linux"))) return
   const [directory, elsewhere] = [await tempDir(t), await tempDir(t)]
   const names = [".purser-0123456789abcdef.tmp", ".purser-owed.json"]

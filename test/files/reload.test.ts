@@ -8,7 +8,6 @@ import { test, type TestContext } from "node:test"
 import fc from "fast-check"
 import { PurserError } from "../../src/base/errors.ts"
 import { formatReload, parseReload, runLocalReload, type Reload } from "../../src/files/reload.ts"
-import { childEnvironment } from "../../src/node/supervise.ts"
 import { requireService } from "../support/services.ts"
 import { tempDir } from "../support/temp.ts"
 import { purserError, run } from "./support.ts"
@@ -91,10 +90,10 @@ test("whatever the text, reading it gives a reload or one of our errors", () => 
   )
 })
 
-test("exec: runs the command by sh, with the environment that it is given and no other", async (t) => {
+test("exec: runs the command by sh, with the environment that it is given but for our own variables", async (t) => {
   if (!(await requireService(t, "linux"))) return
   const file = join(await tempDir(t), "env")
-  const given = childEnvironment({ ...env, FILE: file, APP: "kept", PURSER_ENROL: "purser1.web.x" })
+  const given = { ...env, FILE: file, APP: "kept", PURSER_ENROL: "purser1.web.x", PURSER_: "x" }
   await runLocalReload(
     { kind: "exec", command: 'env | sort > "$FILE" && echo done >> "$FILE"' },
     never,
