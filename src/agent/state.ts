@@ -4,7 +4,7 @@ import { join } from "node:path"
 import { DatabaseSync, type StatementSync } from "node:sqlite"
 import { firstHead, type AuditHead, type HeadStore } from "../audit/audit-log.ts"
 import { isDigest } from "../base/digest.ts"
-import { PurserError, reasonOf } from "../base/errors.ts"
+import { PurserError, reasonOf, systemErrorCode } from "../base/errors.ts"
 import type { Pin } from "../channel/pin.ts"
 import { createToken } from "../channel/enrolment.ts"
 import { migrate } from "./state-schema.ts"
@@ -60,10 +60,18 @@ interface Token {
   readonly expires: number | null
 }
 
+interface Clocks {
+  /** What the wall clock says; it may be set back or ahead at any time. */
+  now: () => number
+  /** Never goes back, and begins anywhere. Milliseconds, like `now`. */
+  uptime: () => number
+}
+
 export class State implements HeadStore, Disposable {
   readonly #database: DatabaseSync
   readonly #statements = new Map<string, StatementSync>()
   readonly #now: () => number
+  readonly #uptime: () => number
   /** Written together: a round over a thousand nodes must not sync the disk a thousand times. */
   readonly #unwritten = new Map<string, Seen & { at: number; delivered: number | null }>()
   #writing: NodeJS.Timeout | undefined
@@ -74,11 +82,15 @@ export class State implements HeadStore, Disposable {
   #tokensRevision = 0
   #knownUntil = 0
   #latest = 0
+  /** Uptime at which that was so, and what of it is in the database. */
+  #latestAt = 0
+  #latestWritten = 0
   #contentKey: Buffer | undefined
 
-  constructor(database: DatabaseSync, now: () => number) {
+  constructor(database: DatabaseSync, { now, uptime }: Clocks) {
     this.#database = database
     this.#now = now
+    this.#uptime = uptime
   }
 
   // Enrolment.
@@ -91,7 +103,10 @@ export class State implements HeadStore, Disposable {
   /** A new token; those before stay good for `overlapMs`. */
   rotateToken(app: string, overlapMs: number): Buffer {
     return this.#transaction(() => {
-      const now = this.#time()
+      // What is over stays over. From here on the clock counts as whoever rotates sees it: had it been ahead once,
+      // an overlap reckoned from there would not end for years.
+      this.#run("DELETE FROM tokens WHERE expires <= ?", this.#time())
+      const now = this.#now()
       // To the millisecond, so that setting the clock back right after cannot stretch it.
       this.#run(setNumber, "latest", now)
       const until = now + overlapMs
@@ -367,16 +382,25 @@ export class State implements HeadStore, Disposable {
   }
 
   /**
-   * The latest time that was ever seen here: a clock that was set back, by accident or to bring an expired token back
-   * to life, counts for nothing. One that jumps ahead ends overlaps early, which refuses and never admits.
+   * The latest time that was seen here, and how long this process has run since: a clock that is set back, by accident
+   * or to keep an old token alive, counts for nothing. One that jumps ahead ends overlaps early, which refuses and
+   * never admits.
    */
   #time(): number {
     const written = Number(
       this.#prepare("SELECT value FROM numbers WHERE name = 'latest'").get()?.["value"] ?? 0,
     )
-    this.#latest = Math.max(this.#latest, written, this.#now())
+    // Only a rotation sets it back.
+    if (written < this.#latestWritten) this.#latest = 0
+    const uptime = Math.floor(this.#uptime())
+    this.#latest = Math.max(this.#latest + uptime - this.#latestAt, written, this.#now())
+    this.#latestAt = uptime
+    this.#latestWritten = written
     // To the minute, so that reading a token does not mean writing.
-    if (this.#latest > written + 60_000) this.#run(setNumber, "latest", this.#latest)
+    if (this.#latest > written + 60_000) {
+      this.#run(setNumber, "latest", this.#latest)
+      this.#latestWritten = this.#latest
+    }
     return this.#latest
   }
 
@@ -394,16 +418,19 @@ export class State implements HeadStore, Disposable {
     this.#prepare(sql).run(...values)
   }
 
+  /** Throws `ERR_STATE` when the database cannot be written: a full disk, or another process that does not let go. */
   #transaction<T>(work: () => T): T {
     if (this.#database.isTransaction) return work()
-    this.#database.exec("BEGIN IMMEDIATE")
     try {
+      this.#database.exec("BEGIN IMMEDIATE")
       const result = work()
       this.#database.exec("COMMIT")
       return result
     } catch (error) {
-      this.#database.exec("ROLLBACK")
-      throw error
+      // SQLite has done so itself after some errors, such as a full disk.
+      if (this.#database.isTransaction) this.#database.exec("ROLLBACK")
+      if (systemErrorCode(error) !== "ERR_SQLITE_ERROR") throw error
+      throw new PurserError("ERR_STATE", `cannot write the state: ${reasonOf(error)}`, { cause: error })
     }
   }
 }
@@ -432,7 +459,10 @@ export function stateFileIn(directory: string): string {
 }
 
 /** The state of a directory, which must be there. Throws `ERR_STATE` for a damaged one, or one of a newer Purser. */
-export function openState(directory: string, { now = Date.now }: { now?: () => number } = {}): State {
+export function openState(
+  directory: string,
+  { now = Date.now, uptime = () => performance.now() }: Partial<Clocks> = {},
+): State {
   const file = stateFileIn(directory)
   let database: DatabaseSync | undefined
   try {
@@ -444,7 +474,7 @@ export function openState(directory: string, { now = Date.now }: { now?: () => n
     migrate(database, file)
     const damage = String(database.prepare("PRAGMA quick_check(1)").get()?.["quick_check"])
     if (damage !== "ok") throw new Error(damage)
-    return new State(database, now)
+    return new State(database, { now, uptime })
   } catch (error) {
     database?.close()
     if (error instanceof PurserError) throw error

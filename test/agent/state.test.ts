@@ -148,6 +148,63 @@ test("a clock that jumps ahead and back ends overlaps early, and leaves the curr
   same(state.tokensOf("web"), [next, fresh])
 })
 
+test("an overlap ends in its time although the clock was years ahead before", async (t) => {
+  const { state, clock, again } = await place(t)
+  const agent = again()
+  state.enrol("web")
+  clock.now = begin + 100_000 * hour
+  assert.equal(agent.tokensOf("web").length, 1)
+  assert.equal(state.tokensOf("web").length, 1)
+  clock.now = begin
+  const fresh = state.rotateToken("web", hour)
+  clock.now = begin + hour - second
+  for (const one of [state, agent]) assert.equal(one.tokensOf("web").length, 2)
+  clock.now = begin + hour
+  for (const one of [state, agent]) same(one.tokensOf("web"), [fresh])
+  same(again().tokensOf("web"), [fresh])
+})
+
+test("a rotation after the clock was set back revives no other app's token", async (t) => {
+  const { state, clock, again } = await place(t)
+  state.enrol("db")
+  const fresh = state.rotateToken("db", hour)
+  // Nobody asks for the tokens of db while its old one runs out.
+  clock.now = begin + 2 * hour
+  state.tokensOf("web")
+  clock.now = begin
+  state.rotateToken("web", hour)
+  same(again().tokensOf("db"), [fresh])
+})
+
+test("an overlap ends while the agent runs, although the clock was set back or stands still", async (t) => {
+  const dir = await tempDir(t)
+  const clock = { now: begin, uptime: 5.5 }
+  const state = openState(dir, { now: () => clock.now, uptime: () => clock.uptime })
+  t.after(() => state[Symbol.dispose]())
+  state.enrol("web")
+  const fresh = state.rotateToken("web", hour)
+  clock.now = begin - 1000 * hour
+  clock.uptime += hour - second
+  assert.equal(state.tokensOf("web").length, 2)
+  clock.uptime += second
+  same(state.tokensOf("web"), [fresh])
+})
+
+test("a state that cannot be written says why, and goes on when it can be again", async (t) => {
+  const { dir, state } = await place(t)
+  const token = state.enrol("web")
+  const other = new DatabaseSync(stateFileIn(dir))
+  t.after(() => other.close())
+  // As SQLite does it on a full disk: it has ended the transaction itself.
+  other.exec("CREATE TRIGGER full BEFORE INSERT ON tokens BEGIN SELECT RAISE(ROLLBACK, 'disk is full'); END")
+  for (const write of [() => state.enrol("db"), () => state.rotateToken("web", hour)]) {
+    assert.throws(write, { code: "ERR_STATE", message: "cannot write the state: disk is full" })
+  }
+  same(state.tokensOf("web"), [token])
+  other.exec("DROP TRIGGER full")
+  assert.equal(state.enrol("db").length, 32)
+})
+
 test("processes that enrol an app at once are given one token", async (t) => {
   const dir = await tempDir(t)
   const code = `
