@@ -2,7 +2,7 @@ import { constants } from "node:fs"
 import { lstat, open, rename, rm, type FileHandle } from "node:fs/promises"
 import { basename, dirname, join } from "node:path"
 import { createFlags, temporaryIn } from "../base/atomic-file.ts"
-import { PurserError, isPurserError, reasonOf, systemErrorCode } from "../base/errors.ts"
+import { PurserError, systemErrorCode } from "../base/errors.ts"
 import type { Log } from "../base/log.ts"
 import type { Secret } from "../base/secret.ts"
 import { digestOfHandle, openCurrent, verifyContent } from "./content.ts"
@@ -11,7 +11,7 @@ import { isMemory } from "./memory.ts"
 import { clearOwed, recordOwed } from "./owed.ts"
 import { ownerOf, type Owner } from "./owner.ts"
 import { openPlace, targetError, type Place } from "./place.ts"
-import { formatReload, type Reload, type RunReload } from "./reload.ts"
+import { formatReload, reloadWith, type Reload, type RunReload } from "./reload.ts"
 
 /**
  * Writes files into directories, whole or not at all: everything is staged and
@@ -96,13 +96,7 @@ export async function installFiles(
   }
   const written = staged.map(({ file }) => file.line.name)
   if (reload === undefined) return { written, unchanged, reloaded: false }
-  await runReload(reload, signal).catch((error: unknown) => {
-    throw isPurserError(error, "ERR_RELOAD")
-      ? error
-      : new PurserError("ERR_RELOAD", `the reload ${formatReload(reload)} failed: ${reasonOf(error)}`, {
-          cause: error,
-        })
-  })
+  await reloadWith(runReload, reload, signal)
   step("reloaded")
   for (const directory of directoriesOf(staged)) await clearOwed(directory)
   step("cleared")

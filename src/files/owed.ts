@@ -8,7 +8,7 @@ import type { Log } from "../base/log.ts"
 import { digestAt } from "./content.ts"
 import { pathOf, type FileLine } from "./file-line.ts"
 import { isBelow, openDirectory, targetError } from "./place.ts"
-import { formatReload, type Reload, type RunReload } from "./reload.ts"
+import { formatReload, reloadWith, type Reload, type RunReload } from "./reload.ts"
 
 /**
  * Reloads that are owed. A crash between the rename and the reload must not
@@ -81,7 +81,7 @@ export async function runOwedReload({
   const runs = isOwed && reload !== undefined
   if (runs) {
     log.info(`running the reload that is owed: ${formatReload(reload)}`)
-    await runReload(reload, signal)
+    await reloadWith(runReload, reload, signal)
   }
   await eachDirectory(where, async (directory) => {
     if ((await readOwed(directory)).length > 0) await clearOwed(directory)

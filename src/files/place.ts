@@ -127,6 +127,7 @@ async function makeDirectory(path: string): Promise<boolean> {
 }
 
 const explanations: Readonly<Record<string, readonly [what: string, hint: string]>> = {
+  EEXIST: ["something on the way is not a directory", "remove it, or choose another path="],
   ELOOP: ["a symbolic link is there", "remove it, or choose another path="],
   // Linux says this of a symbolic link too, where only a directory will do.
   ENOTDIR: [

@@ -73,6 +73,17 @@ function bad(spec: string, why: string): PurserError {
   })
 }
 
+/** Throws `ERR_RELOAD`, whatever `runReload` throws. */
+export async function reloadWith(runReload: RunReload, reload: Reload, signal: AbortSignal): Promise<void> {
+  try {
+    await runReload(reload, signal)
+  } catch (error) {
+    if (isPurserError(error, "ERR_RELOAD")) throw error
+    const message = `the reload ${formatReload(reload)} failed: ${reasonOf(error)}`
+    throw new PurserError("ERR_RELOAD", message, { cause: error })
+  }
+}
+
 const reloadMs = 30_000
 
 /**

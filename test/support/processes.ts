@@ -35,22 +35,23 @@ export class Running {
   constructor(child: ChildProcess, argv: readonly string[]) {
     this.child = child
     this.#argv = argv
-    const tell = (): void => {
-      this.#changed.resolve()
-      this.#changed = Promise.withResolvers()
-    }
     child.stdout?.setEncoding("utf8").on("data", (part: string) => {
       this.#stdout += part
-      tell()
+      this.#tell()
     })
     child.stderr?.setEncoding("utf8").on("data", (part: string) => {
       this.#stderr += part
-      tell()
+      this.#tell()
     })
     this.exited = once(child, "close").then(([code]) => {
-      tell()
+      this.#tell()
       return code as number | null
     })
+  }
+
+  #tell(): void {
+    this.#changed.resolve()
+    this.#changed = Promise.withResolvers()
   }
 
   get stdout(): string {
@@ -74,10 +75,10 @@ export class Running {
       const over = this.child.exitCode !== null || this.child.signalCode !== null
       if (over || performance.now() > end) {
         throw new Error(
-          `purser ${this.#argv.join(" ")} ${over ? "ended" : "ran on"} without writing ${pattern}\n${this.#stdout}\n${this.#stderr}`,
+          `purser ${this.#argv.join(" ").slice(0, 200)} ${over ? "ended" : "ran on"} without writing ${pattern}\n${this.#stdout}\n${this.#stderr}`,
         )
       }
-      const timer = setTimeout(() => this.#changed.resolve(), 1000)
+      const timer = setTimeout(() => this.#tell(), 1000)
       await this.#changed.promise
       clearTimeout(timer)
     }

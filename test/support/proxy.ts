@@ -6,8 +6,11 @@ import type { TestContext } from "node:test"
 
 export interface Proxy {
   readonly address: string
-  /** After so many more bytes from the dialler: destroys both sides, or passes on no more in either direction. */
-  after(bytes: number, what: "cut" | "stall"): void
+  /**
+   * After so many more bytes from the dialler: destroys both sides, or passes on no more in either direction. With
+   * `hold` each side still sees when the other one closes, with `stall` it does not.
+   */
+  after(bytes: number, what: "cut" | "stall" | "hold"): void
   /** Resolves when that has happened. */
   happened(): Promise<void>
   /** From now on everything passes again, over new connections. */
@@ -17,11 +20,12 @@ export interface Proxy {
 export async function startProxy(t: TestContext, port: number): Promise<Proxy> {
   const sockets = new Set<Socket>()
   let left = Number.POSITIVE_INFINITY
-  let mode: "cut" | "stall" = "cut"
+  let mode: "cut" | "stall" | "hold" = "cut"
   let done = Promise.withResolvers<void>()
   const server = createServer((near) => {
     const far = connect({ host: "127.0.0.1", port })
-    let stalled = false
+    let dropping = false
+    let deaf = false
     for (const [from, to] of [
       [near, far],
       [far, near],
@@ -31,14 +35,15 @@ export async function startProxy(t: TestContext, port: number): Promise<Proxy> {
       from.on("close", () => {
         sockets.delete(from)
         // The other side of a stalled connection hears nothing of it, as when a cable is pulled.
-        if (!stalled) to.destroy()
+        if (!deaf) to.destroy()
       })
       from.on("data", (part) => {
-        if (stalled) return
+        if (dropping) return
         if (from === near && (left -= part.length) <= 0) {
           left = Number.POSITIVE_INFINITY
-          if (mode === "stall") stalled = true
-          else {
+          dropping = true
+          deaf = mode === "stall"
+          if (mode === "cut") {
             near.resetAndDestroy()
             far.resetAndDestroy()
           }
