@@ -1,7 +1,7 @@
-import { PurserError, asPurserError } from "../../base/errors.ts"
+import { asPurserError } from "../../base/errors.ts"
 import type { Log } from "../../base/log.ts"
 import type { NodeSpec } from "../config.ts"
-import { distinct, mostAddresses, type Address } from "./address.ts"
+import { distinct, type Address } from "./address.ts"
 import { lookUpAddresses, lookUpService } from "./dns.ts"
 import { lookUpFlux } from "./flux.ts"
 
@@ -15,27 +15,29 @@ export interface DiscoveryOptions {
   log: Log
   /** `host:port` of DNS servers, in the place of the system's. */
   dnsServers?: readonly string[]
+  /** The last good answers, for one that comes after this one (the configuration was read again, say). */
+  known?: Map<string, readonly Address[]>
+  /** Of an answer over HTTP, in milliseconds. Default 10,000. */
+  httpLimitMs?: number
 }
 
 export function createDiscovery(
   specs: readonly NodeSpec[],
-  { log, dnsServers }: DiscoveryOptions,
+  { log, dnsServers, known: last = new Map(), httpLimitMs }: DiscoveryOptions,
 ): Discovery {
-  const last = new Map<NodeSpec, readonly Address[]>()
-
   const lookAt = async (spec: NodeSpec, signal: AbortSignal): Promise<readonly Address[]> => {
+    const key = JSON.stringify(spec)
     try {
       const found = await discover(spec, {
         signal,
         ...(dnsServers === undefined ? {} : { servers: dnsServers }),
+        ...(httpLimitMs === undefined ? {} : { timeLimitMs: httpLimitMs }),
       })
-      if (found.length > mostAddresses)
-        throw new PurserError("ERR_DISCOVERY", `more than ${mostAddresses} addresses were found`)
-      last.set(spec, found)
+      last.set(key, found)
       return found
     } catch (thrown) {
       signal.throwIfAborted()
-      const known = last.get(spec) ?? []
+      const known = last.get(key) ?? []
       log.warn(`${asPurserError(thrown).message}; ${known.length} addresses stay known from before`)
       return known
     }
@@ -51,7 +53,7 @@ export function createDiscovery(
 
 async function discover(
   spec: NodeSpec,
-  options: { signal: AbortSignal; servers?: readonly string[] },
+  options: { signal: AbortSignal; servers?: readonly string[]; timeLimitMs?: number },
 ): Promise<Address[]> {
   switch (spec.kind) {
     case "address":
@@ -61,6 +63,6 @@ async function discover(
     case "srv":
       return await lookUpService(spec.name, options)
     case "flux":
-      return await lookUpFlux({ ...spec, signal: options.signal })
+      return await lookUpFlux({ ...spec, ...options })
   }
 }

@@ -1,5 +1,4 @@
-import { Resolver } from "node:dns/promises"
-import { lookup } from "node:dns/promises"
+import { Resolver, lookup } from "node:dns/promises"
 import { PurserError, reasonOf, systemErrorCode } from "../../base/errors.ts"
 import type { Address } from "./address.ts"
 
@@ -17,10 +16,11 @@ export async function lookUpAddresses(
 ): Promise<Address[]> {
   // The system's resolver also knows /etc/hosts and, in a container, what the engine answers.
   if (servers === undefined) {
-    const found = await attempt(name, () => lookup(name, { all: true }))
+    const found = await attempt(name, () => untilAborted(lookup(name, { all: true }), signal))
     return found.map(({ address }) => ({ host: address, port }))
   }
-  const resolver = resolverFor(servers, signal)
+  using cancellable = cancellableResolver(servers, signal)
+  const { resolver } = cancellable
   const [four, six] = await Promise.all([
     attempt(name, () => resolver.resolve4(name)),
     attempt(name, () => resolver.resolve6(name)),
@@ -30,20 +30,39 @@ export async function lookUpAddresses(
 
 /** Targets and ports of an SRV record (RFC 2782), those of the best priority first. Throws `ERR_DISCOVERY`. */
 export async function lookUpService(name: string, { servers = [], signal }: DnsOptions): Promise<Address[]> {
-  const resolver = resolverFor(servers, signal)
-  const records = await attempt(name, () => resolver.resolveSrv(name))
+  using cancellable = cancellableResolver(servers, signal)
+  const records = await attempt(name, () => cancellable.resolver.resolveSrv(name))
   // A target of "." says that the service is not offered.
-  const offered = records.filter((record) => record.name !== "" && record.name !== ".")
+  const offered = records.filter((record) => record.name !== "" && record.name !== "." && record.port > 0)
   return offered
     .toSorted((a, b) => a.priority - b.priority || b.weight - a.weight)
     .map((record) => ({ host: record.name, port: record.port }))
 }
 
-function resolverFor(servers: readonly string[], signal: AbortSignal): Resolver {
+/** Looking for nodes goes on as long as the agent runs, so a look leaves nothing behind at the signal. */
+function cancellableResolver(
+  servers: readonly string[],
+  signal: AbortSignal,
+): { resolver: Resolver } & Disposable {
+  signal.throwIfAborted()
   const resolver = new Resolver({ timeout: 2000, tries: 3 })
   if (servers.length > 0) resolver.setServers([...servers])
-  signal.addEventListener("abort", () => resolver.cancel(), { once: true })
-  return resolver
+  const cancel = (): void => resolver.cancel()
+  signal.addEventListener("abort", cancel, { once: true })
+  return { resolver, [Symbol.dispose]: () => signal.removeEventListener("abort", cancel) }
+}
+
+/** The system's resolver cannot be told to stop; nobody needs to wait for it. */
+async function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  signal.throwIfAborted()
+  const aborted = Promise.withResolvers<never>()
+  const abort = (): void => aborted.reject(signal.reason)
+  signal.addEventListener("abort", abort, { once: true })
+  try {
+    return await Promise.race([work, aborted.promise])
+  } finally {
+    signal.removeEventListener("abort", abort)
+  }
 }
 
 /** A name without such a record has no addresses; anything else is a failure. */
@@ -51,7 +70,7 @@ async function attempt<T>(name: string, resolve: () => Promise<T[]>): Promise<T[
   try {
     return await resolve()
   } catch (error) {
-    if (["ENODATA"].includes(systemErrorCode(error) ?? "")) return []
+    if (systemErrorCode(error) === "ENODATA") return []
     throw new PurserError(
       "ERR_DISCOVERY",
       `looking up ${name} failed: ${systemErrorCode(error) ?? reasonOf(error)}`,

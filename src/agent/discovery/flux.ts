@@ -9,7 +9,6 @@ import { mostAddresses, type Address } from "./address.ts"
 
 export const defaultFluxApi = "https://api.runonflux.io"
 
-const timeLimitMs = 10_000
 const mostBytes = 4 * 1024 * 1024
 
 export interface FluxOptions {
@@ -17,6 +16,8 @@ export interface FluxOptions {
   /** Of the node: the port in the answer is FluxOS's own. */
   port: number
   api: string | undefined
+  /** Of the whole answer. Default 10,000. */
+  timeLimitMs?: number
   signal: AbortSignal
 }
 
@@ -25,6 +26,7 @@ export async function lookUpFlux({
   app,
   port,
   api = defaultFluxApi,
+  timeLimitMs = 10_000,
   signal,
 }: FluxOptions): Promise<Address[]> {
   const url = `${api.replace(/\/+$/, "")}/apps/location/${encodeURIComponent(app)}`
@@ -35,10 +37,15 @@ export async function lookUpFlux({
       redirect: "error",
       headers: { accept: "application/json" },
     })
-    if (!response.ok) throw new Error(`it was answered with ${response.status}`)
+    if (!response.ok) {
+      await response.body?.cancel()
+      throw new Error(`it was answered with ${response.status}`)
+    }
     return readLocations(await boundedText(response), port)
   } catch (error) {
-    throw new PurserError("ERR_DISCOVERY", `asking ${url} failed: ${causeOf(error)}`, { cause: error })
+    const isLate = error instanceof Error && error.name === "TimeoutError"
+    const reason = isLate ? `no whole answer within ${timeLimitMs} ms` : causeOf(error)
+    throw new PurserError("ERR_DISCOVERY", `asking ${url} failed: ${reason}`, { cause: error })
   }
 }
 
@@ -58,7 +65,8 @@ export function readLocations(text: string, port: number): Address[] {
 
 /** The address in `203.0.113.7:16127`, `[2001:db8::1]:16127` or without a port. */
 function hostOf(ip: string): string | undefined {
-  if (ip.length > 64) return undefined
+  // An IPv6 zone (`%eth0`) is for addresses of this link, which none of these may be.
+  if (ip.length > 64 || ip.includes("%")) return undefined
   const host = isIP(ip) === 0 ? /^\[?([^\]]+?)\]?:\d{1,5}$/.exec(ip)?.[1] : ip
   return host !== undefined && isIP(host) !== 0 ? host : undefined
 }

@@ -1,0 +1,144 @@
+import assert from "node:assert/strict"
+import { once } from "node:events"
+import { createServer } from "node:http"
+import type { AddressInfo } from "node:net"
+import { test, type TestContext } from "node:test"
+import { formatAddress, type Address } from "../../../src/agent/discovery/address.ts"
+import { createDiscovery } from "../../../src/agent/discovery/discovery.ts"
+import type { NodeSpec } from "../../../src/agent/node-spec.ts"
+import { dnsServer } from "../../support/dns-server.ts"
+import { testLog } from "../../support/pair.ts"
+
+const signal = new AbortController().signal
+const written = (found: readonly Address[]): string[] => found.map(formatAddress)
+
+/** A Flux API that answers with the places that stand in `ips`, or with an error when there are none. */
+async function fluxApi(t: TestContext): Promise<{ spec: NodeSpec; places: { ips: string[] } }> {
+  const places = { ips: ["8.8.4.4:16127"] }
+  const server = createServer((_, response) => {
+    if (places.ips.length === 0) response.statusCode = 500
+    response.end(JSON.stringify({ status: "success", data: places.ips.map((ip) => ({ ip })) }))
+  })
+  server.listen(0, "127.0.0.1")
+  await once(server, "listening")
+  t.after(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  const api = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  return { spec: { kind: "flux", app: "web", port: 7, api }, places }
+}
+
+test("an app's nodes are those of every place that is named, each once", async (t) => {
+  const { address } = await dnsServer(t, {
+    "tasks.web": { A: ["10.0.1.5", "10.0.1.6"] },
+    "_p._tcp.web": { SRV: [{ priority: 0, weight: 0, port: 8, target: "host.example" }] },
+  })
+  const flux = await fluxApi(t)
+  const discovery = createDiscovery(
+    [
+      { kind: "address", host: "10.0.1.5", port: 7 },
+      { kind: "address", host: "10.0.1.5", port: 8 },
+      { kind: "dns", name: "tasks.web", port: 7 },
+      { kind: "srv", name: "_p._tcp.web" },
+      flux.spec,
+    ],
+    { log: testLog().log, dnsServers: [address] },
+  )
+  assert.deepEqual(written(await discovery.look(signal)), [
+    "10.0.1.5:7",
+    "10.0.1.5:8",
+    "10.0.1.6:7",
+    "host.example:8",
+    "8.8.4.4:7",
+  ])
+})
+
+test("where looking fails the last good answer stays, with a warning, and the other places go on", async (t) => {
+  const flux = await fluxApi(t)
+  const server = await dnsServer(t, { "tasks.web": { A: ["10.0.1.5"] } })
+  const said = testLog()
+  const discovery = createDiscovery([flux.spec, { kind: "dns", name: "tasks.web", port: 7 }], {
+    log: said.log,
+    dnsServers: [server.address],
+  })
+  assert.deepEqual(written(await discovery.look(signal)), ["8.8.4.4:7", "10.0.1.5:7"])
+  assert.equal(said.text(), "")
+
+  flux.places.ips = []
+  server.zone["tasks.web"] = { A: ["10.0.1.6"] }
+  assert.deepEqual(written(await discovery.look(signal)), ["8.8.4.4:7", "10.0.1.6:7"])
+  assert.match(
+    said.text(),
+    /^warn: asking http.* failed: it was answered with 500; 1 addresses stay known from before\n$/,
+  )
+
+  flux.places.ips = ["9.9.9.9"]
+  delete server.zone["tasks.web"]
+  assert.deepEqual(written(await discovery.look(signal)), ["9.9.9.9:7", "10.0.1.6:7"])
+  assert.match(said.lines.at(-1) ?? "", /looking up tasks\.web failed: ENOTFOUND; 1 addresses stay/)
+})
+
+test("a place that has never answered gives nothing, with a warning", async (t) => {
+  const server = await dnsServer(t, {})
+  const said = testLog()
+  const discovery = createDiscovery([{ kind: "srv", name: "_p._tcp.web" }], {
+    log: said.log,
+    dnsServers: [server.address],
+  })
+  assert.deepEqual(await discovery.look(signal), [])
+  assert.match(said.text(), /0 addresses stay known from before/)
+})
+
+test("the last good answer outlives a discovery that is replaced", async (t) => {
+  const flux = await fluxApi(t)
+  const known = new Map<string, readonly Address[]>()
+  const log = testLog().log
+  await createDiscovery([flux.spec], { log, known }).look(signal)
+  flux.places.ips = []
+  assert.deepEqual(written(await createDiscovery([{ ...flux.spec }], { log, known }).look(signal)), [
+    "8.8.4.4:7",
+  ])
+  assert.deepEqual(
+    await createDiscovery([{ ...flux.spec, port: 8 } as NodeSpec], { log, known }).look(signal),
+    [],
+  )
+})
+
+test("an API that hangs holds a look up for no longer than its limit", async (t) => {
+  const server = createServer(() => {})
+  server.listen(0, "127.0.0.1")
+  await once(server, "listening")
+  t.after(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  const api = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const said = testLog()
+  const discovery = createDiscovery(
+    [
+      { kind: "flux", app: "web", port: 7, api },
+      { kind: "address", host: "10.0.1.5", port: 7 },
+    ],
+    { log: said.log, httpLimitMs: 100 },
+  )
+  assert.deepEqual(written(await discovery.look(signal)), ["10.0.1.5:7"])
+  assert.match(said.text(), /no whole answer within 100 ms; 0 addresses/)
+})
+
+test("a look rejects with its signal's reason, and warns of nothing", async (t) => {
+  const server = await dnsServer(t, { "quiet.web": { behaviour: "silent" } })
+  const said = testLog()
+  const discovery = createDiscovery([{ kind: "dns", name: "quiet.web", port: 7 }], {
+    log: said.log,
+    dnsServers: [server.address],
+  })
+  const ends = new AbortController()
+  const asked = server.silence()
+  const looking = discovery.look(ends.signal)
+  await asked
+  const reason = new Error("that is all")
+  ends.abort(reason)
+  await assert.rejects(looking, reason)
+  assert.equal(said.text(), "")
+})
