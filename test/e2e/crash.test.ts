@@ -2,6 +2,7 @@ import assert from "node:assert/strict"
 import { readdir, readFile, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { test } from "node:test"
+import { temporaryIn } from "../../src/base/atomic-file.ts"
 import { processes } from "../support/processes.ts"
 import { startProxy } from "../support/proxy.ts"
 import { waitFor } from "../support/wait.ts"
@@ -65,7 +66,6 @@ test("what a killed node left half-written is gone after the next start", async 
   await purser(["secret", "set", "db-password"], "swordfish")
   await purser(["agent", "--app", "web", "--secret", "db-password", "--node", first.address, "--once"])
   await first.stop("SIGKILL")
-  const { temporaryIn } = await import("../../src/base/atomic-file.ts")
   await writeFile(temporaryIn(directory), "half of a secr")
   await startNode(enrolment, ["--directory", directory])
   assert.deepEqual(await readdir(directory), ["db-password"])
