@@ -51,6 +51,8 @@ export interface AgentOptions {
   reloadEnv?: NodeJS.ProcessEnv
   /** Where `purser health` looks. */
   statusFile?: string
+  /** Between two times that the head of the audit log is logged, in milliseconds. Default: an hour. */
+  auditHeadMs?: number
   log?: Log
   onEvent?: (event: AgentEvent) => void
 }
@@ -81,6 +83,8 @@ export class Agent implements AsyncDisposable {
   #planEnds = new AbortController()
   #schedule: Schedule<Target> | undefined
   #running: Promise<void> | undefined
+  /** The last good answers of discovery, which a plan that replaces another must not lose. */
+  readonly #found = new Map<string, readonly Address[]>()
 
   constructor(options: AgentOptions) {
     for (const name of builtInActions) {
@@ -124,13 +128,25 @@ export class Agent implements AsyncDisposable {
 
   async #run(signal: AbortSignal): Promise<void> {
     this.#schedule = this.#createSchedule({ once: false })
+    const heads = setInterval(() => this.#logAuditHead(), this.#options.auditHeadMs ?? 3_600_000).unref()
     try {
+      this.#logAuditHead()
       await this.#startPlan()
       await this.#watchState(signal)
     } finally {
+      clearInterval(heads)
       this.#planEnds.abort()
       await this.#schedule.stop()
       await this.#health.end()
+    }
+  }
+
+  /** Kept wherever logs go, it shows with `purser audit verify --expect` whether history was rewritten here. */
+  #logAuditHead(): void {
+    try {
+      this.#log.info(`audit head ${this.#options.audit.head()}`)
+    } catch (error) {
+      this.#log.error(`cannot read the head of the audit log: ${reasonOf(error)}`)
     }
   }
 
@@ -194,7 +210,7 @@ export class Agent implements AsyncDisposable {
     app: AppConfig,
     { before, signal }: { before: Set<string>; signal: AbortSignal },
   ): Promise<void> {
-    const discovery = createDiscovery(app.nodes, { log: this.#log })
+    const discovery = createDiscovery(app.nodes, { log: this.#log, known: this.#found })
     try {
       for (;;) {
         const addresses = await discovery.look(signal)
