@@ -1,5 +1,4 @@
 import { join } from "node:path"
-import { logHeads } from "../audit/heads.ts"
 import { acquireLock } from "../base/lock.ts"
 import { silentLog } from "../base/log.ts"
 import { ensureStateDir } from "../base/state-dir.ts"
@@ -25,9 +24,7 @@ export async function openAgent({ stateDir, ...options }: OpenAgentOptions): Pro
   await using opened = new AsyncDisposableStack()
   await ensureStateDir(stateDir)
   opened.use(acquireLock(join(stateDir, "agent.lock"), `the state directory ${stateDir}`))
-  const log = options.log ?? silentLog
-  const { state, audit } = opened.use(await openStateDir(stateDir, log))
-  opened.use(logHeads(audit, log))
+  const { state, audit } = opened.use(await openStateDir(stateDir, options.log ?? silentLog))
   const identity = await agentIdentity(stateDir)
   const agent = opened.use(new Agent({ ...options, identity, state, audit }))
   const all = opened.move()
