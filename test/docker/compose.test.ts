@@ -1,14 +1,12 @@
 import assert from "node:assert/strict"
 import { createHash } from "node:crypto"
-import { once } from "node:events"
-import { createServer } from "node:net"
 import { after, test } from "node:test"
 import { join } from "node:path"
 import { cleanUp, compose, docker, DockerError, inspect } from "../support/docker.ts"
 import { assertNoLeaks, createMarker, findLeaks } from "../support/leaks.ts"
 import { requireService } from "../support/services.ts"
 import { waitFor } from "../support/wait.ts"
-import { databaseImage, logged, onlookersView, purserImage, root } from "./support.ts"
+import { databaseImage, freePort, logged, onlookersView, purserImage, root } from "./support.ts"
 
 /** The files of deploy/ as they are, told nothing but by the environment. */
 
@@ -144,13 +142,4 @@ interface Confined {
 
 async function health(container: string): Promise<string> {
   return await docker(["inspect", "--format={{.State.Health.Status}}", container])
-}
-
-/** Free a moment ago; Docker publishes it on every address of this machine. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "0.0.0.0")
-  await once(server, "listening")
-  const address = server.address()
-  await new Promise((closed) => server.close(closed))
-  return typeof address === "object" && address !== null ? address.port : 0
 }
