@@ -250,14 +250,28 @@ export class Agent implements AsyncDisposable {
     for (;;) {
       await delay(stateCheckMs, undefined, { signal }).catch(() => {})
       if (signal.aborted) return
-      const now = this.#options.state.revision()
-      if (now !== version) this.#schedule?.retryNow()
-      version = now
+      try {
+        const now = this.#options.state.revision()
+        if (now !== version) this.#schedule?.retryNow()
+        version = now
+      } catch (error) {
+        this.#log.error(`cannot look into the state: ${reasonOf(error)}`)
+      }
+    }
+  }
+
+  /** Without them nodes only wait a little longer for their turn: no reason to serve nobody. */
+  #provenAddresses({ name }: AppConfig): Set<string> {
+    try {
+      return new Set(this.#options.state.provenAddresses(name))
+    } catch (error) {
+      this.#log.error(`cannot tell which nodes of ${name} are known: ${reasonOf(error)}`)
+      return new Set()
     }
   }
 
   #addNodes(schedule: Schedule<Target>, app: AppConfig, addresses: readonly Address[]): Set<string> {
-    const proven = new Set(this.#options.state.provenAddresses(app.name))
+    const proven = this.#provenAddresses(app)
     const keys = new Set<string>()
     for (const address of addresses) {
       const target = { app: app.name, address }

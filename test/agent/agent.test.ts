@@ -1,5 +1,5 @@
 import assert from "node:assert/strict"
-import { mkdir, readdir, writeFile } from "node:fs/promises"
+import { mkdir, readdir, rm, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { test } from "node:test"
 import type { AgentEvent, DeliveryEvent } from "../../src/agent/events.ts"
@@ -8,6 +8,8 @@ import { appConfig, home, nodeSpecs, startTestNode, type TestAgent } from "../su
 import { startProxy, startTarpit } from "../support/proxy.ts"
 import { doneFrame, rawNode } from "../support/raw.ts"
 import { tempDir } from "../support/temp.ts"
+import { mounted } from "../files/support.ts"
+import { requireService } from "../support/services.ts"
 import { waitFor } from "../support/wait.ts"
 
 /** An agent that runs: who gets a delivery when, and what it does when the world changes or breaks. */
@@ -350,4 +352,31 @@ test("a directory that cannot be filled fails with one line, and nodes and other
   )
   assert.equal(byApp.get("bad")?.error?.code, "ERR_TARGET")
   assert.match(byApp.get("lacking")?.error?.message ?? "", /not delivered into .*: gone/)
+})
+
+test("what cannot be written into the audit log is not sent, and is sent once it can", async (t) => {
+  if (!(await requireService(t, "linux", "root"))) return
+  const disk = await mounted(t, "-t", "tmpfs", "-o", "size=1m", "purser-test")
+  const place = await home(t, join(disk, "state"))
+  const node = await startTestNode(t, await place.enrol())
+  const agent = await place.agent({ nodes: [node.address] })
+  assert.equal((await agent.round())[0]?.status, "ok")
+  const filler = join(disk, "filler")
+  await mkdir(filler)
+  for (const size of [65_536, 4096]) {
+    for (let count = 0; ; count++) {
+      const written = await writeFile(join(filler, `${size}-${count}`), "x".repeat(size)).then(
+        () => true,
+        () => false,
+      )
+      if (!written) break
+    }
+  }
+  agent.catalogue.set("db-password", "two")
+  const [failed] = await agent.round()
+  assert.deepEqual([failed?.status, failed?.sent], ["failed", 0])
+  assert.equal(await node.read("db-password"), "swordfish")
+  await rm(filler, { recursive: true })
+  assert.equal((await agent.round())[0]?.status, "ok")
+  assert.equal(await node.read("db-password"), "two")
 })

@@ -123,8 +123,8 @@ export interface Home {
   audit(): Promise<Record<string, unknown>[]>
 }
 
-export async function home(t: TestContext): Promise<Home> {
-  const stateDir = join(await tempDir(t), "state")
+export async function home(t: TestContext, given?: string): Promise<Home> {
+  const stateDir = given ?? join(await tempDir(t), "state")
   const withState: Home["withState"] = async (work) => {
     await using opened = await openStateDir(stateDir, silentLog)
     return await work(opened)

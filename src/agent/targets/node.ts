@@ -131,12 +131,6 @@ async function noteReply(
   const { app, audit, onEvent } = options
   const { channel, hello } = progress
   const { secret } = reply
-  // What an action gives, and the listing of names, are no files.
-  if (secret !== undefined) {
-    if (reply.status === "sent") progress.sent++
-    else if (reply.status === "match") progress.matched++
-    else progress.missing++
-  }
   // A listing of names is told by the line of its session.
   if (reply.status !== "match" && !(reply.status === "sent" && request.action === "list")) {
     await audit.append({
@@ -152,7 +146,11 @@ async function noteReply(
         : {}),
     })
   }
+  // What an action gives, and the listing of names, are no files.
   if (secret === undefined) return
+  if (reply.status === "sent") progress.sent++
+  else if (reply.status === "match") progress.matched++
+  else progress.missing++
   onEvent({
     type: "file",
     app: app.name,
