@@ -29,8 +29,9 @@ async function run(context: Context, { next, promote }: Flags): Promise<void> {
   const { stateDir } = await loadConfig(context)
   await using opened = await openStateDir(stateDir, context.log)
   if (next === true) {
+    const isNew = (await nextIdentity(stateDir)) === undefined
     const { pin } = await prepareNextIdentity(stateDir)
-    await opened.audit.append({ kind: "identity", change: "prepared", pin })
+    if (isNew) await opened.audit.append({ kind: "identity", change: "prepared", pin })
     context.output.note(
       "run purser enrol again for each app, give its nodes the new string, and then --promote",
     )

@@ -142,9 +142,9 @@ function jsonOf(line: string): object {
 }
 
 function textOf(line: string): string {
-  const { seq = "?", time = "", kind = "", previous: _, ...facts } = jsonOf(line) as Record<string, unknown>
-  const fields = Object.entries(facts).map(([key, value]) => `${shown(key)}=${shown(value)}`)
-  return [seq, time, kind].map(shown).concat(fields).join(" ")
+  const { seq, time, kind, previous: _, ...facts } = jsonOf(line) as Record<string, unknown>
+  const head = [seq, time, kind].filter((value) => value !== undefined).map(shown)
+  return [...head, ...Object.entries(facts).map(([key, value]) => `${shown(key)}=${shown(value)}`)].join(" ")
 }
 
 /** Text of a peer stays one word on its line: what could end it or look like another field is put into quotes. */

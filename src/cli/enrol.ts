@@ -1,4 +1,5 @@
-import type { Command } from "commander"
+import { Option, type Command } from "commander"
+import type { TrustMode } from "../agent/config.ts"
 import { agentPins } from "../agent/identity-files.ts"
 import { openStateDir } from "../agent/state-dir.ts"
 import { parseDuration } from "../base/duration.ts"
@@ -12,7 +13,7 @@ interface Flags {
   rotate?: boolean
   overlap?: string
   revoke?: boolean
-  trust?: string
+  trust?: TrustMode
 }
 
 /** `purser enrol APP`: the one value that every node of the app gets. */
@@ -22,7 +23,12 @@ export function define(command: Command, action: Action): void {
     .option("--rotate", "make a new token; the old one stays good for --overlap")
     .option("--overlap <duration>", "with --rotate (24h)")
     .option("--revoke", "end every token of the app at once, and print nothing")
-    .option("--trust <mode>", "for an app that is in no purser.yaml: approved and pinned need no token")
+    .addOption(
+      new Option(
+        "--trust <mode>",
+        "for an app that is in no purser.yaml: approved and pinned need no token",
+      ).choices(["enrolled", "approved", "pinned", "discovered"]),
+    )
     .action(action(run))
 }
 
@@ -35,7 +41,17 @@ async function run(context: Context, { rotate, overlap, revoke, trust }: Flags, 
     })
   }
   const app = parseAppName(name)
+  const overlapMs = parseDuration(overlap ?? "24h")
   const config = await loadConfig(context)
+  const mode = trust ?? config.apps[app]?.trust ?? "enrolled"
+  const needsToken = mode !== "approved" && mode !== "pinned"
+  if (rotate === true && !needsToken) {
+    throw new PurserError("ERR_USAGE", `${app} has trust: ${mode}, so it has no token to rotate`, {
+      hint: "its nodes are known by their pins: purser nodes",
+    })
+  }
+  if (trust === undefined && config.file !== undefined && !Object.hasOwn(config.apps, app))
+    context.output.warn(`${app} is not among the apps of ${config.file}`)
   await using opened = await openStateDir(config.stateDir, context.log)
   const { state, audit } = opened
   if (revoke === true) {
@@ -45,16 +61,13 @@ async function run(context: Context, { rotate, overlap, revoke, trust }: Flags, 
     return
   }
   const pins = await agentPins(config.stateDir)
-  const mode = trust ?? config.apps[app]?.trust ?? "enrolled"
-  if (mode === "approved" || mode === "pinned") {
-    context.output.result(
-      { app, enrolment: formatEnrolment({ app, agentPins: pins }) },
-      formatEnrolment({ app, agentPins: pins }),
-    )
+  if (!needsToken) {
+    const enrolment = formatEnrolment({ app, agentPins: pins })
+    context.output.result({ app, enrolment }, enrolment)
     return
   }
   const isNew = state.tokensOf(app).length === 0
-  const token = rotate === true ? state.rotateToken(app, parseDuration(overlap ?? "24h")) : state.enrol(app)
+  const token = rotate === true ? state.rotateToken(app, overlapMs) : state.enrol(app)
   if (isNew || rotate === true)
     await audit.append({ kind: "enrolment", app, change: isNew ? "created" : "rotated" })
   const enrolment = formatEnrolment({ app, agentPins: pins, token })

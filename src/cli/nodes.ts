@@ -40,15 +40,16 @@ export function define(command: Command, action: Action): void {
 async function list(context: Context, { app }: AppFlag): Promise<void> {
   await using opened = await open(context)
   const { state } = opened
-  const approvals = state.approvals()
-  const served = state.nodes(app)
-  // Who was approved and served since stands there once.
-  const waiting = approvals.filter(
-    (one) =>
-      (app === undefined || one.app === app) &&
-      !served.some((node) => node.app === one.app && node.pin === one.pin),
-  )
-  const rows = [...served, ...waiting]
+  const approvals = state.approvals().filter((one) => app === undefined || one.app === app)
+  const keyOf = (node: KnownNode): string => `${node.app} ${node.pin}`
+  const decided = new Map(approvals.map((one) => [keyOf(one), one.state]))
+  // Who was served once, and is not trusted any more, must not look as if all were well.
+  const served = state.nodes(app).map((node) => {
+    const decision = decided.get(keyOf(node))
+    return decision === undefined || decision === "approved" ? node : { ...node, state: decision }
+  })
+  const known = new Set(served.map(keyOf))
+  const rows = [...served, ...approvals.filter((one) => !known.has(keyOf(one)))]
   if (rows.length === 0) context.output.note("no nodes are known yet")
   context.output.table(rows.map(asJson), [
     { title: "APP", value: (node) => node.app },
