@@ -1,6 +1,5 @@
 import { createHash } from "node:crypto"
 import { constants, type Stats } from "node:fs"
-import { lstat, open, type FileHandle } from "node:fs/promises"
 import { join } from "node:path"
 import { sameText, type Digest } from "../base/digest.ts"
 import { PurserError, systemErrorCode } from "../base/errors.ts"
@@ -8,6 +7,7 @@ import type { Secret } from "../base/secret.ts"
 import { ownerOf } from "./owner.ts"
 import { openPlace, type Place } from "./place.ts"
 import type { FileLine } from "./file-line.ts"
+import { lstat, open, type FileHandle } from "./system-calls.ts"
 
 /** What is at a path now, read without following a link and without waiting for a FIFO's other end. */
 
@@ -94,7 +94,7 @@ export async function openCurrent({
 /** Of no more than a little over the limit, which is enough to differ. */
 export async function digestOfHandle(handle: FileHandle, limitBytes: number): Promise<Digest> {
   const hash = createHash("sha256")
-  const buffer = Buffer.alloc(65_536)
+  const buffer = Buffer.allocUnsafe(65_536)
   for (let position = 0; position <= limitBytes;) {
     const { bytesRead } = await handle.read(buffer, 0, buffer.length, position)
     if (bytesRead === 0) break

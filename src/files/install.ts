@@ -1,5 +1,4 @@
 import { constants } from "node:fs"
-import { lstat, open, rename, rm, type FileHandle } from "node:fs/promises"
 import { basename, dirname, join } from "node:path"
 import { createFlags, temporaryIn } from "../base/atomic-file.ts"
 import { PurserError, systemErrorCode } from "../base/errors.ts"
@@ -12,6 +11,7 @@ import { clearOwed, recordOwed } from "./owed.ts"
 import { ownerOf, type Owner } from "./owner.ts"
 import { openPlace, targetError, type Place } from "./place.ts"
 import { formatReload, reloadWith, type Reload, type RunReload } from "./reload.ts"
+import { lstat, open, rename, rm, type FileHandle } from "./system-calls.ts"
 
 /**
  * Writes files into directories, whole or not at all: everything is staged and

@@ -1,4 +1,4 @@
-import { statfs } from "node:fs/promises"
+import { fileSystemType } from "./system-calls.ts"
 
 /** `f_type` of file systems whose content is in memory (statfs(2)). */
 const memoryTypes: ReadonlySet<number> = new Set([0x0102_1994 /* tmpfs */, 0x8584_58f6 /* ramfs */])
@@ -7,7 +7,7 @@ const memoryTypes: ReadonlySet<number> = new Set([0x0102_1994 /* tmpfs */, 0x858
 export async function isMemory(directory: string): Promise<boolean> {
   if (process.platform !== "linux") return false
   try {
-    return memoryTypes.has((await statfs(directory)).type)
+    return memoryTypes.has(await fileSystemType(directory))
   } catch {
     return false
   }

@@ -1,5 +1,4 @@
 import { constants } from "node:fs"
-import { open, readdir, realpath, rm } from "node:fs/promises"
 import { dirname, join } from "node:path"
 import { replaceFile, temporaryPattern } from "../base/atomic-file.ts"
 import { isDigest, type Digest } from "../base/digest.ts"
@@ -9,6 +8,7 @@ import { digestAt } from "./content.ts"
 import { pathOf, type FileLine } from "./file-line.ts"
 import { isBelow, openDirectory, targetError } from "./place.ts"
 import { formatReload, reloadWith, type Reload, type RunReload } from "./reload.ts"
+import { open, readdir, realpath, rm } from "./system-calls.ts"
 
 /**
  * Reloads that are owed. A crash between the rename and the reload must not
@@ -92,7 +92,7 @@ export async function runOwedReload({
 /** What a process that was killed left half-written. */
 export async function removeStaleTemporaries(where: Where): Promise<void> {
   await eachDirectory(where, async (directory) => {
-    for (const entry of await readdir(directory, { withFileTypes: true })) {
+    for (const entry of await readdir(directory)) {
       if (entry.isFile() && temporaryPattern.test(entry.name))
         await rm(join(directory, entry.name), { force: true })
     }
@@ -150,7 +150,7 @@ async function eachDirectory(
       throw targetError(path, error)
     })
     if (depth === 0) return
-    for (const entry of await readdir(opened.directory, { withFileTypes: true })) {
+    for (const entry of await readdir(opened.directory)) {
       if (entry.isDirectory()) await walk(join(opened.directory, entry.name), depth - 1)
     }
   }

@@ -1,8 +1,8 @@
 import { constants } from "node:fs"
-import { lstat, mkdir, open, readdir, realpath, type FileHandle } from "node:fs/promises"
 import { basename, dirname, isAbsolute, join, relative, sep } from "node:path"
 import { PurserError, reasonOf, systemErrorCode } from "../base/errors.ts"
 import { pathOf, type FileLine } from "./file-line.ts"
+import { lstat, mkdir, open, readdir, realpath, type FileHandle } from "./system-calls.ts"
 
 /**
  * The directory that a file goes into, held open. Whoever uses the files may

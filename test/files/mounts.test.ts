@@ -200,11 +200,20 @@ test(
     const { renameSync } = require("fs"); process.chdir(${JSON.stringify(directory)}); process.stdout.write("ready")
     for (;;) { renameSync("key", "away"); renameSync("fifo", "key"); renameSync("key", "fifo"); renameSync("away", "key") }`
     const swapper = spawn(process.execPath, ["-e", swap], { stdio: ["ignore", "pipe", "inherit"] })
-    t.after(() => swapper.kill("SIGKILL"))
-    await once(swapper.stdout, "data")
     const seen = new Set<string | null>()
-    for (let round = 0; round < 1000; round++) seen.add(await digestOnDisk(parseFileLine("key"), directory))
-    assert.equal(swapper.exitCode, null, "it swapped all the time")
+    try {
+      await once(swapper.stdout, "data")
+      for (let round = 0; round < 1000; round++) {
+        seen.add(await digestOnDisk(parseFileLine("key"), directory))
+        // The swapper's end would be told in a turn of its own.
+        await new Promise((resolve) => setImmediate(resolve))
+      }
+      assert.equal(swapper.exitCode, null, "it swapped all the time")
+    } finally {
+      // Before the directory is removed, in which it would go on.
+      const ended = once(swapper, "exit")
+      if (swapper.kill("SIGKILL")) await ended
+    }
     assert.deepEqual(seen, new Set([digestOf(Buffer.from("x")), null]))
   },
 )
