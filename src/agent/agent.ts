@@ -157,7 +157,7 @@ export class Agent implements AsyncDisposable {
     this.#plan = plan
     this.#secrets = this.#cacheFor(plan)
     await this.#startPlan()
-    await before.catalogue[Symbol.asyncDispose]()
+    if (before.catalogue !== plan.catalogue) await before.catalogue[Symbol.asyncDispose]()
   }
 
   /** Everybody who is granted one of these is due at once. */

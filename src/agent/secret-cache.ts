@@ -4,7 +4,7 @@ import type { Catalogue } from "../sources/catalogue.ts"
 /**
  * A round over a thousand nodes must not decrypt the store, or run `pass`, a
  * thousand times. Entries live as long as `maxAgeMs`, or until their source is
- * seen to change; failures are not kept.
+ * seen to change; failures are not kept, nor that there was none.
  */
 export class SecretCache {
   readonly #catalogue: Catalogue
@@ -30,9 +30,13 @@ export class SecretCache {
     const content = this.#catalogue.read(name, this.#ends)
     const entry = { content, until: performance.now() + this.#maxAgeMs }
     this.#entries.set(name, entry)
-    content.catch(() => {
+    const drop = (): void => {
       if (this.#entries.get(name) === entry) this.#entries.delete(name)
-    })
+    }
+    // Whoever tries again because there was none wants to know whether there is one now.
+    content.then((found) => {
+      if (found === null) drop()
+    }, drop)
     return content
   }
 

@@ -83,7 +83,9 @@ test("content older than the limit is read again", async (t) => {
   assert.equal(catalogue.reads.get("a"), 2)
 })
 
-test("that a source does not have it is an answer too", async () => {
-  const { cache } = cacheOf()
-  assert.equal(await cache.read("nothing", forever), null)
+test("that there is none is an answer, and is not kept", async () => {
+  const { cache, catalogue } = cacheOf()
+  assert.equal(await cache.read("later", forever), null)
+  catalogue.set("later", "now")
+  assert.equal((await cache.read("later", forever))?.revealText(), "now")
 })

@@ -103,7 +103,7 @@ export interface TestAgent extends TestLog, AsyncDisposable {
   /** One round. */
   round(): Promise<readonly DeliveryEvent[]>
   /** Runs until the test ends or `stop` is called. */
-  run(): { stop(): Promise<void> }
+  run(): { readonly stop: () => Promise<void> }
   /** The first event, past or to come, for which this holds. */
   event<T extends AgentEvent>(holds: (event: AgentEvent) => event is T): Promise<T>
   event(holds: (event: AgentEvent) => boolean): Promise<AgentEvent>
