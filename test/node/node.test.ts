@@ -1,0 +1,107 @@
+import assert from "node:assert/strict"
+import { once } from "node:events"
+import { createServer, type AddressInfo } from "node:net"
+import { hostname } from "node:os"
+import { test } from "node:test"
+import { isAppName } from "../../src/base/names.ts"
+import { isPurserError } from "../../src/base/errors.ts"
+import { createIdentity } from "../../src/channel/identity.ts"
+import { createNode } from "../../src/node/node.ts"
+import { home, startTestNode } from "../support/pair.ts"
+import { rawAgent } from "../support/raw.ts"
+
+test("a node that an application's own server hands its connections is served as any other", async (t) => {
+  const place = await home(t)
+  let received: string | undefined
+  const node = createNode({
+    enrolment: await place.enrol(),
+    async steps(agent) {
+      const file = await agent.file("db-password")
+      if (file.status === "sent") received = file.content.revealText()
+    },
+  })
+  t.after(() => node.close())
+  const server = createServer((socket) => node.handle(socket)).listen(0, "127.0.0.1")
+  t.after(() => server.close())
+  await once(server, "listening")
+  const { port } = server.address() as AddressInfo
+  const agent = await place.agent({ nodes: [`127.0.0.1:${port}`] })
+  const [delivery] = await agent.round()
+  assert.equal(delivery?.status, "ok", delivery?.error?.message)
+  assert.equal(received, "swordfish")
+})
+
+test("its name is the host's as far as that is a name, and its pin is a fresh one unless it is given", async (t) => {
+  const place = await home(t)
+  const enrolment = await place.enrol()
+  const identity = createIdentity()
+  const nodes = [
+    createNode({ enrolment, steps: async () => {} }),
+    createNode({ enrolment, steps: async () => {} }),
+    createNode({ enrolment, steps: async () => {}, identity }),
+  ]
+  for (const node of nodes) t.after(() => node.close())
+  assert.equal(nodes[2]?.pin, identity.pin)
+  assert.equal(new Set(nodes.map(({ pin }) => pin)).size, 3)
+  assert.deepEqual(new Set(nodes.map(({ app }) => app)), new Set(["web"]))
+  const { port } = (await nodes[0]?.listen({ host: "127.0.0.1", port: 0 })) ?? { port: 0 }
+  const agent = await place.agent({ nodes: [`127.0.0.1:${port}`] })
+  const [delivery] = await agent.round()
+  const own = hostname().toLowerCase().split(".")[0] ?? ""
+  assert.equal(delivery?.node, isAppName(own) ? own : "node")
+})
+
+test("a damaged enrolment string is refused at once, without showing it", () => {
+  assert.throws(
+    () => createNode({ enrolment: "purser1.web.nothing", steps: async () => {} }),
+    (error) => isPurserError(error, "ERR_ENROLMENT") && !error.message.includes("nothing"),
+  )
+})
+
+test("closing a node ends the session in flight, whose steps hear of it, and refuses new ones", async (t) => {
+  const place = await home(t)
+  const begun = Promise.withResolvers<void>()
+  const node = await startTestNode(t, await place.enrol(), {
+    async steps({ signal }) {
+      begun.resolve()
+      await new Promise((_resolve, reject) =>
+        signal.addEventListener("abort", () => reject(signal.reason as Error)),
+      )
+    },
+  })
+  const agent = await place.agent({ nodes: [node.address] })
+  const round = agent.round()
+  await begun.promise
+  await node.node.close()
+  assert.equal((await round)[0]?.error?.code, "ERR_UNREACHABLE")
+  assert.match(String(node.sessions[0]), /the node is closing/)
+  assert.equal((await agent.round())[0]?.error?.code, "ERR_UNREACHABLE")
+  await node.node.close()
+})
+
+test("closing a node right after its session leaves the agent its done", async (t) => {
+  const place = await home(t)
+  const closed = Promise.withResolvers<void>()
+  const node = createNode({
+    enrolment: await place.enrol(),
+    steps: async () => ({ written: 3, unchanged: 0, missing: 0 }),
+    onSession: () => void setImmediate(() => void node.close().then(closed.resolve)),
+  })
+  const { port } = await node.listen({ host: "127.0.0.1", port: 0 })
+  const agent = await rawAgent(t, port, place.identity)
+  await agent.welcome()
+  assert.deepEqual(await agent.next(), { type: "done", status: "ok", written: 3, unchanged: 0, missing: 0 })
+  agent.channel.socket.end()
+  await closed.promise
+})
+
+test("a node with two agent pins takes either agent, for the time of a rotation", async (t) => {
+  const [old, next] = [await home(t), await home(t)]
+  const { token, app } = await old.enrolment()
+  assert.ok(token)
+  const node = await startTestNode(t, { app, token, agentPins: [old.identity.pin, next.identity.pin] })
+  for (const place of [old, next]) {
+    const agent = await place.agent({ nodes: [node.address], app: { trust: "discovered" } })
+    assert.equal((await agent.round())[0]?.status, "ok")
+  }
+})
