@@ -1,14 +1,13 @@
 import { resolve } from "node:path"
 import { PurserError } from "../base/errors.ts"
 import { silentLog, type Log } from "../base/log.ts"
-import { parseSecretName } from "../base/names.ts"
+import { parseAppName, parseSecretName } from "../base/names.ts"
 import { Secret } from "../base/secret.ts"
-import { formatEnrolment } from "../channel/enrolment.ts"
 import type { Pin } from "../channel/pin.ts"
 import { createCatalogue, type Catalogue } from "../sources/catalogue.ts"
 import type { Action } from "./actions/action.ts"
 import type { AgentEvent, DeliveryEvent } from "./events.ts"
-import { agentPins } from "./identity-files.ts"
+import { enrolApp } from "./enrol.ts"
 import { openAgent } from "./open.ts"
 import { resolveConfig, type PlainConfig } from "./purser-config.ts"
 
@@ -67,15 +66,17 @@ export async function createAgent(options: CreateAgentOptions): Promise<PurserAg
     log,
     ...(onEvent === undefined ? {} : { onEvent }),
   })
-  const { agent, identity, state } = opened
+  const { agent, identity, state, audit } = opened
   return {
     pin: identity.pin,
-    async enrol(app) {
-      const trust = apps[app]?.trust ?? "enrolled"
-      const needsToken = trust === "enrolled" || trust === "discovered"
-      const pins = await agentPins(config.stateDir)
-      return formatEnrolment({ app, agentPins: pins, ...(needsToken ? { token: state.enrol(app) } : {}) })
-    },
+    enrol: (app) =>
+      enrolApp({
+        app: parseAppName(app),
+        trust: apps[app]?.trust ?? "enrolled",
+        stateDir: config.stateDir,
+        state,
+        audit,
+      }),
     round: (signal = new AbortController().signal) => agent.round(signal),
     changed: (...names) => agent.sourceChanged(names),
     run: (signal) => agent.run(signal),

@@ -1,4 +1,5 @@
 import { join } from "node:path"
+import type { AuditLog } from "../audit/audit-log.ts"
 import { acquireLock } from "../base/lock.ts"
 import { silentLog } from "../base/log.ts"
 import { ensureStateDir } from "../base/state-dir.ts"
@@ -17,6 +18,7 @@ export interface OpenAgent extends AsyncDisposable {
   readonly agent: Agent
   readonly identity: Identity
   readonly state: State
+  readonly audit: AuditLog
 }
 
 /** An agent with everything that it keeps in its state directory. Throws `ERR_LOCKED` while another agent has it. */
@@ -28,5 +30,5 @@ export async function openAgent({ stateDir, ...options }: OpenAgentOptions): Pro
   const identity = await agentIdentity(stateDir)
   const agent = opened.use(new Agent({ ...options, identity, state, audit }))
   const all = opened.move()
-  return { agent, identity, state, [Symbol.asyncDispose]: () => all.disposeAsync() }
+  return { agent, identity, state, audit, [Symbol.asyncDispose]: () => all.disposeAsync() }
 }

@@ -1,11 +1,10 @@
 import { Option, type Command } from "commander"
 import type { TrustMode } from "../agent/config.ts"
-import { agentPins } from "../agent/identity-files.ts"
+import { enrolApp, needsToken } from "../agent/enrol.ts"
 import { openStateDir } from "../agent/state-dir.ts"
 import { parseDuration } from "../base/duration.ts"
 import { PurserError } from "../base/errors.ts"
 import { parseAppName } from "../base/names.ts"
-import { formatEnrolment } from "../channel/enrolment.ts"
 import type { Action, Context } from "./command.ts"
 import { loadConfig } from "./load-config.ts"
 
@@ -44,8 +43,7 @@ async function run(context: Context, { rotate, overlap, revoke, trust }: Flags, 
   const overlapMs = parseDuration(overlap ?? "24h")
   const config = await loadConfig(context)
   const mode = trust ?? config.apps[app]?.trust ?? "enrolled"
-  const needsToken = mode !== "approved" && mode !== "pinned"
-  if (rotate === true && !needsToken) {
+  if (rotate === true && !needsToken(mode)) {
     throw new PurserError("ERR_USAGE", `${app} has trust: ${mode}, so it has no token to rotate`, {
       hint: "its nodes are known by their pins: purser nodes",
     })
@@ -60,16 +58,13 @@ async function run(context: Context, { rotate, overlap, revoke, trust }: Flags, 
     context.output.note(`revoked ${count} ${count === 1 ? "token" : "tokens"} of ${app}`)
     return
   }
-  const pins = await agentPins(config.stateDir)
-  if (!needsToken) {
-    const enrolment = formatEnrolment({ app, agentPins: pins })
-    context.output.result({ app, enrolment }, enrolment)
-    return
-  }
-  const isNew = state.tokensOf(app).length === 0
-  const token = rotate === true ? state.rotateToken(app, overlapMs) : state.enrol(app)
-  if (isNew || rotate === true)
-    await audit.append({ kind: "enrolment", app, change: isNew ? "created" : "rotated" })
-  const enrolment = formatEnrolment({ app, agentPins: pins, token })
+  const enrolment = await enrolApp({
+    app,
+    trust: mode,
+    stateDir: config.stateDir,
+    state,
+    audit,
+    ...(rotate === true ? { rotateOverlapMs: overlapMs } : {}),
+  })
   context.output.result({ app, enrolment }, enrolment)
 }

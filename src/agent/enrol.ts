@@ -1,0 +1,38 @@
+import type { AuditLog } from "../audit/audit-log.ts"
+import { formatEnrolment } from "../channel/enrolment.ts"
+import type { TrustMode } from "./config.ts"
+import { agentPins } from "./identity-files.ts"
+import type { State } from "./state.ts"
+
+export interface EnrolOptions {
+  app: string
+  trust: TrustMode
+  stateDir: string
+  state: State
+  audit: AuditLog
+  /** Make a new token; the one before stays good for so long, in milliseconds. */
+  rotateOverlapMs?: number
+}
+
+/** Nodes of such an app prove that they hold its token; those of others are known by their pins. */
+export function needsToken(trust: TrustMode): boolean {
+  return trust === "enrolled" || trust === "discovered"
+}
+
+/** The enrolment string that the nodes of an app get. Who has it gets the app's secrets, so each time is in the audit log. */
+export async function enrolApp({
+  app,
+  trust,
+  stateDir,
+  state,
+  audit,
+  rotateOverlapMs,
+}: EnrolOptions): Promise<string> {
+  const pins = await agentPins(stateDir)
+  if (!needsToken(trust)) return formatEnrolment({ app, agentPins: pins })
+  const isNew = state.tokensOf(app).length === 0
+  const token = rotateOverlapMs === undefined ? state.enrol(app) : state.rotateToken(app, rotateOverlapMs)
+  const change = isNew ? "created" : rotateOverlapMs === undefined ? "shown" : "rotated"
+  await audit.append({ kind: "enrolment", app, change })
+  return formatEnrolment({ app, agentPins: pins, token })
+}
