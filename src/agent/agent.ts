@@ -2,10 +2,7 @@ import { setTimeout as delay } from "node:timers/promises"
 import type { AuditLog } from "../audit/audit-log.ts"
 import { reasonOf } from "../base/errors.ts"
 import { silentLog, type Log } from "../base/log.ts"
-import { grantCovers } from "../base/names.ts"
 import type { Identity } from "../channel/identity.ts"
-import type { ChannelLimits } from "../channel/limits.ts"
-import type { Catalogue } from "../sources/catalogue.ts"
 import { builtInActions, type Action } from "./actions/action.ts"
 import type { AppConfig } from "./config.ts"
 import { formatAddress, type Address } from "./discovery/address.ts"
@@ -13,9 +10,11 @@ import { createDiscovery } from "./discovery/discovery.ts"
 import type { AgentEvent, DeliveryEvent } from "./events.ts"
 import { grantedSecrets } from "./granted.ts"
 import { AgentHealth } from "./health.ts"
+import type { AgentPlan } from "./plan.ts"
 import { Schedule } from "./schedule.ts"
 import { SecretCache } from "./secret-cache.ts"
 import type { State } from "./state.ts"
+import { addDirectory, concerns, keyOf, type Target } from "./target.ts"
 import { deliverToDirectory } from "./targets/directory.ts"
 import { deliverToNode } from "./targets/node.ts"
 
@@ -24,21 +23,6 @@ import { deliverToNode } from "./targets/node.ts"
  * deliver. It dials and never listens. What may be sent is decided in
  * `granted.ts`, to whom in `trust/`; nothing here may go around them.
  */
-
-/** What the agent does. Another plan can take its place while it runs. */
-export interface AgentPlan {
-  readonly apps: Readonly<Record<string, AppConfig>>
-  readonly catalogue: Catalogue
-  /** Between deliveries to a known target, in milliseconds. */
-  readonly everyMs: number
-  /** Between looks for new nodes, in milliseconds. */
-  readonly discoverMs: number
-  readonly limits: ChannelLimits
-  /** Targets served at a time. */
-  readonly parallel: number
-  /** Time limit of one action, in milliseconds. */
-  readonly actionMs: number
-}
 
 export interface AgentOptions {
   plan: AgentPlan
@@ -55,13 +39,6 @@ export interface AgentOptions {
   auditHeadMs?: number
   log?: Log
   onEvent?: (event: AgentEvent) => void
-}
-
-/** A node of an app, or the directory of one. */
-interface Target {
-  readonly app: string
-  /** Undefined: the app's directory. */
-  readonly address?: Address
 }
 
 /** A target that fails is tried again after a second, and then ever more seldom. */
@@ -110,7 +87,8 @@ export class Agent implements AsyncDisposable {
       await Promise.all(
         Object.values(this.#plan.apps).map(async (app) => {
           addDirectory(schedule, app)
-          this.#addNodes(schedule, app, await createDiscovery(app.nodes, { log: this.#log }).look(signal))
+          const discovery = createDiscovery(app.nodes, { log: this.#log })
+          await discovery.look(signal, (found) => this.#addNodes(schedule, app, found))
         }),
       )
       await schedule.idle()
@@ -137,7 +115,9 @@ export class Agent implements AsyncDisposable {
       clearInterval(heads)
       this.#planEnds.abort()
       await this.#schedule.stop()
-      await this.#health.end()
+      await this.#health.end().catch((error: unknown) => {
+        this.#log.error(`cannot remove the status for purser health: ${reasonOf(error)}`)
+      })
     }
   }
 
@@ -213,9 +193,11 @@ export class Agent implements AsyncDisposable {
     const discovery = createDiscovery(app.nodes, { log: this.#log, known: this.#found })
     try {
       for (;;) {
-        const addresses = await discovery.look(signal)
+        const addresses = await discovery.look(signal, (found) => {
+          if (!signal.aborted) this.#addNodes(schedule, app, found)
+        })
         signal.throwIfAborted()
-        const current = this.#addNodes(schedule, app, addresses)
+        const current = new Set(addresses.map((address) => keyOf({ app: app.name, address })))
         for (const [key, target] of schedule.entries()) {
           if (target.app === app.name && target.address !== undefined && !current.has(key))
             schedule.remove(key)
@@ -270,16 +252,12 @@ export class Agent implements AsyncDisposable {
     }
   }
 
-  #addNodes(schedule: Schedule<Target>, app: AppConfig, addresses: readonly Address[]): Set<string> {
+  #addNodes(schedule: Schedule<Target>, app: AppConfig, addresses: readonly Address[]): void {
     const proven = this.#provenAddresses(app)
-    const keys = new Set<string>()
     for (const address of addresses) {
       const target = { app: app.name, address }
-      const key = keyOf(target)
-      keys.add(key)
-      schedule.add(key, target, { proven: proven.has(formatAddress(address)) })
+      schedule.add(keyOf(target), target, { proven: proven.has(formatAddress(address)) })
     }
-    return keys
   }
 
   #createSchedule({
@@ -334,21 +312,16 @@ export class Agent implements AsyncDisposable {
       { ...common, directory: app.directory, reloadEnv, inUse: this.#health.isComplete(name) },
       signal,
     )
-    if (event.status === "ok") await this.#health.complete(name, required)
+    if (event.status === "ok") await this.#noteComplete(name, required)
     return event
   }
-}
 
-function addDirectory(schedule: Schedule<Target>, app: AppConfig): void {
-  const target = { app: app.name }
-  if (app.directory === undefined) schedule.remove(keyOf(target))
-  else schedule.add(keyOf(target), target, { proven: true })
-}
-
-function keyOf({ app, address }: Target): string {
-  return `${app} ${address === undefined ? "directory" : formatAddress(address)}`
-}
-
-function concerns(app: AppConfig | undefined, names: readonly string[] | "all"): boolean {
-  return names === "all" || names.some((name) => app?.secrets.some((grant) => grantCovers(grant, name)))
+  /** Files that are in place are not worth less because nobody can be told. */
+  async #noteComplete(app: string, required: readonly string[]): Promise<void> {
+    try {
+      await this.#health.complete(app, required)
+    } catch (error) {
+      this.#log.error(`cannot write the status for purser health: ${reasonOf(error)}`)
+    }
+  }
 }

@@ -159,3 +159,21 @@ test("health: an agent that fills no directory is good while it runs", async (t)
   await stop()
   assert.match(await health(), /no status/)
 })
+
+test("that the status cannot be written any more fails no delivery, and is said", async (t) => {
+  const { agent, directory, base } = await stage(t)
+  const begun = Promise.withResolvers<void>()
+  agent.catalogue.onRead = async () => {
+    await rm(join(base, "status.json"))
+    await mkdir(join(base, "status.json", "in-the-way"), { recursive: true })
+    begun.resolve()
+  }
+  const { stop } = agent.run()
+  await begun.promise
+  const delivery = await agent.event((event) => event.type === "delivery")
+  assert.ok(delivery.type === "delivery" && delivery.status === "ok")
+  assert.match(agent.text(), /cannot write the status for purser health/)
+  assert.equal(await readFile(join(directory, "db-password"), "utf8"), "swordfish")
+  await stop()
+  assert.match(agent.text(), /cannot remove the status/)
+})

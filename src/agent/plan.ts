@@ -1,0 +1,18 @@
+import type { ChannelLimits } from "../channel/limits.ts"
+import type { Catalogue } from "../sources/catalogue.ts"
+import type { AppConfig } from "./config.ts"
+
+/** What the agent does. Another plan can take its place while it runs. */
+export interface AgentPlan {
+  readonly apps: Readonly<Record<string, AppConfig>>
+  readonly catalogue: Catalogue
+  /** Between deliveries to a known target, in milliseconds. */
+  readonly everyMs: number
+  /** Between looks for new nodes, in milliseconds. */
+  readonly discoverMs: number
+  readonly limits: ChannelLimits
+  /** Targets served at a time. */
+  readonly parallel: number
+  /** Time limit of one action, in milliseconds. */
+  readonly actionMs: number
+}
