@@ -7,8 +7,11 @@ import { lookUpFlux } from "./flux.ts"
 
 /** Where to dial. Whom to trust is decided elsewhere, by what the node proves. */
 export interface Discovery {
-  /** Every address that is known now; where looking fails, the last good answer stays. Rejects only with the signal's reason. */
-  look(signal: AbortSignal): Promise<Address[]>
+  /**
+   * Every address that is known now; where looking fails, the last good answer stays. `onFound` gets those of each place
+   * as soon as it answers, since another may be slow to. Rejects only with the signal's reason.
+   */
+  look(signal: AbortSignal, onFound?: (addresses: readonly Address[]) => void): Promise<Address[]>
 }
 
 export interface DiscoveryOptions {
@@ -44,8 +47,14 @@ export function createDiscovery(
   }
 
   return {
-    async look(signal) {
-      const found = await Promise.all(specs.map((spec) => lookAt(spec, signal)))
+    async look(signal, onFound = () => {}) {
+      const found = await Promise.all(
+        specs.map(async (spec) => {
+          const addresses = await lookAt(spec, signal)
+          onFound(addresses)
+          return addresses
+        }),
+      )
       return distinct(found.flat())
     },
   }

@@ -142,3 +142,26 @@ test("a look rejects with its signal's reason, and warns of nothing", async (t) 
   await assert.rejects(looking, reason)
   assert.equal(said.text(), "")
 })
+
+test("a place that is slow to answer holds up none of the others", async (t) => {
+  const silent = createServer(() => {})
+  silent.listen(0, "127.0.0.1")
+  await once(silent, "listening")
+  t.after(() => {
+    silent.closeAllConnections()
+    silent.close()
+  })
+  const api = `http://127.0.0.1:${(silent.address() as AddressInfo).port}`
+  const stop = new AbortController()
+  const first = Promise.withResolvers<readonly Address[]>()
+  const looking = createDiscovery(
+    [
+      { kind: "flux", app: "web", port: 7, api },
+      { kind: "address", host: "192.0.2.1", port: 7 },
+    ],
+    { log: testLog() },
+  ).look(stop.signal, first.resolve)
+  assert.deepEqual(written(await first.promise), ["192.0.2.1:7"])
+  stop.abort()
+  await assert.rejects(looking)
+})
