@@ -120,9 +120,15 @@ test("health: with file lines good as soon as they are there, without once a del
     [unlisted, /no delivery was complete yet/],
   ] as const) {
     assert.match(await health(), /no status/)
+    const [begun, release] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    agent.catalogue.onRead = () => {
+      begun.resolve()
+      return release.promise
+    }
     const { stop } = agent.run()
-    await agent.event((event) => event.type === "start")
+    await begun.promise
     assert.match(await health(), before)
+    release.resolve()
     await agent.event((event) => event.type === "delivery")
     assert.equal(await health(), "good")
     await rm(join(directory, "db-password"))
