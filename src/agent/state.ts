@@ -1,13 +1,14 @@
 import { randomBytes } from "node:crypto"
 import { chmodSync } from "node:fs"
 import { join } from "node:path"
-import { DatabaseSync, type StatementSync } from "node:sqlite"
+import { DatabaseSync } from "node:sqlite"
 import { firstHead, type AuditHead, type HeadStore } from "../audit/audit-log.ts"
 import { isDigest } from "../base/digest.ts"
-import { PurserError, reasonOf, systemErrorCode } from "../base/errors.ts"
+import { PurserError, reasonOf } from "../base/errors.ts"
 import type { Pin } from "../channel/pin.ts"
-import { createToken } from "../channel/enrolment.ts"
+import { StateDatabase } from "./state-database.ts"
 import { migrate } from "./state-schema.ts"
+import { Tokens, type Clocks } from "./state-tokens.ts"
 
 /**
  * What the agent must remember: enrolment tokens, the nodes it knows, which of
@@ -55,90 +56,45 @@ const mostPending = 16
 /** How long it may take until another process's `forget` counts. */
 const knownMs = 500
 
-interface Token {
-  readonly token: Buffer
-  readonly expires: number | null
-}
-
-interface Clocks {
-  /** What the wall clock says; it may be set back or ahead at any time. */
-  now: () => number
-  /** Never goes back, and begins anywhere. Milliseconds, like `now`. */
-  uptime: () => number
-}
-
 export class State implements HeadStore, Disposable {
-  readonly #database: DatabaseSync
-  readonly #statements = new Map<string, StatementSync>()
+  readonly #database: StateDatabase
+  readonly #tokens: Tokens
   readonly #now: () => number
-  readonly #uptime: () => number
   /** Written together: a round over a thousand nodes must not sync the disk a thousand times. */
   readonly #unwritten = new Map<string, Seen & { at: number; delivered: number | null }>()
   #writing: NodeJS.Timeout | undefined
   /** Pin and time of the node last seen at each address, by app: asked for at every delivery. */
   readonly #knownByApp = new Map<string, Map<string, { pin: Pin; at: number }>>()
   #knownRevision = 0
-  readonly #tokensByApp = new Map<string, readonly Token[]>()
-  #tokensRevision = 0
   #knownUntil = 0
-  #latest = 0
-  /** Uptime at which that was so, and what of it is in the database. */
-  #latestAt = 0
-  #latestWritten = 0
   #contentKey: Buffer | undefined
 
-  constructor(database: DatabaseSync, { now, uptime }: Clocks) {
-    this.#database = database
-    this.#now = now
-    this.#uptime = uptime
+  constructor(database: DatabaseSync, clocks: Clocks) {
+    this.#database = new StateDatabase(database)
+    this.#tokens = new Tokens(this.#database, clocks)
+    this.#now = clocks.now
   }
 
   // Enrolment.
 
   /** The app's current token; makes one when there is none. */
   enrol(app: string): Buffer {
-    return this.#transaction(() => this.#currentToken(app) ?? this.#addToken(app))
+    return this.#tokens.current(app)
   }
 
   /** A new token; those before stay good for `overlapMs`. */
   rotateToken(app: string, overlapMs: number): Buffer {
-    return this.#transaction(() => {
-      // What is over stays over. From here on the clock counts as whoever rotates sees it: had it been ahead once,
-      // an overlap reckoned from there would not end for years.
-      this.#run("DELETE FROM tokens WHERE expires <= ?", this.#time())
-      const now = this.#now()
-      // To the millisecond, so that setting the clock back right after cannot stretch it.
-      this.#run(setNumber, "latest", now)
-      const until = now + overlapMs
-      this.#run(
-        "UPDATE tokens SET expires = ? WHERE app = ? AND (expires IS NULL OR expires > ?)",
-        until,
-        app,
-        until,
-      )
-      return this.#addToken(app)
-    })
+    return this.#tokens.rotate(app, overlapMs)
   }
 
   /** Ends every token of the app at once. Resolves with how many there were. */
   revokeTokens(app: string): number {
-    return this.#transaction(() => {
-      this.#bumpRevision()
-      return Number(this.#prepare("DELETE FROM tokens WHERE app = ?").run(app).changes)
-    })
+    return this.#tokens.revoke(app)
   }
 
-  /** All that are good now, the newest first. The same buffers as long as nothing changes: keys derived from them are kept by whoever derives. */
+  /** All that are good now, the newest first. The same buffers as long as nothing changes. */
   tokensOf(app: string): readonly Buffer[] {
-    const now = this.#time()
-    const tokens = this.#tokens(app)
-    const good = tokens.filter(({ expires }) => expires === null || expires > now)
-    if (good.length < tokens.length) {
-      // Once over is over, whatever the clock says next.
-      this.#run("DELETE FROM tokens WHERE app = ? AND expires <= ?", app, now)
-      this.#tokensByApp.set(app, good)
-    }
-    return good.map(({ token }) => token)
+    return this.#tokens.good(app)
   }
 
   // Nodes.
@@ -162,8 +118,8 @@ export class State implements HeadStore, Disposable {
   #readNodes(app?: string): KnownNode[] {
     const rows =
       app === undefined
-        ? this.#prepare(`${selectNodes} ORDER BY app, address`).all()
-        : this.#prepare(`${selectNodes} WHERE app = ? ORDER BY address`).all(app)
+        ? this.#database.prepare(`${selectNodes} ORDER BY app, address`).all()
+        : this.#database.prepare(`${selectNodes} WHERE app = ? ORDER BY address`).all(app)
     return rows.map((row) => row as unknown as KnownNode)
   }
 
@@ -175,9 +131,9 @@ export class State implements HeadStore, Disposable {
   /** Addresses at which this app had a delivery. */
   provenAddresses(app: string): string[] {
     this.flush()
-    const rows = this.#prepare("SELECT address FROM nodes WHERE app = ? AND last_delivery IS NOT NULL").all(
-      app,
-    )
+    const rows = this.#database
+      .prepare("SELECT address FROM nodes WHERE app = ? AND last_delivery IS NOT NULL")
+      .all(app)
     return rows.map(({ address }) => String(address))
   }
 
@@ -200,16 +156,14 @@ export class State implements HeadStore, Disposable {
   /** Forgets by pin or address. Resolves with how many were forgotten. */
   forget(pinOrAddress: string): number {
     this.flush()
-    return this.#transaction(() => {
-      this.#bumpRevision()
-      const { changes: nodes } = this.#prepare("DELETE FROM nodes WHERE pin = ? OR address = ?").run(
-        pinOrAddress,
-        pinOrAddress,
-      )
-      const { changes: approvals } = this.#prepare("DELETE FROM approvals WHERE pin = ? OR address = ?").run(
-        pinOrAddress,
-        pinOrAddress,
-      )
+    return this.#database.transaction(() => {
+      this.#database.bumpRevision()
+      const { changes: nodes } = this.#database
+        .prepare("DELETE FROM nodes WHERE pin = ? OR address = ?")
+        .run(pinOrAddress, pinOrAddress)
+      const { changes: approvals } = this.#database
+        .prepare("DELETE FROM approvals WHERE pin = ? OR address = ?")
+        .run(pinOrAddress, pinOrAddress)
       return Number(nodes) + Number(approvals)
     })
   }
@@ -217,14 +171,15 @@ export class State implements HeadStore, Disposable {
   // Approvals.
 
   approvalOf(app: string, pin: Pin): Approval | undefined {
-    return this.#prepare("SELECT state FROM approvals WHERE app = ? AND pin = ?").get(app, pin)?.["state"] as
-      Approval | undefined
+    return this.#database.prepare("SELECT state FROM approvals WHERE app = ? AND pin = ?").get(app, pin)?.[
+      "state"
+    ] as Approval | undefined
   }
 
   /** A pin that waits for a decision. Of those at one address the newest stay. */
   askApproval(app: string, pin: Pin, address: string, name: string): void {
-    this.#transaction(() => {
-      this.#run(
+    this.#database.transaction(() => {
+      this.#database.run(
         "INSERT INTO approvals (app, pin, address, name, state, asked) VALUES (?, ?, ?, ?, 'pending', ?) ON CONFLICT DO NOTHING",
         app,
         pin,
@@ -232,33 +187,35 @@ export class State implements HeadStore, Disposable {
         name,
         this.#now(),
       )
-      this.#run(tooManyPending, app, address, app, address, pin, mostPending - 1)
+      this.#database.run(tooManyPending, app, address, app, address, pin, mostPending - 1)
     })
   }
 
   /** Decides on a pin, for one app or for every app that it asked. Resolves with the apps. */
   decide(pin: string, decision: "approved" | "rejected", app?: string): string[] {
-    return this.#transaction(() => {
-      this.#bumpRevision()
-      const rows = this.#prepare(
-        "UPDATE approvals SET state = ? WHERE pin = ? AND (? IS NULL OR app = ?) RETURNING app",
-      ).all(decision, pin, app ?? null, app ?? null)
+    return this.#database.transaction(() => {
+      this.#database.bumpRevision()
+      const rows = this.#database
+        .prepare("UPDATE approvals SET state = ? WHERE pin = ? AND (? IS NULL OR app = ?) RETURNING app")
+        .all(decision, pin, app ?? null, app ?? null)
       return rows.map((row) => String(row["app"]))
     })
   }
 
   /** Waiting and rejected pins, as nodes. */
   approvals(): KnownNode[] {
-    const rows = this.#prepare(
-      "SELECT app, address, pin, name, asked AS firstSeen, asked AS lastSeen, NULL AS lastDelivery, state, NULL AS error FROM approvals ORDER BY app, address",
-    ).all()
+    const rows = this.#database
+      .prepare(
+        "SELECT app, address, pin, name, asked AS firstSeen, asked AS lastSeen, NULL AS lastDelivery, state, NULL AS error FROM approvals ORDER BY app, address",
+      )
+      .all()
     return rows.map((row) => row as unknown as KnownNode)
   }
 
   // Audit.
 
   readHead(): AuditHead {
-    const row = this.#prepare("SELECT seq, hash, size_bytes, pending FROM audit_head").get()
+    const row = this.#database.prepare("SELECT seq, hash, size_bytes, pending FROM audit_head").get()
     if (row === undefined) return firstHead
     const { seq, hash, size_bytes: sizeBytes, pending } = row
     if (!isDigest(hash)) throw new PurserError("ERR_STATE", "the audit head in the state database is damaged")
@@ -266,11 +223,11 @@ export class State implements HeadStore, Disposable {
   }
 
   updateHead(work: (head: AuditHead) => AuditHead): void {
-    this.#transaction(() => {
+    this.#database.transaction(() => {
       const head = this.readHead()
       const next = work(head)
       if (next === head) return
-      this.#run(
+      this.#database.run(
         "INSERT INTO audit_head (id, seq, hash, size_bytes, pending) VALUES (1, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET seq = excluded.seq, hash = excluded.hash, size_bytes = excluded.size_bytes, pending = excluded.pending",
         next.seq,
         next.hash,
@@ -281,13 +238,15 @@ export class State implements HeadStore, Disposable {
   }
 
   contentKey(): Uint8Array {
-    return (this.#contentKey ??= this.#transaction(() => {
-      this.#run(
+    return (this.#contentKey ??= this.#database.transaction(() => {
+      this.#database.run(
         "INSERT INTO keys (name, bytes) VALUES ('content', ?) ON CONFLICT DO NOTHING",
         randomBytes(32),
       )
       return Buffer.from(
-        this.#prepare("SELECT bytes FROM keys WHERE name = 'content'").get()?.["bytes"] as Uint8Array,
+        this.#database.prepare("SELECT bytes FROM keys WHERE name = 'content'").get()?.[
+          "bytes"
+        ] as Uint8Array,
       )
     }))
   }
@@ -296,7 +255,7 @@ export class State implements HeadStore, Disposable {
 
   /** Changes when a command decided something that a running agent should act on. */
   revision(): number {
-    return Number(this.#prepare("SELECT value FROM numbers WHERE name = 'revision'").get()?.["value"] ?? 0)
+    return this.#database.revision()
   }
 
   /** Writes what was seen. */
@@ -305,8 +264,8 @@ export class State implements HeadStore, Disposable {
     this.#writing = undefined
     if (this.#unwritten.size === 0) return
     const seen = [...this.#unwritten.values()]
-    this.#transaction(() => {
-      const statement = this.#prepare(upsertNode)
+    this.#database.transaction(() => {
+      const statement = this.#database.prepare(upsertNode)
       for (const { app, address, pin, name, state, error, at, delivered } of seen)
         statement.run(app, address, pin, name, at, at, delivered, state, error)
     })
@@ -329,7 +288,6 @@ export class State implements HeadStore, Disposable {
     try {
       this.flush()
     } finally {
-      this.#statements.clear()
       this.#database.close()
     }
   }
@@ -337,7 +295,7 @@ export class State implements HeadStore, Disposable {
   /** Read again when another process forgot nodes. */
   #known(app: string): Map<string, { pin: Pin; at: number }> {
     if (this.#now() > this.#knownUntil || this.#now() < this.#knownUntil - knownMs) {
-      const revision = this.revision()
+      const revision = this.#database.revision()
       if (revision !== this.#knownRevision) this.#knownByApp.clear()
       this.#knownRevision = revision
       this.#knownUntil = this.#now() + knownMs
@@ -349,89 +307,6 @@ export class State implements HeadStore, Disposable {
       if (of === app) read.set(address, { pin, at })
     this.#knownByApp.set(app, read)
     return read
-  }
-
-  /** Read again as soon as any process changed something. */
-  #tokens(app: string): readonly Token[] {
-    const revision = this.revision()
-    if (revision !== this.#tokensRevision) this.#tokensByApp.clear()
-    this.#tokensRevision = revision
-    const known = this.#tokensByApp.get(app)
-    if (known !== undefined) return known
-    const rows = this.#prepare("SELECT token, expires FROM tokens WHERE app = ? ORDER BY id DESC").all(app)
-    const tokens = rows.map(({ token, expires }) => ({
-      token: Buffer.from(token as Uint8Array),
-      expires: expires as number | null,
-    }))
-    this.#tokensByApp.set(app, tokens)
-    return tokens
-  }
-
-  #currentToken(app: string): Buffer | undefined {
-    const row = this.#prepare(
-      "SELECT token FROM tokens WHERE app = ? AND expires IS NULL ORDER BY id DESC LIMIT 1",
-    ).get(app)
-    return row === undefined ? undefined : Buffer.from(row["token"] as Uint8Array)
-  }
-
-  #addToken(app: string): Buffer {
-    const token = createToken()
-    this.#run("INSERT INTO tokens (app, token, created) VALUES (?, ?, ?)", app, token, this.#now())
-    this.#bumpRevision()
-    return token
-  }
-
-  /**
-   * The latest time that was seen here, and how long this process has run since: a clock that is set back, by accident
-   * or to keep an old token alive, counts for nothing. One that jumps ahead ends overlaps early, which refuses and
-   * never admits.
-   */
-  #time(): number {
-    const written = Number(
-      this.#prepare("SELECT value FROM numbers WHERE name = 'latest'").get()?.["value"] ?? 0,
-    )
-    // Only a rotation sets it back.
-    if (written < this.#latestWritten) this.#latest = 0
-    const uptime = Math.floor(this.#uptime())
-    this.#latest = Math.max(this.#latest + uptime - this.#latestAt, written, this.#now())
-    this.#latestAt = uptime
-    this.#latestWritten = written
-    // To the minute, so that reading a token does not mean writing.
-    if (this.#latest > written + 60_000) {
-      this.#run(setNumber, "latest", this.#latest)
-      this.#latestWritten = this.#latest
-    }
-    return this.#latest
-  }
-
-  #bumpRevision(): void {
-    this.#run(setNumber, "revision", this.revision() + 1)
-  }
-
-  #prepare(sql: string): StatementSync {
-    const known = this.#statements.get(sql) ?? this.#database.prepare(sql)
-    this.#statements.set(sql, known)
-    return known
-  }
-
-  #run(sql: string, ...values: (string | number | null | Uint8Array)[]): void {
-    this.#prepare(sql).run(...values)
-  }
-
-  /** Throws `ERR_STATE` when the database cannot be written: a full disk, or another process that does not let go. */
-  #transaction<T>(work: () => T): T {
-    if (this.#database.isTransaction) return work()
-    try {
-      this.#database.exec("BEGIN IMMEDIATE")
-      const result = work()
-      this.#database.exec("COMMIT")
-      return result
-    } catch (error) {
-      // SQLite has done so itself after some errors, such as a full disk.
-      if (this.#database.isTransaction) this.#database.exec("ROLLBACK")
-      if (systemErrorCode(error) !== "ERR_SQLITE_ERROR") throw error
-      throw new PurserError("ERR_STATE", `cannot write the state: ${reasonOf(error)}`, { cause: error })
-    }
   }
 }
 
@@ -450,9 +325,6 @@ const tooManyPending = `
 DELETE FROM approvals WHERE app = ? AND address = ? AND state = 'pending' AND pin IN (
   SELECT pin FROM approvals WHERE app = ? AND address = ? AND state = 'pending' AND pin <> ?
   ORDER BY asked DESC, pin LIMIT -1 OFFSET ?)`
-
-const setNumber =
-  "INSERT INTO numbers (name, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value"
 
 export function stateFileIn(directory: string): string {
   return join(directory, "state.sqlite")
