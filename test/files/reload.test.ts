@@ -6,9 +6,10 @@ import type { AddressInfo } from "node:net"
 import { join } from "node:path"
 import { test, type TestContext } from "node:test"
 import fc from "fast-check"
+import { rolldown } from "rolldown"
 import { PurserError } from "../../src/base/errors.ts"
 import { formatReload, parseReload, runLocalReload, type Reload } from "../../src/files/reload.ts"
-import { requireService } from "../support/services.ts"
+import { oldNode, requireService } from "../support/services.ts"
 import { tempDir } from "../support/temp.ts"
 import { purserError, run } from "./support.ts"
 
@@ -271,4 +272,25 @@ test("a signal or a restart has nobody to go to without a command or a container
       runLocalReload(parseReload(reload), never, env),
       purserError("ERR_RELOAD_SPEC", new RegExp(`the reload ${reload} needs a command or a container`)),
     )
+})
+
+test("a time limit outlives garbage collection, on the oldest Node too", { timeout: 60_000 }, async (t) => {
+  if (!(await requireService(t, "linux", "node22"))) return
+  const file = join(await tempDir(t), "reload.mjs")
+  await using build = await rolldown({
+    input: join(import.meta.dirname, "../../src/files/reload.ts"),
+    platform: "node",
+    transform: { target: "node22" },
+  })
+  await build.write({ file, format: "esm" })
+  const url = await server(t, () => {})
+  const code = `
+    import { runLocalReload } from ${JSON.stringify(file)}
+    setInterval(gc, 20).unref()
+    for (const reload of [{ kind: "exec", command: "exec sleep 20" }, { kind: "http", url: ${JSON.stringify(url)} }])
+      await runLocalReload(reload, new AbortController().signal, process.env, 500).catch((e) => console.log(e.message))`
+  const { stdout } = await run(oldNode(22), ["--expose-gc", "--input-type=module", "-e", code], {
+    timeout: 15_000,
+  })
+  assert.deepEqual(stdout.match(/failed: it took longer than 500 ms/g)?.length, 2, stdout)
 })
