@@ -1,4 +1,5 @@
 import type { Digest } from "../base/digest.ts"
+import { isPurserError, reasonOf } from "../base/errors.ts"
 import type { Secret } from "../base/secret.ts"
 import { inspectOnDisk } from "./content.ts"
 import { checkPaths, pathOf, type FileLine } from "./file-line.ts"
@@ -64,13 +65,21 @@ export async function fillDirectory(
     if (before && before.digest !== answer.content.digest) replaces = true
   }
   const needsReload = reload !== undefined && (inUse || wasComplete || replaces)
+  const payOwed = async (): Promise<void> => {
+    if (reload !== undefined) await runOwedReload({ ...rest, directory, files: lines, reload })
+  }
   const { written, unchanged } = await installFiles(received, {
     ...rest,
     directory,
     ...(needsReload ? { reload } : {}),
+  }).catch(async (error: unknown) => {
+    // A file that cannot be written, perhaps for days, must not keep new ones that are in place from being read.
+    if (!isPurserError(error, "ERR_RELOAD"))
+      await payOwed().catch((failed: unknown) => rest.log.warn(reasonOf(failed)))
+    throw error
   })
   // One that failed earlier, though the content has not changed since.
-  if (reload !== undefined) await runOwedReload({ ...rest, directory, files: lines, reload })
+  await payOwed()
 
   const files = lines.map((line, index) => {
     const status = fetched[index]?.status ?? "failed"

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict"
-import { chmod, readFile, stat, writeFile } from "node:fs/promises"
+import { mkdirSync, rmSync } from "node:fs"
+import { chmod, mkdir, readFile, stat, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { test } from "node:test"
 import { digestOf } from "../../src/base/digest.ts"
@@ -7,7 +8,7 @@ import { parseFileLines } from "../../src/files/file-line.ts"
 import { fillDirectory, type Fetch } from "../../src/files/fill.ts"
 import { requireService } from "../support/services.ts"
 import { tempDir } from "../support/temp.ts"
-import { agentWith, everything, hup, installOptions, purserError } from "./support.ts"
+import { agentWith, everything, hup, installOptions, notingLog, purserError } from "./support.ts"
 
 test("a first delivery of files that were not there needs no reload", async (t) => {
   const directory = await tempDir(t)
@@ -162,4 +163,57 @@ test("when asking fails, nothing is written", async (t) => {
   const options = installOptions(directory, { inUse: false })
   await assert.rejects(fillDirectory(parseFileLines("a\nb"), fetch, options), /cut/)
   assert.deepEqual(await everything(directory), [])
+})
+
+test("when one file of a set cannot be put in place, what did get there is reloaded, and nothing is left behind", async (t) => {
+  const directory = await tempDir(t)
+  const lines = parseFileLines("a\nb")
+  await fillDirectory(lines, agentWith({ a: "1", b: "1" }), installOptions(directory, { inUse: false }))
+  const inTheWay = installOptions(directory, {
+    reload: hup,
+    inUse: true,
+    step(name: string) {
+      if (name !== "recorded") return
+      rmSync(join(directory, "b"))
+      mkdirSync(join(directory, "b"))
+    },
+  })
+  const agent = agentWith({ a: "2", b: "2" })
+  await assert.rejects(
+    fillDirectory(lines, agent, inTheWay),
+    purserError("ERR_TARGET", /cannot write .*\/b: a directory is there/),
+  )
+  assert.equal(await readFile(join(directory, "a"), "utf8"), "2")
+  assert.deepEqual(inTheWay.reloads, ["HUP"])
+  assert.deepEqual(await everything(directory), ["a", "b"])
+  const later = installOptions(directory, { reload: hup, inUse: true })
+  await assert.rejects(fillDirectory(lines, agent, later), purserError("ERR_TARGET", /a directory is there/))
+  assert.deepEqual(later.reloads, [], "once was enough")
+})
+
+test("a file that cannot be written does not keep a reload that failed before from being tried again", async (t) => {
+  const directory = await tempDir(t)
+  const lines = parseFileLines("a\nb")
+  const failing = {
+    ...installOptions(directory, { reload: hup, inUse: true }),
+    runReload: () => Promise.reject(new Error("the server is gone")),
+  }
+  await assert.rejects(
+    fillDirectory(lines, agentWith({ a: "1" }), failing),
+    purserError("ERR_RELOAD", /gone/),
+  )
+  await mkdir(join(directory, "b"))
+  const agent = agentWith({ a: "1", b: "1" })
+  const { log, text } = notingLog()
+  await assert.rejects(
+    fillDirectory(lines, agent, { ...failing, log }),
+    purserError("ERR_TARGET", /a directory is there/),
+  )
+  assert.match(text(), /warn: .*the server is gone/)
+  const options = installOptions(directory, { reload: hup, inUse: true })
+  await assert.rejects(
+    fillDirectory(lines, agent, options),
+    purserError("ERR_TARGET", /a directory is there/),
+  )
+  assert.deepEqual(options.reloads, ["HUP"])
 })
