@@ -15,7 +15,7 @@ const readFlags =
   constants.O_RDONLY | (process.platform === "win32" ? 0 : constants.O_NOFOLLOW | constants.O_NONBLOCK)
 
 /** No secret is larger (the channel's hard limit), so that nobody makes us read without end. */
-const maxBytes = 16 * 1024 * 1024
+export const maxBytes = 16 * 1024 * 1024
 
 interface OnDisk {
   readonly digest: Digest

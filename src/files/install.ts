@@ -4,7 +4,7 @@ import { createFlags, temporaryIn } from "../base/atomic-file.ts"
 import { PurserError, systemErrorCode } from "../base/errors.ts"
 import type { Log } from "../base/log.ts"
 import type { Secret } from "../base/secret.ts"
-import { digestOfHandle, openCurrent, verifyContent } from "./content.ts"
+import { digestOfHandle, maxBytes, openCurrent, verifyContent } from "./content.ts"
 import { checkPaths, pathOf, type FileLine } from "./file-line.ts"
 import { isMemory } from "./memory.ts"
 import { clearOwed, recordOwed } from "./owed.ts"
@@ -242,9 +242,14 @@ async function overwrite(
         )
       }
       await setOwnerAndMode(handle, file.line, owner)
-      await handle.truncate(0)
-      await handle.writeFile(file.content.reveal())
-      await handle.sync()
+      const old = await readOver(handle, stats.size)
+      try {
+        await writeOver(handle, file.content.reveal())
+      } catch (error) {
+        // Its blocks are still the file's own, so a full disk does not stop this.
+        if (old !== undefined) await writeOver(handle, old).catch(() => {})
+        throw error
+      }
     } finally {
       await handle.close()
     }
@@ -252,6 +257,26 @@ async function overwrite(
   } catch (error) {
     throw targetError(place.path, error)
   }
+}
+
+/** Undefined for what is too large to be one of ours. */
+async function readOver(handle: FileHandle, sizeBytes: number): Promise<Buffer | undefined> {
+  if (sizeBytes > maxBytes) return undefined
+  const bytes = Buffer.alloc(sizeBytes)
+  for (let done = 0; done < sizeBytes;) {
+    const { bytesRead } = await handle.read(bytes, done, sizeBytes - done, done)
+    if (bytesRead === 0) return undefined
+    done += bytesRead
+  }
+  return bytes
+}
+
+/** Cut only afterwards, so that no block is given up before it is known that the rest can be had. */
+async function writeOver(handle: FileHandle, bytes: Buffer): Promise<void> {
+  for (let done = 0; done < bytes.length;)
+    done += (await handle.write(bytes, done, bytes.length - done, done)).bytesWritten
+  await handle.truncate(bytes.length)
+  await handle.sync()
 }
 
 function directoriesOf(staged: readonly Staged[]): Set<string> {

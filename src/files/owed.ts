@@ -2,13 +2,13 @@ import { constants } from "node:fs"
 import { dirname, join } from "node:path"
 import { replaceFile, temporaryPattern } from "../base/atomic-file.ts"
 import { isDigest, type Digest } from "../base/digest.ts"
-import { systemErrorCode } from "../base/errors.ts"
+import { isPurserError, systemErrorCode } from "../base/errors.ts"
 import type { Log } from "../base/log.ts"
 import { digestAt } from "./content.ts"
 import { pathOf, type FileLine } from "./file-line.ts"
-import { isBelow, openDirectory, targetError } from "./place.ts"
+import { openDirectory, openPlace, resolveAbove, targetError } from "./place.ts"
 import { formatReload, reloadWith, type Reload, type RunReload } from "./reload.ts"
-import { open, readdir, realpath, rm } from "./system-calls.ts"
+import { open, readdir, rm } from "./system-calls.ts"
 
 /**
  * Reloads that are owed. A crash between the rename and the reload must not
@@ -48,10 +48,13 @@ export interface OwedOptions extends Where {
   signal: AbortSignal
 }
 
-/** Adds to what is owed in a directory. */
+/** Adds to what is owed in a directory. What is owed for content still in place stays: the new may never get there. */
 export async function recordOwed(directory: string, owed: readonly Owed[]): Promise<void> {
   const leaves = new Set(owed.map(({ leaf }) => leaf))
-  const kept = (await readOwed(directory)).filter(({ leaf }) => !leaves.has(leaf))
+  const kept: Owed[] = []
+  for (const one of await readOwed(directory)) {
+    if (!leaves.has(one.leaf) || (await isInPlace(directory, one))) kept.push(one)
+  }
   await writeOwed(directory, [...kept, ...owed])
 }
 
@@ -71,19 +74,17 @@ export async function runOwedReload({
   ...where
 }: OwedOptions): Promise<boolean> {
   let isOwed = false
-  await eachDirectory(where, async (directory) => {
-    for (const { leaf, digest } of await readOwed(directory)) {
-      const path = join(directory, leaf)
-      const found = await digestAt({ directory, leaf, path })
-      if (found?.digest === digest) isOwed = true
-    }
+  // Where the lines are known no other directory is looked into: this happens in every round.
+  const each = where.files === undefined ? eachBelow : eachOfLines
+  await each(where, async (directory) => {
+    for (const one of await readOwed(directory)) isOwed ||= await isInPlace(directory, one)
   })
   const runs = isOwed && reload !== undefined
   if (runs) {
     log.info(`running the reload that is owed: ${formatReload(reload)}`)
     await reloadWith(runReload, reload, signal)
   }
-  await eachDirectory(where, async (directory) => {
+  await each(where, async (directory) => {
     if ((await readOwed(directory)).length > 0) await clearOwed(directory)
   })
   return runs
@@ -91,12 +92,13 @@ export async function runOwedReload({
 
 /** What a process that was killed left half-written. */
 export async function removeStaleTemporaries(where: Where): Promise<void> {
-  await eachDirectory(where, async (directory) => {
-    for (const entry of await readdir(directory)) {
-      if (entry.isFile() && temporaryPattern.test(entry.name))
-        await rm(join(directory, entry.name), { force: true })
-    }
-  })
+  for (const each of [eachOfLines, eachBelow])
+    await each(where, async (directory) => {
+      for (const entry of await readdir(directory)) {
+        if (entry.isFile() && temporaryPattern.test(entry.name))
+          await rm(join(directory, entry.name), { force: true })
+      }
+    })
 }
 
 async function readOwed(directory: string): Promise<Owed[]> {
@@ -133,32 +135,47 @@ function isOwed(value: unknown): value is Owed {
   return isLeaf(leaf) && isDigest(digest) && typeof reload === "string"
 }
 
+async function isInPlace(directory: string, { leaf, digest }: Owed): Promise<boolean> {
+  const found = await digestAt({ directory, leaf, path: join(directory, leaf) })
+  return found?.digest === digest
+}
+
+type Visit = (directory: string) => Promise<void>
+
+/** The directories of the lines, as far as they are there and may be looked into. */
+async function eachOfLines({ directory, files = [] }: Where, visit: Visit): Promise<void> {
+  const oneOfEach = new Map(files.map((line) => [dirname(pathOf(line, directory)), line]))
+  for (const [path, line] of oneOfEach) {
+    await using place = await openPlace(line, directory, { create: false }).catch((error: unknown) => {
+      if (isPurserError(error)) return null
+      throw error
+    })
+    if (place !== null) await visitOne(path, place.directory, visit)
+  }
+}
+
 /**
- * The base directory, those below it, and those of lines that go elsewhere; as far as they are there and may be looked
- * into. Opened as {@link openPlace} does it, so that a symbolic link put there meanwhile leads nobody out.
+ * The base directory and those below it, as far as they are there and may be looked into. Opened as {@link openPlace}
+ * does it, so that a symbolic link put there meanwhile leads nobody out.
  */
-async function eachDirectory(
-  { directory, files = [] }: Where,
-  visit: (directory: string) => Promise<void>,
-): Promise<void> {
+async function eachBelow({ directory: base }: Where, visit: Visit): Promise<void> {
   let left = maxDirectories
   const walk = async (path: string, depth: number): Promise<void> => {
     if (left-- <= 0) return
     await using opened = await openDirectory(path)
     if (opened === null) return
-    await visit(opened.directory).catch((error: unknown) => {
-      throw targetError(path, error)
-    })
+    await visitOne(path, opened.directory, visit)
     if (depth === 0) return
     for (const entry of await readdir(opened.directory)) {
       if (entry.isDirectory()) await walk(join(opened.directory, entry.name), depth - 1)
     }
   }
-  const elsewhere = files
-    .map((line) => dirname(pathOf(line, directory)))
-    .filter((path) => !isBelow(path, directory))
-  for (const path of new Set([directory, ...elsewhere])) {
-    const real = await realpath(path).catch(() => null)
-    if (real !== null) await walk(real, path === directory ? maxDepth : 0)
-  }
+  const real = await resolveAbove(base).catch(() => null)
+  if (real !== null) await walk(real, maxDepth)
+}
+
+async function visitOne(path: string, directory: string, visit: Visit): Promise<void> {
+  await visit(directory).catch((error: unknown) => {
+    throw targetError(path, error)
+  })
 }

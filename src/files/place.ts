@@ -8,8 +8,9 @@ import { lstat, mkdir, open, readdir, realpath, type FileHandle } from "./system
  * The directory that a file goes into, held open. Whoever uses the files may
  * own the directories below the base and race us with symlinks, so on Linux each
  * step of the way is opened without following, and what is done there is done
- * through `/proc/self/fd/N`. Links on the way to the base itself are the
- * operator's own (`/var/run`), and followed once.
+ * through `/proc/self/fd/N`. Links above the base are the operator's own
+ * (`/var/run`), and followed once; the base itself may not be one, since its
+ * place may be in a directory of theirs.
  */
 export interface Place extends AsyncDisposable {
   /** For system calls: the directory, however it is reached. */
@@ -42,7 +43,7 @@ export async function openPlace(
     : []
   try {
     if (create) await mkdir(root, { recursive: true, mode: 0o755 })
-    return { ...(await walk(await realpath(root), steps, create)), leaf: basename(path), path }
+    return { ...(await walk(await resolveAbove(root), steps, create)), leaf: basename(path), path }
   } catch (error) {
     const code = systemErrorCode(error)
     if (code === "ENOENT" && !create) return null
@@ -65,6 +66,11 @@ export async function openDirectory(
     if (systemErrorCode(error) !== undefined) return null
     throw error
   }
+}
+
+/** The path without links, except in its last segment. Throws Node's system errors. */
+export async function resolveAbove(path: string): Promise<string> {
+  return join(await realpath(dirname(path)), basename(path))
 }
 
 async function walk(
@@ -132,7 +138,7 @@ const explanations: Readonly<Record<string, readonly [what: string, hint: string
   // Linux says this of a symbolic link too, where only a directory will do.
   ENOTDIR: [
     "on the way there is a symbolic link, or something else that is not a directory",
-    "remove it, or write to where it leads by path=",
+    "remove it, or name the directory that it leads to",
   ],
   EISDIR: ["a directory is there", "remove it, or choose another path="],
   ENOSPC: ["no space is left there", "give the tmpfs a larger size"],

@@ -35,6 +35,15 @@ export class FileHandle {
     return fs.readFileSync(this.fd, encoding)
   }
 
+  async write(
+    bytes: Uint8Array,
+    offset: number,
+    length: number,
+    position: number,
+  ): Promise<{ bytesWritten: number }> {
+    return { bytesWritten: fs.writeSync(this.fd, bytes, offset, length, position) }
+  }
+
   /** All of it, from where the descriptor stands. */
   async writeFile(bytes: Uint8Array): Promise<void> {
     fs.writeFileSync(this.fd, bytes)

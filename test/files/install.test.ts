@@ -223,14 +223,6 @@ test("a file on the way is refused", async (t) => {
   assert.equal(await readFile(join(directory, "sub"), "utf8"), "a file")
 })
 
-test("a link on the way to the base is the operator's own, and followed", async (t) => {
-  const directory = await tempDir(t)
-  await mkdir(join(directory, "real"))
-  await symlink(join(directory, "real"), join(directory, "base"))
-  await installFiles([toInstall("sub/key", "x")], installOptions(join(directory, "base")))
-  assert.equal(await readFile(join(directory, "real/sub/key"), "utf8"), "x")
-})
-
 test("the base is made when it is not there", async (t) => {
   const directory = join(await tempDir(t), "a/b")
   await installFiles([toInstall("key", "x")], installOptions(directory))

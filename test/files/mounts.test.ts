@@ -228,3 +228,21 @@ test("a link to a directory does not make us remove files elsewhere when we tidy
   await runOwedReload(installOptions(directory, { reload: hup }))
   assert.deepEqual(await everything(elsewhere), names)
 })
+
+test("a single file that is mounted keeps its content when there is no space for the new", async (t) => {
+  if (!(await requireService(t, "linux", "root"))) return
+  const directory = await mounted(t, "-t", "tmpfs", "none")
+  const small = await mounted(t, "-t", "tmpfs", "-o", "size=16k", "none")
+  const [source, target] = [join(small, "source"), join(directory, "key")]
+  await writeFile(source, "old content")
+  await writeFile(join(small, "filler"), "x".repeat(2 * 4096))
+  await writeFile(target, "")
+  await run("mount", ["--bind", source, target])
+  t.after(() => run("umount", [target]).catch(() => {}))
+  await assert.rejects(
+    installFiles([toInstall("key", "n".repeat(20_000))], installOptions(directory)),
+    purserError("ERR_TARGET", /no space is left there/),
+  )
+  assert.equal(await readFile(source, "utf8"), "old content")
+  assert.deepEqual(await everything(directory), ["key"])
+})

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict"
-import { mkdir, readFile, symlink, writeFile } from "node:fs/promises"
+import { mkdirSync } from "node:fs"
+import { mkdir, readFile, readdir, symlink, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { test } from "node:test"
 import { digestOf } from "../../src/base/digest.ts"
@@ -199,4 +200,56 @@ test("temporary files of a process that was killed are removed, and nothing else
   assert.ok((await everything(other)).includes(`below/${stale}`), "below another path it is not ours")
   await removeStaleTemporaries({ directory: join(directory, "absent") })
   await removeStaleTemporaries({ directory: join(directory, "a/b/key") })
+})
+
+test("what is owed for content in place stays owed when the next content does not get there", async (t) => {
+  const directory = await tempDir(t)
+  const broken = { ...installOptions(directory, { reload: hup }), runReload: failing }
+  await assert.rejects(installFiles([toInstall("key", "first")], broken), /gone/)
+  const files = [toInstall("other", "x"), toInstall("key", "second")]
+  const inTheWay = installOptions(directory, {
+    reload: hup,
+    step: (name) => name === "recorded" && mkdirSync(join(directory, "other")),
+  })
+  await assert.rejects(installFiles(files, inTheWay), purserError("ERR_TARGET", /a directory is there/))
+  assert.equal(await readFile(join(directory, "key"), "utf8"), "first")
+  const options = installOptions(directory, { reload: hup })
+  assert.equal(await runOwedReload(options), true)
+  assert.deepEqual(options.reloads, ["HUP"])
+})
+
+test("a reload that fails again and again for new content fills no journal", async (t) => {
+  const directory = await tempDir(t)
+  const broken = { ...installOptions(directory, { reload: hup }), runReload: failing }
+  for (let round = 0; round < 10; round++)
+    await assert.rejects(installFiles([toInstall("key", `content ${round}`)], broken), /gone/)
+  const entries = JSON.parse(await readFile(join(directory, journal), "utf8")) as unknown[]
+  assert.ok(entries.length <= 2, `${entries.length} entries`)
+})
+
+test("a line's directory is looked into, though it is the last of more than are looked through", async (t) => {
+  const directory = await tempDir(t)
+  for (let index = 0; index < 1100; index++) await mkdir(join(directory, `d${index}`))
+  const last = (await readdir(directory)).at(-1) ?? ""
+  const stale = join(directory, last, ".purser-0123456789abcdef.tmp")
+  const file = toInstall(`key path=${last}/key`, "x")
+  const broken = { ...installOptions(directory, { reload: hup }), runReload: failing }
+  await assert.rejects(installFiles([file], broken), /gone/)
+  await writeFile(stale, "")
+  const where = { directory, files: [file.line] }
+  await removeStaleTemporaries(where)
+  assert.deepEqual(await everything(join(directory, last)), [journal, "key"])
+  assert.equal(await runOwedReload({ ...installOptions(directory, { reload: hup }), ...where }), true)
+  assert.deepEqual(await everything(join(directory, last)), ["key"])
+})
+
+test("what others owe in directories that are in none of our lines is left to them", async (t) => {
+  const directory = await tempDir(t)
+  const theirs = join(directory, "theirs")
+  const broken = { ...installOptions(theirs, { reload: hup }), runReload: failing }
+  await assert.rejects(installFiles([toInstall("key", "x")], broken), /gone/)
+  const ours = installOptions(directory, { reload: { kind: "restart" }, inUse: true })
+  await fillDirectory(parseFileLines("own"), agentWith({ own: "1" }), ours)
+  assert.deepEqual(ours.reloads, ["restart"])
+  assert.equal(await runOwedReload(installOptions(theirs, { reload: hup })), true)
 })
