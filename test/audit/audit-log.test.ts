@@ -7,8 +7,11 @@ import { firstHead, missingPart, openAuditLog } from "../../src/audit/audit-log.
 import { digestOf } from "../../src/base/digest.ts"
 import { silentLog } from "../../src/base/log.ts"
 import { Secret } from "../../src/base/secret.ts"
+import { verifyAuditLog } from "../../src/audit/verify.ts"
+import { mounted, run } from "../files/support.ts"
 import { home, startTestNode, testLog } from "../support/pair.ts"
 import { startScript } from "../support/script.ts"
+import { requireService } from "../support/services.ts"
 import { tempDir } from "../support/temp.ts"
 import { events, place } from "./support.ts"
 
@@ -115,6 +118,28 @@ test("a line that cannot be written is an error for whoever wanted it, and is sa
   full = false
   await audit.append({ kind: "trust" })
   assert.equal(audit.head().split(":")[0], "2")
+})
+
+test("on a full disk nothing counts as written that is not, and with room again the log goes on whole", async (t) => {
+  if (!(await requireService(t, "linux", "root"))) return
+  const { state } = await place(t)
+  const directory = await mounted(t, "-t", "tmpfs", "-o", "size=8k", "none")
+  const file = join(directory, "audit.log")
+  const options = { file, heads: state, log: silentLog }
+  const verify = () =>
+    verifyAuditLog({ file, readHead: () => state.readHead(), patienceMs: 1 }, new AbortController().signal)
+  await using audit = openAuditLog(options)
+  const secret = "a".repeat(2900)
+  for (let count = 0; count < 2; count++) await audit.append({ kind: "delivered", secret })
+  await assert.rejects(audit.append({ kind: "delivered", secret }), {
+    code: "ERR_STATE",
+    message: /no space/,
+  })
+  assert.equal((await stat(file)).size, 8192, "a part was taken")
+  await assert.rejects(verify(), { code: "ERR_AUDIT", message: /line 3 of .* is torn/ })
+  await run("mount", ["-o", "remount,size=64k", directory])
+  await audit.append({ kind: "alert" })
+  assert.equal((await verify()).seq, 4)
 })
 
 /** A real process that dies at the worst moment: the head is committed, and its lines are not in the file. */
