@@ -6,6 +6,7 @@ import { dirname, join, relative, resolve } from "node:path"
 import { test } from "node:test"
 import { promisify } from "node:util"
 import { parseDocument } from "yaml"
+import { resolveConfigText } from "../src/agent/purser-config.ts"
 import { codeBlocks } from "./support/markdown.ts"
 
 const root = resolve(import.meta.dirname, "..")
@@ -69,6 +70,19 @@ test("every block of YAML is YAML, and every block of JSON is JSON", async () =>
     }
   }
   assert.ok(count >= 5)
+})
+
+test("every block that is a purser.yaml fits the schema", async () => {
+  let count = 0
+  for (const page of await pages()) {
+    for (const { text, line, language } of await codeBlocks(page)) {
+      if (language !== "yaml" || !/^apps:/m.test(text)) continue
+      count++
+      const where = { stateDir: undefined, defaultStateDir: "/state", file: undefined, directory: "/" }
+      assert.doesNotThrow(() => resolveConfigText(text, page, where), `${page}:${line}`)
+    }
+  }
+  assert.ok(count >= 3)
 })
 
 test("the page of errors is what the table in the code says", async () => {

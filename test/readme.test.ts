@@ -59,8 +59,8 @@ test("the quick start for a rented host starts the application there with the se
   const { shell, project, host } = await sandbox(t)
   const [, home, agent, there] = await codeBlocks("README.md", "sh")
   const atHome = shell(`set -e\n${home?.text}\n${agent?.text}`, { running: true })
-  // What the first block ends with.
-  await waitFor("the agent", () => /web .*: (failed|ok)/.test(atHome.output()), { timeoutMs: 90_000 })
+  // It dials in vain until the node is there.
+  await atHome.says(/web .*: (failed|ok)/)
   await shell(there?.text ?? "", { cwd: host }).ended
   const web = await docker([
     "ps",
@@ -69,13 +69,15 @@ test("the quick start for a rented host starts the application there with the se
     "--filter=label=com.docker.compose.service=web",
   ])
   assert.match(await docker(["exec", web, "cat", "/run/secrets/db-password"]), /^[\w-]{43}$/)
-  assert.match(atHome.output(), /: ok, 1 sent/)
+  await atHome.says(/: ok, 1 sent/)
   await atHome.stop()
 })
 
 interface Running {
   readonly ended: Promise<void>
   output(): string
+  /** Resolves once its output matches; fails with the output where it ends before that. */
+  says(pattern: RegExp): Promise<void>
   stop(): Promise<void>
 }
 
@@ -145,7 +147,12 @@ async function sandbox(t: TestContext) {
     const ended = closed.then(([code]) => {
       if (!running) assert.equal(code, 0, output)
     })
-    return { ended, output: () => output, stop }
+    const says = async (pattern: RegExp): Promise<void> => {
+      const probe = (): boolean => pattern.test(output) || child.exitCode !== null
+      await waitFor(String(pattern), probe, { timeoutMs: 120_000 })
+      assert.match(output, pattern)
+    }
+    return { ended, output: () => output, says, stop }
   }
   return { shell, project, host }
 }

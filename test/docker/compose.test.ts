@@ -4,6 +4,7 @@ import { after, test } from "node:test"
 import { join } from "node:path"
 import { cleanUp, compose, docker, DockerError, inspect } from "../support/docker.ts"
 import { assertNoLeaks, createMarker, findLeaks } from "../support/leaks.ts"
+import { codeBlocks } from "../support/markdown.ts"
 import { requireService } from "../support/services.ts"
 import { waitFor } from "../support/wait.ts"
 import { databaseImage, freePort, logged, onlookersView, purserImage, root } from "./support.ts"
@@ -130,6 +131,8 @@ test("two hosts: the agent dials the node, the application starts, and a change 
   assertNoLeaks([first, second], view)
   // The look is not blind: the enrolment string is in the node's environment, as the documentation says.
   assert.ok(findLeaks([enrolment], view).some((found) => found.startsWith(`inspect ${node}`)))
+  for (const part of [`/containers/${agent}/`, `/volumes/${agentProject.id}_purser-state/_data/secrets/`])
+    assert.ok(process.getuid?.() !== 0 || view.some(({ name }) => name.includes(part)), part)
 })
 
 interface Confined {
@@ -139,6 +142,21 @@ interface Confined {
     readonly ReadonlyRootfs: boolean
   }
 }
+
+test("every Compose file in the documentation is one", async (t) => {
+  if (!(await requireService(t, "compose"))) return
+  const env = { PURSER_ENROL: "purser1.web.Pin", APP_IMAGE: "application" }
+  let count = 0
+  for (const page of ["sidecar", "compose", "files", "node"]) {
+    for (const { text, line } of await codeBlocks(`docs/${page}.md`, "yaml")) {
+      if (!/^services:/m.test(text)) continue
+      count++
+      const check = ["compose", "--file", "-", "--project-name", "documented", "config", "--quiet"]
+      await assert.doesNotReject(docker(check, { env, input: text }), `docs/${page}.md:${line}`)
+    }
+  }
+  assert.ok(count > 0)
+})
 
 async function health(container: string): Promise<string> {
   return await docker(["inspect", "--format={{.State.Health.Status}}", container])

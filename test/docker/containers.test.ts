@@ -1,6 +1,5 @@
 import assert from "node:assert/strict"
 import { createHash } from "node:crypto"
-import { resolve } from "node:path"
 import { after, test } from "node:test"
 import { imageWith, node22Image, shellImage } from "../support/base-image.ts"
 import {
@@ -15,7 +14,16 @@ import {
 import { assertNoLeaks, createMarker } from "../support/leaks.ts"
 import { requireService } from "../support/services.ts"
 import { waitFor } from "../support/wait.ts"
-import { addressOf, home, logged, logs, onlookersView, purserImage, root, waitForExit } from "./support.ts"
+import {
+  addressOf,
+  home,
+  logged,
+  logs,
+  onlookersView,
+  purserImage,
+  receiver,
+  waitForExit,
+} from "./support.ts"
 
 /** Nodes and agents in containers of their own, started with plain `docker run`. */
 
@@ -147,7 +155,6 @@ test("the one-file receiver in an image that has Node 22.0 and nothing of ours",
   const marker = createMarker()
   await at.purser(["secret", "set", "api/key"], marker)
   const enrolment = (await at.purser(["enrol", "web"])).trim()
-  const receiver = resolve(root, "dist/purser-node.mjs")
   const mounts = ["--volume", `${receiver}:/purser-node.mjs:ro`, "--tmpfs=/run/secrets:mode=0777"]
   const node = await startContainer(
     t,

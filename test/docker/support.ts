@@ -15,6 +15,9 @@ import { waitFor } from "../support/wait.ts"
 
 export const root = resolve(import.meta.dirname, "../..")
 
+/** The one-file receiver. */
+export const receiver = join(root, "dist/purser-node.mjs")
+
 let built: Promise<string> | undefined
 
 /** Purser's image, built from deploy/Dockerfile as it is, on a base of the tests' own. Resolves with its tag. */

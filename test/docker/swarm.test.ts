@@ -9,7 +9,7 @@ import { codeBlocks } from "../support/markdown.ts"
 import { requireService } from "../support/services.ts"
 import { tempDir } from "../support/temp.ts"
 import { waitFor } from "../support/wait.ts"
-import { logged, logs, onlookersView, purserImage, root } from "./support.ts"
+import { logged, logs, onlookersView, purserImage, receiver } from "./support.ts"
 
 /** The stack of docs/swarm.md as it stands there, with an application's image made as docs/sidecar.md says. */
 
@@ -73,7 +73,7 @@ async function applicationImage(directory: string): Promise<string> {
   const text = dockerfile?.text.replace(/^CMD .*$/m, command)
   assert.match(text ?? "", /the application has/)
   await writeFile(join(directory, "Dockerfile"), text ?? "")
-  await copyFile(join(root, "dist/purser-node.mjs"), join(directory, "purser-node.mjs"))
+  await copyFile(receiver, join(directory, "purser-node.mjs"))
   const tag = `purser-test/application:${process.pid}`
   const base = ["--build-arg", `BASE=${await nodeImage()}`]
   await docker(["build", "--quiet", ...labels, ...base, "--tag", tag, directory])

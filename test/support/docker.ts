@@ -101,9 +101,10 @@ export async function network(name: string, options: readonly string[] = []): Pr
   return full
 }
 
-/** `docker compose` with a project name of this test file's; `down` follows after the test. `withInput` feeds stdin. */
+/** `docker compose` with a project name of this test file's; `down` follows after the test. `withInput` feeds stdin, `id` is the project's name. */
 export function compose(t: TestContext, file: string, project: string, options: DockerOptions = {}) {
-  const named = ["compose", "--project-name", `${run}-${project}`]
+  const id = `${run}-${project}`
+  const named = ["compose", "--project-name", id]
   const fixed = [...named, "--file", file]
   // By its name alone: the file may be gone before us.
   t.after(() => docker([...named, "down", "--volumes", "--remove-orphans", "--timeout=5"]))
@@ -111,7 +112,7 @@ export function compose(t: TestContext, file: string, project: string, options: 
     dockerOutput([...fixed, ...args], { ...options, input })
   const call = (...args: string[]): Promise<{ stdout: string; stderr: string }> =>
     dockerOutput([...fixed, ...args], options)
-  return Object.assign(call, { withInput })
+  return Object.assign(call, { withInput, id })
 }
 
 /** `after(cleanUp)` in a test file: removes what the file made and forgot. Without an engine there is nothing. */
