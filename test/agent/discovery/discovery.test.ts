@@ -159,7 +159,7 @@ test("a place that is slow to answer holds up none of the others", async (t) => 
       { kind: "flux", app: "web", port: 7, api },
       { kind: "address", host: "192.0.2.1", port: 7 },
     ],
-    { log: testLog() },
+    { log: testLog().log },
   ).look(stop.signal, first.resolve)
   assert.deepEqual(written(await first.promise), ["192.0.2.1:7"])
   stop.abort()
