@@ -1,5 +1,6 @@
 import type { AgentEvent, DeliveryEvent } from "../agent/events.ts"
 import { escapeForTerminal } from "../base/escape.ts"
+import type { Log, LogLevel } from "../base/log.ts"
 import type { Output } from "./output.ts"
 
 /**
@@ -9,6 +10,8 @@ import type { Output } from "./output.ts"
  */
 export interface Display extends AsyncDisposable {
   show(event: AgentEvent): void
+  /** The same log, whose lines do not run into the display. */
+  around(log: Log): Log
 }
 
 export async function createDisplay(output: Output, { live }: { live: boolean }): Promise<Display> {
@@ -25,6 +28,7 @@ function plainDisplay(output: Output): Display {
       if (event.type === "delivery") totals[event.status]++
       output.result(jsonOf(event), lineOf(event))
     },
+    around: (log) => log,
     async [Symbol.asyncDispose]() {
       const all = totals.ok + totals.failed + totals.refused
       if (all > 1)
@@ -79,6 +83,7 @@ const mostRows = 20
 
 interface LogUpdate {
   (...text: string[]): void
+  clear(): void
   done(): void
 }
 
@@ -141,6 +146,16 @@ export function liveDisplay(update: LogUpdate, color: boolean): Display {
             : escapeForTerminal(event.error.message)
       }
       draw()
+    },
+    around(log) {
+      const at =
+        (level: LogLevel): Log[LogLevel] =>
+        (message, fields) => {
+          update.clear()
+          log[level](message, fields)
+          if (rows.size > 0) draw()
+        }
+      return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") }
     },
     async [Symbol.asyncDispose]() {
       update.done()

@@ -76,7 +76,7 @@ function wholeNumber(text: string): number {
   throw new InvalidArgumentError("it is not a whole number.")
 }
 
-async function run(context: Context, flags: Flags): Promise<number> {
+async function run(given: Context, flags: Flags): Promise<number> {
   const plain = flags.app === undefined ? undefined : configFromFlags(plainFlags(flags, flags.app))
   if (flags.printConfig === true) {
     if (plain === undefined) {
@@ -84,13 +84,14 @@ async function run(context: Context, flags: Flags): Promise<number> {
         hint: "it prints what flags amount to; a purser.yaml is its own print",
       })
     }
-    await context.output.bytes(Buffer.from(printConfig(plain)))
+    await given.output.bytes(Buffer.from(printConfig(plain)))
     return 0
   }
+  const once = flags.once === true
+  await using display = await createDisplay(given.output, { live: !once })
+  const context = { ...given, log: display.around(given.log) }
   const config = await configOf(plain, context)
   const statusFile = flags.status ?? (context.env["PURSER_STATUS"] || statusFileIn(config.stateDir))
-  const once = flags.once === true
-  await using display = await createDisplay(context.output, { live: !once })
   await using opened = await openAgent({
     stateDir: config.stateDir,
     plan: planOf(config, context),

@@ -2,6 +2,7 @@ import assert from "node:assert/strict"
 import { test } from "node:test"
 import type { AgentEvent, DeliveryEvent } from "../../src/agent/events.ts"
 import { PurserError } from "../../src/base/errors.ts"
+import { createLog } from "../../src/base/log.ts"
 import { createDisplay, jsonOf, lineOf, liveDisplay } from "../../src/cli/agent-display.ts"
 import type { Output } from "../../src/cli/output.ts"
 
@@ -84,6 +85,7 @@ test("on a terminal: one row for each target, what happened last first, names of
   const frames: string[] = []
   let isDone = false
   const update = Object.assign((...text: string[]) => void frames.push(text.join("")), {
+    clear: () => void frames.push(""),
     done: () => void (isDone = true),
   })
   {
@@ -108,7 +110,7 @@ test("on a terminal: one row for each target, what happened last first, names of
 test("on a terminal: more targets than fit are counted", async () => {
   let last = ""
   await using display = liveDisplay(
-    Object.assign((...text: string[]) => void (last = text.join("")), { done: () => {} }),
+    Object.assign((...text: string[]) => void (last = text.join("")), { clear: () => {}, done: () => {} }),
     true,
   )
   for (let index = 0; index < 50; index++) display.show(delivery({ target: `node-${index}` }))
@@ -116,4 +118,28 @@ test("on a terminal: more targets than fit are counted", async () => {
   assert.match(last, /node-49/)
   assert.doesNotMatch(last, /node-29 /)
   assert.ok(last.includes("\u001b[32mok"), "with colour")
+})
+
+test("on a terminal: a log line is written where the table was, and the table again below it", async () => {
+  const happened: string[] = []
+  const update = Object.assign(
+    (...text: string[]) => void happened.push(`draw ${text.join("").length > 0}`),
+    {
+      clear: () => void happened.push("clear"),
+      done: () => {},
+    },
+  )
+  await using display = liveDisplay(update, false)
+  const log = display.around(createLog({ write: (text: string) => happened.push(text) }))
+  log.warn("first")
+  display.show(delivery())
+  log.info("second", { app: "web" })
+  assert.deepEqual(happened, [
+    "clear",
+    "warn: first\n",
+    "draw true",
+    "clear",
+    "second app=web\n",
+    "draw true",
+  ])
 })
