@@ -195,10 +195,11 @@ test(
     if (!(await requireService(t, "linux"))) return
     const directory = await tempDir(t)
     await run("mkfifo", [join(directory, "fifo")])
-    await installFiles([toInstall("key", "x")], installOptions(directory))
+    await installFiles([toInstall("file", "x"), toInstall("key", "x")], installOptions(directory))
+    // At no time is there nothing, so that the moment between looking and opening is hit.
     const swap = `
-    const { renameSync } = require("fs"); process.chdir(${JSON.stringify(directory)}); process.stdout.write("ready")
-    for (;;) { renameSync("key", "away"); renameSync("fifo", "key"); renameSync("key", "fifo"); renameSync("away", "key") }`
+    const { linkSync, renameSync } = require("fs"); process.chdir(${JSON.stringify(directory)}); process.stdout.write("ready")
+    for (;;) for (const next of ["fifo", "file"]) { linkSync(next, "next"); renameSync("next", "key") }`
     const swapper = spawn(process.execPath, ["-e", swap], { stdio: ["ignore", "pipe", "inherit"] })
     const seen = new Set<string | null>()
     try {
