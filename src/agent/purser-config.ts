@@ -1,3 +1,4 @@
+import { resolve as resolvePath, sep } from "node:path"
 import { z } from "zod"
 import { appSchema, resolveApp, type AppConfig } from "./config.ts"
 import { checkConfig, deepFreeze, parseConfig } from "../base/config-file.ts"
@@ -109,7 +110,26 @@ export const configSchema = z
         context.addIssue({ code: "custom", path, message: `no source gives ${name}`, params: { hint } })
       }
     }
+    const filled = Object.entries(config.apps).filter(([, { directory }]) => directory !== undefined)
+    for (const [index, [app, { directory = "" }]] of filled.entries()) {
+      const other = filled.slice(0, index).find(([, earlier]) => overlap(earlier.directory ?? "", directory))
+      if (other === undefined) continue
+      context.addIssue({
+        code: "custom",
+        path: ["apps", app, "directory"],
+        message: `lies where ${other[0]} has its directory`,
+        params: {
+          hint: "give each app a directory of its own: they would take each other's files for left-overs",
+        },
+      })
+    }
   })
+
+/** Whether one is the other, or below it. Both are relative to the same place. */
+function overlap(a: string, b: string): boolean {
+  const [one, two] = [resolvePath("/", a) + sep, resolvePath("/", b) + sep]
+  return one.startsWith(two) || two.startsWith(one)
+}
 
 export interface ResolveOptions {
   /** Absolute; undefined for flags. */
