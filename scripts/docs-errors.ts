@@ -31,7 +31,7 @@ A command that fails says so in one line on stderr, which names the thing, and g
 
 \`\`\`
 purser: purser.yaml:12:3: unknown key "secrts"
-hint: did you mean secrets?
+hint: did you mean "secrets"?
 \`\`\`
 
 With \`--json\` it is an object: \`{"error":"ERR_CONFIG","message":"…","hint":"…"}\`; with \`--verbose\` causes follow.
