@@ -3,7 +3,7 @@ import { reasonOf, PurserError } from "../base/errors.ts"
 import { grantCovers } from "../base/names.ts"
 import { configPath } from "../base/path.ts"
 import { isPin, type Pin } from "../channel/pin.ts"
-import { parseFileLine, type FileLine } from "../files/file-line.ts"
+import { checkPaths, defaultDirectory, parseFileLine, type FileLine } from "../files/file-line.ts"
 import { parseReload, type Reload } from "../files/reload.ts"
 import { grant } from "../sources/schema.ts"
 import { nodeSchema, resolveNode, type NodeSpec } from "./node-spec.ts"
@@ -113,6 +113,12 @@ export const appSchema = z
       if (app.require_tmpfs) report("require_tmpfs", "needs a directory beside it", hint)
     } else if (app.reload !== undefined && app.reload.kind !== "exec" && app.reload.kind !== "http") {
       report("reload", "a directory has no process to signal", "use exec:COMMAND or http:URL")
+    }
+    try {
+      checkPaths(app.files ?? [], app.directory ?? defaultDirectory)
+    } catch (error) {
+      if (!(error instanceof PurserError)) throw error
+      report("files", error.message, error.hint ?? "")
     }
     for (const [index, { name }] of (app.files ?? []).entries()) {
       if (app.secrets.some((one) => grantCovers(one, name))) continue

@@ -8,7 +8,7 @@ import { AllowList } from "../channel/allow-list.ts"
 import { parseEnrolment, type Enrolment } from "../channel/enrolment.ts"
 import type { ChannelLimits } from "../channel/limits.ts"
 import { defaultPort } from "../channel/port.ts"
-import { defaultDirectory, parseFileLines, type FileLine } from "../files/file-line.ts"
+import { checkPaths, defaultDirectory, parseFileLines, type FileLine } from "../files/file-line.ts"
 import { parseReload, type Reload } from "../files/reload.ts"
 import { parseLimits } from "./node-limits.ts"
 
@@ -107,12 +107,13 @@ export async function readNodeSettings(
       hint: "with a command the node runs as long as the command does",
     })
   }
-  const files = values.file ?? nonEmpty(env["PURSER_FILES"])
+  const files = mapDefined(values.file ?? nonEmpty(env["PURSER_FILES"]), parseFileLines)
+  if (files !== undefined) checkPaths(files, directory)
   return {
     enrolment: await readEnrolment(values, env, directory),
     listen: parseListen(flagOrEnv("listen") ?? String(defaultPort)),
     directory,
-    files: mapDefined(files, parseFileLines),
+    files,
     reload,
     limits: parseLimits(values.limit ?? listOf(env["PURSER_LIMITS"] ?? "")),
     allow: mapDefined(values.allow?.join(",") ?? nonEmpty(env["PURSER_ALLOW"]), (text) =>

@@ -220,6 +220,12 @@ const refusals: [what: string, argv: string[], env: NodeJS.ProcessEnv, message: 
     { PURSER_ENROL: someEnrolment },
     /--once and a command do not go together/,
   ],
+  [
+    "with two file lines that meet",
+    ["--directory", "/out", "--file", "a", "--file", "b path=/out/a"],
+    { PURSER_ENROL: someEnrolment },
+    /a and b both go to \/out\/a/,
+  ],
   ["with a file line that leads elsewhere", ["--file", "../x"], { PURSER_ENROL: someEnrolment }, /\.\.\/x/],
   ["with an unknown option", ["--filez", "x"], { PURSER_ENROL: someEnrolment }, /Unknown option '--filez'/],
   ["with a name that is none", ["--name", "\u001b[2J"], { PURSER_ENROL: someEnrolment }, /is not a name/],
