@@ -3,6 +3,7 @@ import { PurserError, isPurserError, reasonOf } from "../base/errors.ts"
 import type { Log } from "../base/log.ts"
 import { quote } from "../base/names.ts"
 import { Secret } from "../base/secret.ts"
+import { TimeLimit } from "../base/time-limit.ts"
 import type { ChannelLimits } from "../channel/limits.ts"
 import type { Listing, Request } from "../channel/messages.ts"
 import type { Action, ActionContext } from "./actions/action.ts"
@@ -100,7 +101,8 @@ async function answerAction(request: Request, options: AnswerOptions, signal: Ab
       hint: `add it to the actions of ${app}, if it should have it`,
     })
   }
-  const limited = AbortSignal.any([signal, AbortSignal.timeout(actionMs)])
+  using limit = new TimeLimit(signal, actionMs)
+  const limited = limit.signal
   const work = action(request.parameters ?? {}, {
     ...context,
     signal: limited,

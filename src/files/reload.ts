@@ -3,6 +3,7 @@ import { once } from "node:events"
 import { constants } from "node:os"
 import { PurserError, isPurserError, reasonOf } from "../base/errors.ts"
 import { quote } from "../base/names.ts"
+import { TimeLimit } from "../base/time-limit.ts"
 
 /** What is to happen after files have changed, so that who uses them reads them again. */
 export type Reload =
@@ -97,11 +98,10 @@ export async function runLocalReload(
   env: NodeJS.ProcessEnv,
   limitMs = reloadMs,
 ): Promise<void> {
-  const timeout = AbortSignal.timeout(limitMs)
-  const limited = AbortSignal.any([signal, timeout])
+  using limit = new TimeLimit(signal, limitMs)
   try {
-    if (reload.kind === "exec") await runCommand(reload.command, limited, env)
-    else if (reload.kind === "http") await post(reload.url, limited)
+    if (reload.kind === "exec") await runCommand(reload.command, limit.signal, env)
+    else if (reload.kind === "http") await post(reload.url, limit.signal)
     else
       throw new PurserError(
         "ERR_RELOAD_SPEC",
@@ -109,9 +109,7 @@ export async function runLocalReload(
       )
   } catch (error) {
     if (isPurserError(error)) throw error
-    // Asked here also so that it is held until here: Node 22 collects one that only `any` knows, and no limit is left
-    // (nodejs/node#57736).
-    const why = timeout.aborted && !signal.aborted ? `it took longer than ${limitMs} ms` : rootReasonOf(error)
+    const why = limit.isOver ? `it took longer than ${limitMs} ms` : rootReasonOf(error)
     throw new PurserError("ERR_RELOAD", `the reload ${formatReload(reload)} failed: ${why}`, { cause: error })
   }
 }

@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from "node:child_process"
 import { once } from "node:events"
 import { PurserError, reasonOf, systemErrorCode } from "../base/errors.ts"
 import { quote } from "../base/names.ts"
+import { TimeLimit } from "../base/time-limit.ts"
 import { Secret } from "../base/secret.ts"
 import { tooLarge } from "./bounded-read.ts"
 import type { SourceSpec } from "./schema.ts"
@@ -64,7 +65,8 @@ async function run(
     detached: !isWindows,
     windowsHide: true,
   })
-  const stopped = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)])
+  using limit = new TimeLimit(signal, timeoutMs)
+  const stopped = limit.signal
   const onStop = (): void => kill(child, isWindows)
   stopped.addEventListener("abort", onStop, { once: true })
   try {

@@ -1,5 +1,6 @@
 import { BlockList, isIP } from "node:net"
 import { PurserError, reasonOf } from "../../base/errors.ts"
+import { TimeLimit } from "../../base/time-limit.ts"
 import { mostAddresses, type Address } from "./address.ts"
 
 /**
@@ -31,9 +32,9 @@ export async function lookUpFlux({
 }: FluxOptions): Promise<Address[]> {
   const url = `${api.replace(/\/+$/, "")}/apps/location/${encodeURIComponent(app)}`
   try {
-    const limited = AbortSignal.any([signal, AbortSignal.timeout(timeLimitMs)])
+    using limit = new TimeLimit(signal, timeLimitMs)
     const response = await fetch(url, {
-      signal: limited,
+      signal: limit.signal,
       redirect: "error",
       headers: { accept: "application/json" },
     })

@@ -1,6 +1,7 @@
 import type { AuditLog } from "../../audit/audit-log.ts"
 import { PurserError, asPurserError, isPurserError } from "../../base/errors.ts"
 import type { Log } from "../../base/log.ts"
+import { TimeLimit } from "../../base/time-limit.ts"
 import { connectToNode, type AgentChannel } from "../../channel/dial.ts"
 import type { Identity } from "../../channel/identity.ts"
 import type { ChannelLimits } from "../../channel/limits.ts"
@@ -51,12 +52,8 @@ export async function deliverToNode(options: NodeDelivery, signal: AbortSignal):
   onEvent({ type: "start", app: app.name, target })
   let error: PurserError | undefined
   try {
-    await converse(
-      options,
-      target,
-      progress,
-      AbortSignal.any([signal, AbortSignal.timeout(options.limits.sessionMs)]),
-    )
+    using limit = new TimeLimit(signal, options.limits.sessionMs)
+    await converse(options, target, progress, limit.signal)
   } catch (thrown) {
     error = asPurserError(thrown)
   }
