@@ -19,7 +19,7 @@ async function play(
   const place = at ?? (await home(t))
   const enrolment = await place.enrolment()
   const raw = await rawNode(t, enrolment, converse)
-  const good = await startTestNode(t, enrolment, { name: "good" })
+  const good = await startTestNode(t, enrolment, { name: "good", files: ["db-password"] })
   const agent = await place.agent({
     secrets: { "db-password": marker },
     nodes: [raw.address, good.address],
@@ -74,6 +74,22 @@ for (const [what, name] of badNames) {
     assert.ok(agent.events.some((event) => event.type === "file" && event.status === "denied"))
     assert.doesNotMatch(agent.text(), /(?!\n)\p{Cc}/u)
     assert.match(agent.text(), /is not granted to web/)
+  })
+}
+
+for (const [what, name] of badNames.filter(([, bad]) => bad !== "tls.key")) {
+  test(`a name ${what} is denied to an app that is granted everything, though a source would have it`, async (t) => {
+    const { raw } = await play(
+      t,
+      async ({ greet, write, next }) => {
+        await greet()
+        await write(ask(name))
+        await next()
+        await write(doneFrame)
+      },
+      { app: { secrets: ["*"] }, secrets: { "db-password": marker, [name]: marker } },
+    )
+    assert.equal(raw.received.at(-1)?.["status"], "denied")
   })
 }
 

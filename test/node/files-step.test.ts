@@ -3,10 +3,11 @@ import { execFile } from "node:child_process"
 import { mkdir, readdir, readFile, stat, symlink, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { test, type TestContext } from "node:test"
+import { setTimeout as delay } from "node:timers/promises"
 import { promisify } from "node:util"
 import { isPurserError, type ErrorCode } from "../../src/base/errors.ts"
 import { mounted } from "../files/support.ts"
-import { home, startTestNode, type NodeSettings } from "../support/pair.ts"
+import { home, startTestNode, type Home, type NodeSettings, type TestAgent } from "../support/pair.ts"
 import { requireService } from "../support/services.ts"
 import { tempDir } from "../support/temp.ts"
 
@@ -148,36 +149,41 @@ test("an optional file that is not granted is no failure", async (t) => {
   assert.deepEqual(await readdir(node.directory), ["db-password"])
 })
 
-test("two agents that deliver at once do not mix their files", async (t) => {
-  const place = await home(t)
-  const other = await home(t)
-  const mine = await place.enrolment()
+test("two agents that deliver at once take turns, so that their files do not mix", async (t) => {
+  const [first, second] = [await home(t), await home(t)]
   const node = await startTestNode(t, {
-    ...mine,
-    agentPins: [place.identity.pin, other.identity.pin],
+    ...(await first.enrolment()),
+    agentPins: [first.identity.pin, second.identity.pin],
   })
-  const names = Array.from({ length: 8 }, (_, index) => `part-${index}`)
-  const contents = (text: string): Record<string, string> =>
-    Object.fromEntries(names.map((name) => [name, text]))
-  const agents = await Promise.all(
-    [place, other].map((at, index) =>
-      at.agent({
-        secrets: contents(index === 0 ? "ours" : "theirs"),
-        app: { secrets: ["*"], trust: "discovered" },
-        nodes: [node.address],
-      }),
-    ),
-  )
-  for (let count = 0; count < 3; count++) {
-    const rounds = await Promise.all(agents.map((agent) => agent.round()))
-    assert.deepEqual(
-      rounds.flat().map(({ status, missing }) => [status, missing]),
-      [
-        ["ok", 0],
-        ["ok", 0],
-      ],
-    )
-    const found = new Set(await Promise.all(names.map((name) => node.read(name))))
-    assert.equal(found.size, 1, "all parts are of one agent")
+  const names = ["tls.crt", "tls.key"]
+  const agentOf = (place: Home, text: string): Promise<TestAgent> =>
+    place.agent({
+      secrets: Object.fromEntries(names.map((name) => [name, text])),
+      app: { secrets: ["*"], trust: "discovered" },
+      nodes: [node.address],
+    })
+  const [ours, theirs] = [await agentOf(first, "ours"), await agentOf(second, "theirs")]
+  const inTheMiddle = Promise.withResolvers<void>()
+  const theirTurn = Promise.withResolvers<void>()
+  const happened: string[] = []
+  ours.catalogue.onRead = async (name) => {
+    if (name !== "tls.key") return
+    inTheMiddle.resolve()
+    // Until the other one gets in between, or clearly does not.
+    await Promise.race([theirTurn.promise, delay(500)])
+    happened.push("the first has its answer")
   }
+  theirs.catalogue.onRead = () => {
+    happened.push("the second is asked")
+    theirTurn.resolve()
+  }
+  const one = ours.round()
+  await inTheMiddle.promise
+  const deliveries = [...(await theirs.round()), ...(await one)]
+  assert.deepEqual(
+    deliveries.map(({ status }) => status),
+    ["ok", "ok"],
+  )
+  assert.equal(happened[0], "the first has its answer")
+  assert.deepEqual(await Promise.all(names.map((name) => node.read(name))), ["theirs", "theirs"])
 })

@@ -3,6 +3,7 @@ import { once } from "node:events"
 import { createServer, type AddressInfo } from "node:net"
 import { hostname } from "node:os"
 import { test } from "node:test"
+import { setTimeout as delay } from "node:timers/promises"
 import { isAppName } from "../../src/base/names.ts"
 import { isPurserError } from "../../src/base/errors.ts"
 import { createIdentity } from "../../src/channel/identity.ts"
@@ -79,19 +80,30 @@ test("closing a node ends the session in flight, whose steps hear of it, and ref
   await node.node.close()
 })
 
-test("closing a node right after its session leaves the agent its done", async (t) => {
+test("closing a node right after its session waits until the agent has read what it was told", async (t) => {
   const place = await home(t)
+  let isClosed = false
   const closed = Promise.withResolvers<void>()
   const node = createNode({
     enrolment: await place.enrol(),
     steps: async () => ({ written: 3, unchanged: 0, missing: 0 }),
-    onSession: () => void setImmediate(() => void node.close().then(closed.resolve)),
+    onSession() {
+      setImmediate(() => {
+        void node.close().then(() => {
+          isClosed = true
+          closed.resolve()
+        })
+      })
+    },
   })
   const { port } = await node.listen({ host: "127.0.0.1", port: 0 })
   const agent = await rawAgent(t, port, place.identity)
   await agent.welcome()
+  agent.channel.socket.pause()
+  await Promise.race([closed.promise, delay(300)])
+  assert.equal(isClosed, false)
+  agent.channel.socket.resume()
   assert.deepEqual(await agent.next(), { type: "done", status: "ok", written: 3, unchanged: 0, missing: 0 })
-  agent.channel.socket.end()
   await closed.promise
 })
 
