@@ -146,7 +146,7 @@ function appOf(nodes: number, secrets: readonly string[], port: number): AppConf
     actions: [],
     trust: "enrolled",
     pins: [],
-    maxNodes: nodes,
+    maxNodes: nodes + 1,
     requirePq: false,
     nodes: Array.from({ length: nodes }, (_, index) => ({
       kind: "address",

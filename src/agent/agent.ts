@@ -88,7 +88,8 @@ export class Agent implements AsyncDisposable {
         Object.values(this.#plan.apps).map(async (app) => {
           addDirectory(schedule, app)
           const discovery = createDiscovery(app.nodes, { log: this.#log })
-          await discovery.look(signal, (found) => this.#addNodes(schedule, app, found))
+          const proven = this.#provenAddresses(app)
+          await discovery.look(signal, (found) => addNodes(schedule, app, found, proven))
         }),
       )
       await schedule.idle()
@@ -193,8 +194,9 @@ export class Agent implements AsyncDisposable {
     const discovery = createDiscovery(app.nodes, { log: this.#log, known: this.#found })
     try {
       for (;;) {
+        const proven = this.#provenAddresses(app)
         const addresses = await discovery.look(signal, (found) => {
-          if (!signal.aborted) this.#addNodes(schedule, app, found)
+          if (!signal.aborted) addNodes(schedule, app, found, proven)
         })
         signal.throwIfAborted()
         const current = new Set(addresses.map((address) => keyOf({ app: app.name, address })))
@@ -249,14 +251,6 @@ export class Agent implements AsyncDisposable {
     } catch (error) {
       this.#log.error(`cannot tell which nodes of ${name} are known: ${reasonOf(error)}`)
       return new Set()
-    }
-  }
-
-  #addNodes(schedule: Schedule<Target>, app: AppConfig, addresses: readonly Address[]): void {
-    const proven = this.#provenAddresses(app)
-    for (const address of addresses) {
-      const target = { app: app.name, address }
-      schedule.add(keyOf(target), target, { proven: proven.has(formatAddress(address)) })
     }
   }
 
@@ -323,5 +317,17 @@ export class Agent implements AsyncDisposable {
     } catch (error) {
       this.#log.error(`cannot write the status for purser health: ${reasonOf(error)}`)
     }
+  }
+}
+
+function addNodes(
+  schedule: Schedule<Target>,
+  app: AppConfig,
+  addresses: readonly Address[],
+  proven: ReadonlySet<string>,
+): void {
+  for (const address of addresses) {
+    const target = { app: app.name, address }
+    schedule.add(keyOf(target), target, { proven: proven.has(formatAddress(address)) })
   }
 }
