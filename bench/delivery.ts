@@ -6,9 +6,12 @@ import { Agent } from "../src/agent/agent.ts"
 import type { AppConfig } from "../src/agent/config.ts"
 import { agentIdentity } from "../src/agent/identity-files.ts"
 import { openStateDir } from "../src/agent/state-dir.ts"
+import { serveNode } from "../src/agent/session.ts"
 import { silentLog } from "../src/base/log.ts"
 import { Secret } from "../src/base/secret.ts"
+import { connectToNode } from "../src/channel/dial.ts"
 import { formatEnrolment } from "../src/channel/enrolment.ts"
+import type { Identity } from "../src/channel/identity.ts"
 import { resolveLimits } from "../src/channel/limits.ts"
 import type { Catalogue } from "../src/sources/catalogue.ts"
 import type { Question, Ready } from "./far-end.ts"
@@ -19,6 +22,9 @@ import { cpuMs, eachOf, median, type Section } from "./measure.ts"
 
 const parallel = 64
 const app = "bench"
+
+const titles = { channel: "the channel alone", first: "first delivery", unchanged: "nothing changed" }
+type Kind = "floor" | keyof typeof titles
 
 interface Sample {
   /** Of both ends together, for one delivery, in milliseconds. */
@@ -39,12 +45,13 @@ export async function measureDelivery(): Promise<Section> {
     const samples = await compare(nodes, files, rounds)
     const of = (kind: keyof typeof samples, figure: keyof Sample): number =>
       median(samples[kind].map((sample) => sample[figure]))
-    for (const kind of ["first", "unchanged"] as const) {
+    for (const kind of ["channel", "first", "unchanged"] as const) {
+      if (samples[kind].length === 0) continue
       // Pair by pair, since the machine's speed drifts.
       const ratio = median(
         samples[kind].map(({ cpu }, index) => cpu / (samples.floor[index]?.cpu ?? Number.NaN)),
       )
-      const what = `${nodes} nodes, ${files} ${files === 1 ? "file" : "files"}, ${kind === "first" ? "first delivery" : "nothing changed"}`
+      const what = `${nodes} nodes, ${files} ${files === 1 ? "file" : "files"}, ${titles[kind]}`
       ratios.push({ what, ratio })
       rows.push({
         what,
@@ -60,17 +67,13 @@ export async function measureDelivery(): Promise<Section> {
   }
   return {
     title: "Deliveries",
-    text: `Agent and nodes are two processes on this machine, ${parallel} deliveries at a time. A delivery is everything: dialling, TLS 1.3 with certificates at both ends and post-quantum key exchange, the proof of enrolment, grants, files of 64 bytes into a tmpfs by temporary name, verification and rename, and the audit log synced to disk. The floor is a mutual TLS 1.3 handshake with the same certificates and key exchange and the echo of one line, between the same two processes in the same run, in turns.`,
+    text: `Agent and nodes are two processes on this machine, ${parallel} deliveries at a time. A delivery is everything: dialling, TLS 1.3 with certificates at both ends and post-quantum key exchange, the proof of enrolment, grants, files of 64 bytes into a tmpfs by temporary name, verification and rename, and the audit log synced to disk. The channel alone is what is left of it without trust, audit log and files. The floor is a mutual TLS 1.3 handshake with the same certificates and key exchange and the echo of one line, between the same two processes in the same run, in turns.`,
     rows,
     ratios,
   }
 }
 
-async function compare(
-  nodes: number,
-  files: number,
-  rounds: number,
-): Promise<Record<"floor" | "first" | "unchanged", Sample[]>> {
+async function compare(nodes: number, files: number, rounds: number): Promise<Record<Kind, Sample[]>> {
   const directory = mkdtempSync("/dev/shm/purser-bench-")
   const stateDir = mkdtempSync(join(resolve(import.meta.dirname, ".."), ".cache/bench-"))
   await using opened = await openStateDir(stateDir, silentLog)
@@ -90,12 +93,19 @@ async function compare(
     const floor = (): Promise<void> =>
       eachOf(Array.from({ length: nodes }), parallel, () => handshakeAndEcho(echoPort, context))
 
-    const samples: Record<"floor" | "first" | "unchanged", Sample[]> = { floor: [], first: [], unchanged: [] }
+    const channelOnly = (): Promise<void> =>
+      eachOf(Array.from({ length: nodes }), parallel, () => deliverOverChannel(port, identity))
+
+    const samples: Record<Kind, Sample[]> = { floor: [], channel: [], first: [], unchanged: [] }
     await ask(farEnd, "settled")
     await round()
     await floor()
     for (let turn = 0; turn < rounds; turn++) {
       samples.floor.push(await sample(farEnd, nodes, floor))
+      if (files === 1) {
+        await ask(farEnd, "channel")
+        samples.channel.push(await sample(farEnd, nodes, channelOnly))
+      }
       await ask(farEnd, "fresh")
       samples.first.push(await sample(farEnd, nodes, round))
       await ask(farEnd, "settled")
@@ -107,6 +117,29 @@ async function compare(
     rmSync(directory, { recursive: true, force: true })
     rmSync(stateDir, { recursive: true, force: true })
   }
+}
+
+const content = new Secret("secret-0 ".repeat(64).slice(0, 64))
+
+/** Handshake, pins, proof and one secret, without trust, audit log and files. */
+async function deliverOverChannel(port: number, identity: Identity): Promise<void> {
+  const limits = resolveLimits()
+  const { signal } = new AbortController()
+  await using channel = await connectToNode({ host: "127.0.0.1", port, identity, limits, signal })
+  const answers = {
+    app,
+    actionGrants: [],
+    secrets: { read: async () => content, names: async () => [] },
+    actions: {},
+    actionMs: 20_000,
+    limits,
+    context: { app, node: { name: "bench", pin: channel.peerPin, address: "" } },
+    log: silentLog,
+  }
+  await serveNode(
+    { channel, limits, trust: async () => {}, answers: () => answers, onReply: async () => {} },
+    signal,
+  )
 }
 
 async function sample(farEnd: ChildProcess, count: number, work: () => Promise<void>): Promise<Sample> {

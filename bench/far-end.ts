@@ -13,8 +13,10 @@ import { createNode } from "../src/node/node.ts"
 import { tlsOptions } from "./floor.ts"
 import { cpuMs } from "./measure.ts"
 
-/** `fresh`: from now on every delivery is a first one, or none is. `cpu`: how much processor time it took so far. */
-export type Question = "fresh" | "settled" | "cpu"
+/** What sessions are from now on: first deliveries, deliveries with nothing new, or one secret asked for and thrown away. */
+export type Mode = "fresh" | "settled" | "channel"
+/** A mode, or how much processor time it took so far. */
+export type Question = Mode | "cpu"
 
 export interface Ready {
   readonly port: number
@@ -23,7 +25,7 @@ export interface Ready {
 
 const [enrolment = "", directory = ""] = process.argv.slice(2)
 const identity = createIdentity()
-let fresh = true
+let mode: Mode = "fresh"
 let count = 0
 
 const stepInto = (place: string) =>
@@ -36,7 +38,9 @@ const node = createNode({
   name: "bench",
   limits: { sessions: 1024, pendingHandshakes: 1024 },
   async steps(agent) {
-    return await (fresh ? stepInto(join(directory, `node-${count++}`)) : settled)(agent)
+    if (mode === "settled") return await settled(agent)
+    if (mode === "fresh") return await stepInto(join(directory, `node-${count++}`))(agent)
+    await agent.file("secret-0")
   },
 })
 const { port } = await node.listen({ host: "0.0.0.0", port: 0 })
@@ -59,7 +63,7 @@ process.on("message", (question: Question) => {
     process.send?.(cpuMs())
     return
   }
-  fresh = question === "fresh"
+  mode = question
   // Swept between the rounds, so that cleaning up after the measurement is no part of it.
   for (const entry of readdirSync(directory))
     if (entry.startsWith("node-")) rmSync(join(directory, entry), { recursive: true })
