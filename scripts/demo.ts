@@ -10,7 +10,8 @@ import { join } from "node:path"
 import { Cast, expect } from "./demo/cast.ts"
 
 const memory = "/dev/shm"
-const stage = mkdtempSync(join(existsSync(memory) ? memory : tmpdir(), "purser-demo-"))
+const room = process.env["TMPDIR"] === undefined && existsSync(memory) ? memory : tmpdir()
+const stage = mkdtempSync(join(room, "purser-demo-"))
 const cast = new Cast(join(stage, "home"))
 const begun = performance.now()
 

@@ -2,9 +2,9 @@ import assert from "node:assert/strict"
 import { spawn } from "node:child_process"
 import { once } from "node:events"
 import { readdirSync } from "node:fs"
-import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { test } from "node:test"
+import { tempDir } from "../support/temp.ts"
 
 const demo = join(import.meta.dirname, "../../scripts/demo.ts")
 
@@ -19,22 +19,16 @@ async function play(env: NodeJS.ProcessEnv = {}) {
   return { code, stdout }
 }
 
-function leftovers(): string[] {
-  return [tmpdir(), "/dev/shm"].flatMap((dir) =>
-    readdirSync(dir).filter((name) => name.startsWith("purser-demo-")),
-  )
-}
-
-test("the demo does what it says, within 20 seconds, and leaves nothing behind", async () => {
-  const before = leftovers()
+test("the demo does what it says, within 20 seconds, and leaves nothing behind", async (t) => {
+  const room = await tempDir(t)
   const begun = performance.now()
-  const { code, stdout } = await play()
+  const { code, stdout } = await play({ TMPDIR: room })
   assert.equal(code, 0, stdout)
   assert.ok(performance.now() - begun < 20_000)
   const lines = stdout.split("\n").filter((line) => /^ ?\d+\. /.test(line))
   assert.ok(lines.length >= 8 && lines.length <= 14, stdout)
   assert.ok(!stdout.includes("swordfish"))
-  assert.deepEqual(leftovers(), before)
+  assert.deepEqual(readdirSync(room), [])
 })
 
 test("the demo fails when what it claims does not happen", async () => {
