@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from "node:child_process"
 import { once } from "node:events"
-import { resolve } from "node:path"
+import { dirname, join, resolve } from "node:path"
 import { setTimeout as delay } from "node:timers/promises"
 
 /** Another entry is for the test that the demo can fail. */
@@ -100,7 +100,13 @@ export class Cast {
   #spawn(argv: readonly string[], env: NodeJS.ProcessEnv = {}): ChildProcess {
     const { NODE_OPTIONS: _, ...inherited } = process.env
     const child = spawn(process.execPath, [entry, ...argv], {
-      env: { ...inherited, PURSER_STATE: this.#state, ...env },
+      // Node's cache of compiled code goes with the stage too.
+      env: {
+        ...inherited,
+        PURSER_STATE: this.#state,
+        NODE_COMPILE_CACHE: join(dirname(this.#state), "compiled"),
+        ...env,
+      },
       stdio: ["pipe", "pipe", "pipe"],
     })
     this.#children.add(child)
