@@ -1,6 +1,6 @@
 import assert from "node:assert/strict"
 import { once } from "node:events"
-import { createServer } from "node:http"
+import { createServer, type Server } from "node:http"
 import type { AddressInfo } from "node:net"
 import { test, type TestContext } from "node:test"
 import { formatAddress, type Address } from "../../../src/agent/discovery/address.ts"
@@ -12,6 +12,17 @@ import { testLog } from "../../support/pair.ts"
 const signal = new AbortController().signal
 const written = (found: readonly Address[]): string[] => found.map(formatAddress)
 
+/** Lets a server listen until the test ends. */
+async function urlOf(t: TestContext, server: Server): Promise<string> {
+  server.listen(0, "127.0.0.1")
+  await once(server, "listening")
+  t.after(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+}
+
 /** A Flux API that answers with the places that stand in `ips`, or with an error when there are none. */
 async function fluxApi(t: TestContext): Promise<{ spec: NodeSpec; places: { ips: string[] } }> {
   const places = { ips: ["8.8.4.4:16127"] }
@@ -19,13 +30,7 @@ async function fluxApi(t: TestContext): Promise<{ spec: NodeSpec; places: { ips:
     if (places.ips.length === 0) response.statusCode = 500
     response.end(JSON.stringify({ status: "success", data: places.ips.map((ip) => ({ ip })) }))
   })
-  server.listen(0, "127.0.0.1")
-  await once(server, "listening")
-  t.after(() => {
-    server.closeAllConnections()
-    server.close()
-  })
-  const api = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const api = await urlOf(t, server)
   return { spec: { kind: "flux", app: "web", port: 7, api }, places }
 }
 
@@ -106,14 +111,10 @@ test("the last good answer outlives a discovery that is replaced", async (t) => 
 })
 
 test("an API that hangs holds a look up for no longer than its limit", async (t) => {
-  const server = createServer(() => {})
-  server.listen(0, "127.0.0.1")
-  await once(server, "listening")
-  t.after(() => {
-    server.closeAllConnections()
-    server.close()
-  })
-  const api = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const api = await urlOf(
+    t,
+    createServer(() => {}),
+  )
   const said = testLog()
   const discovery = createDiscovery(
     [
@@ -144,14 +145,10 @@ test("a look rejects with its signal's reason, and warns of nothing", async (t) 
 })
 
 test("a place that is slow to answer holds up none of the others", async (t) => {
-  const silent = createServer(() => {})
-  silent.listen(0, "127.0.0.1")
-  await once(silent, "listening")
-  t.after(() => {
-    silent.closeAllConnections()
-    silent.close()
-  })
-  const api = `http://127.0.0.1:${(silent.address() as AddressInfo).port}`
+  const api = await urlOf(
+    t,
+    createServer(() => {}),
+  )
   const stop = new AbortController()
   const first = Promise.withResolvers<readonly Address[]>()
   const looking = createDiscovery(
