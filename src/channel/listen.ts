@@ -1,9 +1,9 @@
 import { once } from "node:events"
-import { createServer, type AddressInfo, type Socket } from "node:net"
+import { createServer, type Socket } from "node:net"
 import type { TLSSocket } from "node:tls"
-import { PurserError, reasonOf, systemErrorCode } from "../base/errors.ts"
 import { silentLog, type Log } from "../base/log.ts"
 import type { AllowList } from "./allow-list.ts"
+import { bind, boundAddress, type ListenAddress } from "./bind.ts"
 import { FrameWriter } from "./frame-writer.ts"
 import { FrameReader } from "./frames.ts"
 import { inspectPeer, rejections, type Peer, type Rejection } from "./gate.ts"
@@ -47,11 +47,6 @@ export interface ChannelServerOptions {
   onSession: (channel: NodeChannel, signal: AbortSignal) => Promise<void>
   /** Called for every peer that was turned away, after the log has its line. */
   onRejected?: (reason: Rejection, remoteAddress: string) => void
-}
-
-export interface ListenAddress {
-  readonly host: string
-  readonly port: number
 }
 
 export interface ChannelServer extends AsyncDisposable {
@@ -144,28 +139,6 @@ export function createChannelServer(options: ChannelServerOptions): ChannelServe
     return sessions.isFull ? "too-many-sessions" : peer
   }
 
-  function address(): ListenAddress | null {
-    const bound = tcpServer.address() as AddressInfo | null
-    return bound === null ? null : { host: bound.address, port: bound.port }
-  }
-
-  async function listen({ host, port }: ListenAddress): Promise<ListenAddress> {
-    try {
-      tcpServer.listen({ host, port })
-      await once(tcpServer, "listening")
-    } catch (error) {
-      const code = systemErrorCode(error)
-      if (host === "::" && (code === "EAFNOSUPPORT" || code === "EADDRNOTAVAIL")) {
-        return await listen({ host: "0.0.0.0", port })
-      }
-      throw new PurserError("ERR_LISTEN", `cannot listen on ${host} port ${port}: ${reasonOf(error)}`, {
-        hint: code === "EADDRINUSE" ? "another program listens there; choose another port" : undefined,
-        cause: error,
-      })
-    }
-    return address() ?? { host, port }
-  }
-
   async function close(): Promise<void> {
     closed = true
     const stopped = tcpServer.listening ? once(tcpServer, "close") : undefined
@@ -176,11 +149,11 @@ export function createChannelServer(options: ChannelServerOptions): ChannelServe
   }
 
   return {
-    listen,
+    listen: (address) => bind(tcpServer, address),
     handle,
     close,
     get address() {
-      return address()
+      return boundAddress(tcpServer)
     },
     [Symbol.asyncDispose]: close,
   }

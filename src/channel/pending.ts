@@ -1,5 +1,4 @@
 import type { Socket } from "node:net"
-import type { TLSSocket } from "node:tls"
 import type { Rejection } from "./gate.ts"
 
 /**
@@ -64,7 +63,7 @@ export class Pending {
   }
 
   /** The connection has finished its handshake: it is no longer pending. Returns its address, or undefined when it was dropped. */
-  finish(socket: TLSSocket): string | undefined {
+  finish(socket: Socket): string | undefined {
     const key = keyOf(socket)
     const entry = key === undefined ? undefined : this.#entries.get(key)
     if (key === undefined || entry === undefined) return undefined

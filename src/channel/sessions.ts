@@ -1,8 +1,7 @@
-import type { TLSSocket } from "node:tls"
+import type { Socket } from "node:net"
 import { PurserError, isPurserError, reasonOf } from "../base/errors.ts"
 import { errorFields, type Log } from "../base/log.ts"
-import { closeGracefully } from "./closing.ts"
-import type { FrameReader } from "./frames.ts"
+import { closeGracefully, type Discarding } from "./closing.ts"
 
 /** Open sessions of a node: their number, their time, and how they end. */
 
@@ -13,17 +12,17 @@ export interface SessionsOptions {
 }
 
 interface Channel {
-  readonly socket: TLSSocket
-  readonly reader: FrameReader
+  readonly socket: Socket
+  readonly reader: Discarding
   readonly remoteAddress: string
 }
 
 export class Sessions {
   readonly #options: SessionsOptions
   /** By connection; with what has to end before the session has. */
-  readonly #open = new Map<TLSSocket, AbortController>()
+  readonly #open = new Map<Socket, AbortController>()
   /** Of the open ones, those that have said all and only wait for the peer to close. */
-  readonly #over = new Set<TLSSocket>()
+  readonly #over = new Set<Socket>()
   readonly #running = new Set<Promise<void>>()
 
   constructor(options: SessionsOptions) {

@@ -1,0 +1,146 @@
+import { once } from "node:events"
+import { connect, type Socket } from "node:net"
+import { PurserError, isPurserError, reasonOf, systemErrorCode } from "../../base/errors.ts"
+import { closeGracefully } from "../closing.ts"
+import { FrameWriter } from "../frame-writer.ts"
+import { defaultLimits, type ChannelLimits } from "../limits.ts"
+import { asciiJson, seal, unseal } from "./envelope.ts"
+import { answerKey } from "./key-exchange.ts"
+import {
+  answerBytes,
+  broken,
+  fill,
+  parseFromNode,
+  segmentBytes,
+  type FileAnswer,
+  type FileRequest,
+} from "./messages.ts"
+import { MessageReader } from "./reader.ts"
+
+/**
+ * The agent's end of FluxVault's own protocol: connects, agrees on a key with
+ * whoever answers, and hands out what it asks. What may be sent is for the
+ * caller to decide, and that the other end is a node of ours is nowhere proven.
+ */
+
+export interface FluxvaultDialOptions {
+  /** IP address or name. */
+  host: string
+  port: number
+  limits?: ChannelLimits
+  signal: AbortSignal
+}
+
+/** The agent's end of a connection. Disposing closes it, after what was written has left. */
+export interface FluxvaultAgentChannel extends AsyncDisposable {
+  /** What the node asks next; null when it is done. Throws `ERR_PROTOCOL`, `ERR_LIMIT`, `ERR_TIMEOUT`, `ERR_UNREACHABLE`, or the signal's reason. */
+  next(signal: AbortSignal): Promise<FileRequest | null>
+  answer(request: FileRequest, answer: FileAnswer, signal: AbortSignal): Promise<void>
+}
+
+/**
+ * Resolves once both ends have shown that they have the same key. Throws `ERR_UNREACHABLE`, `ERR_TIMEOUT`
+ * (`handshakeMs`, which counts connecting too), `ERR_PROTOCOL`, or the signal's reason.
+ */
+export async function connectToFluxvaultNode(options: FluxvaultDialOptions): Promise<FluxvaultAgentChannel> {
+  const { host, port, limits = defaultLimits } = options
+  options.signal.throwIfAborted()
+  const place = host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`
+  const socket = connect({ host, port, noDelay: true })
+  socket.on("error", () => {}) // "close" follows, and the reader tells why
+  const reader = new MessageReader(socket, segmentBytes)
+  const late = AbortSignal.timeout(limits.handshakeMs)
+  const signal = AbortSignal.any([options.signal, late])
+  let isConnected = false
+  try {
+    await connected(socket, place, signal)
+    isConnected = true
+    const sessionKey = await exchange(socket, reader, limits, signal)
+    return new Channel(socket, reader, limits, sessionKey)
+  } catch (error) {
+    socket.destroy()
+    if (isConnected && isPurserError(error, "ERR_UNREACHABLE")) throw turnedAway(place, error)
+    if (!late.aborted || options.signal.aborted) throw error
+    throw new PurserError(
+      "ERR_TIMEOUT",
+      `${place} did not finish a key exchange within ${limits.handshakeMs} ms`,
+    )
+  }
+}
+
+async function connected(socket: Socket, place: string, signal: AbortSignal): Promise<void> {
+  try {
+    await once(socket, "connect", { signal })
+  } catch (error) {
+    signal.throwIfAborted()
+    const reason = reasonOf(error) || systemErrorCode(error)
+    throw new PurserError("ERR_UNREACHABLE", `${place} cannot be reached: ${reason}`, { cause: error })
+  }
+}
+
+function turnedAway(place: string, cause: unknown): PurserError {
+  return new PurserError("ERR_UNREACHABLE", `${place} closed the connection before there was a key`, {
+    hint: "is the address of this agent on the node's allow-list?",
+    cause,
+  })
+}
+
+async function exchange(
+  socket: Socket,
+  reader: MessageReader,
+  limits: ChannelLimits,
+  signal: AbortSignal,
+): Promise<Buffer> {
+  const wait = { signal, timeoutMs: limits.handshakeMs }
+  const { sessionKey, message } = answerKey(await reader.next(wait))
+  socket.write(`${asciiJson(message)}\n`)
+  const test = unseal(sessionKey, await reader.next(wait))
+  if (test["State"] !== "STARTAES" || test["Text"] !== "Test") throw broken("the node does not try the key")
+  const passed = { State: "STARTAES", Text: "Passed", fill: fill() }
+  socket.write(`${asciiJson(seal(sessionKey, passed))}\n`)
+  return sessionKey
+}
+
+class Channel implements FluxvaultAgentChannel {
+  readonly #socket: Socket
+  readonly #reader: MessageReader
+  readonly #writer: FrameWriter
+  readonly #limits: ChannelLimits
+  readonly #sessionKey: Buffer
+  #requests = 0
+
+  constructor(socket: Socket, reader: MessageReader, limits: ChannelLimits, sessionKey: Buffer) {
+    this.#socket = socket
+    this.#reader = reader
+    this.#limits = limits
+    this.#sessionKey = sessionKey
+    this.#writer = new FrameWriter(socket, { ...limits, frameBytes: answerBytes(limits.secretBytes) })
+  }
+
+  async next(signal: AbortSignal): Promise<FileRequest | null> {
+    const { sessionMs, requests } = this.#limits
+    // The node writes its files before it says that it is done, so this may take as long as the session.
+    const message = await this.#reader.next({ signal, timeoutMs: sessionMs })
+    const request = parseFromNode(unseal(this.#sessionKey, message))
+    if (request !== null && ++this.#requests > requests)
+      throw new PurserError("ERR_LIMIT", `the node made more than ${requests} requests`)
+    return request
+  }
+
+  async answer(request: FileRequest, { status, body }: FileAnswer, signal: AbortSignal): Promise<void> {
+    const { name, crc32, fill: filling } = request
+    const message = {
+      State: "DATA",
+      FILE: name,
+      crc32,
+      ...(filling === undefined ? {} : { fill: filling }),
+      Body: body,
+      Status: status,
+    }
+    await this.#writer.write(seal(this.#sessionKey, message), { signal })
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await closeGracefully(this.#socket, this.#reader)
+  }
+}

@@ -1,0 +1,155 @@
+import { once } from "node:events"
+import { createServer, type Socket } from "node:net"
+import { isPurserError, reasonOf } from "../../base/errors.ts"
+import { silentLog, type Log } from "../../base/log.ts"
+import type { AllowList } from "../allow-list.ts"
+import { bind, type ListenAddress } from "../bind.ts"
+import { rejections, type Rejection } from "../gate.ts"
+import { defaultLimits, type ChannelLimits } from "../limits.ts"
+import { Pending } from "../pending.ts"
+import { Sessions } from "../sessions.ts"
+import { asciiJson, seal, unseal } from "./envelope.ts"
+import { takeSessionKey } from "./key-exchange.ts"
+import { KeyPool } from "./key-pool.ts"
+import { answerBytes, broken, fill, parseAnswer, segmentBytes, type FileAnswer } from "./messages.ts"
+import { MessageReader } from "./reader.ts"
+
+/**
+ * The node's end of FluxVault's own protocol. The allow-list is all that keeps
+ * strangers off, so it is no option here, and asked before anything is said.
+ */
+
+/** The node's end of a connection from an allowed address. */
+export interface FluxvaultNodeChannel {
+  readonly remoteAddress: string
+  /**
+   * Asks for a file and waits for the answer; one call at a time, since the original agent takes what is in one
+   * segment for one message. `crc32` is 0 when there is no such file here. Throws `ERR_PROTOCOL` for a name that fits no segment.
+   */
+  request(name: string, crc32: number, signal: AbortSignal): Promise<FileAnswer>
+  /** Says that nothing more will be asked. */
+  done(): void
+}
+
+export interface FluxvaultServerOptions {
+  allow: AllowList
+  limits?: ChannelLimits
+  log?: Log
+  /** Runs one session; the connection ends after it. The signal is aborted when the connection is lost, the session's time is up, or the server closes. */
+  onSession: (channel: FluxvaultNodeChannel, signal: AbortSignal) => Promise<void>
+}
+
+export interface FluxvaultServer extends AsyncDisposable {
+  /** Resolves with the address taken. Throws `ERR_LISTEN`. */
+  listen(address: ListenAddress): Promise<ListenAddress>
+  /** Refuses new connections, ends those there are, and resolves when their sessions have ended. */
+  close(): Promise<void>
+}
+
+/** What a port scan or a health check causes too belongs to `debug`. */
+const quiet: ReadonlySet<Rejection> = new Set<Rejection>(["dropped", "handshake-timeout", "handshake-failed"])
+
+export function createFluxvaultServer(options: FluxvaultServerOptions): FluxvaultServer {
+  const { allow, limits = defaultLimits, log = silentLog, onSession } = options
+  const reject = (reason: Rejection, remoteAddress: string): void => {
+    const why = reason === "handshake-failed" ? "it did not finish the key exchange" : rejections[reason]
+    log[quiet.has(reason) ? "debug" : "warn"](`turned away ${remoteAddress}: ${why}`, { reason })
+  }
+  const pending = new Pending({
+    most: limits.pendingHandshakes,
+    timeoutMs: limits.handshakeMs,
+    onRejected: reject,
+  })
+  const sessions = new Sessions({ most: limits.sessions, timeoutMs: limits.sessionMs, log })
+  const keys = new KeyPool(limits.sessions)
+  // One message is one segment, as the original agent needs it.
+  const server = createServer({ noDelay: true }, (socket) => void handle(socket))
+
+  async function handle(socket: Socket): Promise<void> {
+    const connection = pending.add(socket)
+    if (connection === undefined) return
+    const { remoteAddress } = connection
+    const allowed = await allow.allows(remoteAddress)
+    if (!connection.isPending()) return
+    if (!allowed) return connection.reject("not-allowed")
+    const reader = new MessageReader(socket, segmentBytes)
+    try {
+      const sessionKey = await exchange(socket, reader)
+      if (pending.finish(socket) === undefined) return
+      if (sessions.isFull) {
+        socket.destroy()
+        return reject("too-many-sessions", remoteAddress)
+      }
+      reader.maxBytes = answerBytes(limits.secretBytes)
+      const channel = new Channel(socket, reader, limits, sessionKey, remoteAddress)
+      sessions.start({ socket, reader, remoteAddress }, (signal) => onSession(channel, signal))
+    } catch (error) {
+      if (!isPurserError(error, "ERR_UNREACHABLE"))
+        log.warn(`key exchange with ${remoteAddress} failed: ${reasonOf(error)}`)
+      connection.reject("handshake-failed")
+    }
+  }
+
+  async function exchange(socket: Socket, reader: MessageReader): Promise<Buffer> {
+    const { privateKey, publicKeyPem } = await keys.take()
+    socket.write(`${asciiJson({ State: "KEYSENT", PublicKey: publicKeyPem })}\n`)
+    const wait = { timeoutMs: limits.handshakeMs }
+    const sessionKey = takeSessionKey(privateKey, await reader.next(wait))
+    socket.write(`${asciiJson(seal(sessionKey, { State: "STARTAES", Text: "Test", fill: fill() }))}\n`)
+    const test = unseal(sessionKey, await reader.next(wait))
+    if (test["State"] !== "STARTAES" || test["Text"] !== "Passed")
+      throw broken("the agent does not try the key")
+    return sessionKey
+  }
+
+  async function close(): Promise<void> {
+    const stopped = server.listening ? once(server, "close") : undefined
+    if (stopped !== undefined) server.close()
+    keys.close()
+    pending.close()
+    await sessions.close()
+    await stopped
+  }
+
+  return { listen: (address) => bind(server, address), close, [Symbol.asyncDispose]: close }
+}
+
+class Channel implements FluxvaultNodeChannel {
+  readonly remoteAddress: string
+  readonly #socket: Socket
+  readonly #reader: MessageReader
+  readonly #limits: ChannelLimits
+  readonly #sessionKey: Buffer
+
+  constructor(
+    socket: Socket,
+    reader: MessageReader,
+    limits: ChannelLimits,
+    sessionKey: Buffer,
+    remoteAddress: string,
+  ) {
+    this.#socket = socket
+    this.#reader = reader
+    this.#limits = limits
+    this.#sessionKey = sessionKey
+    this.remoteAddress = remoteAddress
+  }
+
+  async request(name: string, crc32: number, signal: AbortSignal): Promise<FileAnswer> {
+    this.#send({ State: "REQUEST", FILE: name, crc32, fill: fill() })
+    const message = await this.#reader.next({ signal, timeoutMs: this.#limits.frameMs })
+    return parseAnswer(unseal(this.#sessionKey, message), name)
+  }
+
+  done(): void {
+    this.#send({ State: "DONE", fill: fill() })
+  }
+
+  /** Without a newline, as the original node sends it. */
+  #send(message: Record<string, unknown>): void {
+    const text = asciiJson(seal(this.#sessionKey, message))
+    if (text.length > segmentBytes)
+      throw broken(`a request would be longer than the ${segmentBytes} bytes that an agent reads`)
+    this.#socket.write(text)
+  }
+}

@@ -1,0 +1,67 @@
+import { randomBytes } from "node:crypto"
+import { PurserError } from "../../base/errors.ts"
+import type { Frame } from "../frames.ts"
+
+/** What is said under the session key. */
+
+/**
+ * The original agent reads with one `recv(8192)`: what a node sends it must be no longer, and arrive in one piece.
+ * Before there is a session, neither of our ends takes more.
+ */
+export const segmentBytes = 8192
+
+export type Status = "Success" | "Match" | "FileNotFound"
+
+/** A node asks for a file. */
+export interface FileRequest {
+  /** As the node writes it: a path below the two directories of the original, and nothing here may take it for one. */
+  readonly name: string
+  /** Of the text that the node has; 0 when it has no such file. */
+  readonly crc32: number
+  readonly fill: string | undefined
+}
+
+/** What the agent says to it. */
+export interface FileAnswer {
+  readonly status: Status
+  /** Empty unless `status` is `Success`. */
+  readonly body: string
+}
+
+/** The longest answer that holds a secret of this size: JSON writes a byte in six characters at most, hexadecimal doubles them. */
+export function answerBytes(secretBytes: number): number {
+  return 12 * secretBytes + 2 * segmentBytes
+}
+
+/** Random text, so that messages of the same content have no common length or beginning. */
+export function fill(): string {
+  return randomBytes(16).toString("hex")
+}
+
+/** Null when the node is done. Throws `ERR_PROTOCOL`. */
+export function parseFromNode(message: Frame): FileRequest | null {
+  const { State: state, FILE: name, crc32, fill: filling } = message
+  if (state === "DONE") return null
+  if (state !== "REQUEST") throw broken("the node asks for something else than a file")
+  if (typeof name !== "string" || name === "") throw broken("the node asks for a file without a name")
+  if (typeof crc32 !== "number" || !Number.isInteger(crc32) || crc32 < 0 || crc32 > 0xffff_ffff)
+    throw broken("the node's checksum is no CRC32")
+  return { name, crc32, fill: typeof filling === "string" ? filling : undefined }
+}
+
+/** Throws `ERR_PROTOCOL`, also for the answer to another request. */
+export function parseAnswer(message: Frame, requested: string): FileAnswer {
+  const { State: state, FILE: name, Status: status, Body: body = "" } = message
+  if (state !== "DATA" || name !== requested)
+    throw broken("the agent answers something else than what was asked")
+  if (status !== "Success") {
+    if (status === "Match" || status === "FileNotFound") return { status, body: "" }
+    throw broken("the agent's answer has no known status")
+  }
+  if (typeof body !== "string" || !body.isWellFormed()) throw broken("the agent's answer holds no text")
+  return { status, body }
+}
+
+export function broken(message: string): PurserError {
+  return new PurserError("ERR_PROTOCOL", message)
+}

@@ -1,0 +1,296 @@
+import assert from "node:assert/strict"
+import {
+  constants,
+  createCipheriv,
+  generateKeyPairSync,
+  privateDecrypt,
+  publicEncrypt,
+  randomBytes,
+  type KeyObject,
+} from "node:crypto"
+import { once } from "node:events"
+import { connect, createServer, type AddressInfo, type Socket } from "node:net"
+import type { TestContext } from "node:test"
+import { crc32 } from "node:zlib"
+
+/**
+ * FluxVault's agent and node as its users have them, written from the description
+ * of the wire and from nothing of ours: with its blocking reads, and without a
+ * thought for anything that the original does not do either.
+ */
+
+type Message = Record<string, unknown>
+
+const rsa = { padding: constants.RSA_PKCS1_OAEP_PADDING, oaepHash: "sha1" }
+const segmentBytes = 8192
+/** The checksum of text that is there; 0 stands for none. */
+const checksum = (text: string | undefined): number => (text === undefined ? 0 : crc32(Buffer.from(text)))
+
+// EAX once more, block by block, so that an error in ours is not repeated here.
+
+function block(key: Buffer, input: Buffer): Buffer {
+  return createCipheriv(`aes-${key.length * 8}-ecb`, key, null)
+    .setAutoPadding(false)
+    .update(input)
+}
+
+function number(bytes: Buffer): bigint {
+  return BigInt(`0x${bytes.toString("hex")}`)
+}
+
+function bytesOf(value: bigint): Buffer {
+  return Buffer.from(value.toString(16).padStart(32, "0"), "hex")
+}
+
+function timesX(value: bigint): bigint {
+  const shifted = value << 1n
+  return shifted >> 128n ? (shifted & ((1n << 128n) - 1n)) ^ 0x87n : shifted
+}
+
+function omac(key: Buffer, tweak: number, data: Buffer): Buffer {
+  const text = Buffer.concat([bytesOf(BigInt(tweak)), data])
+  const one = timesX(number(block(key, Buffer.alloc(16))))
+  let state = 0n
+  let at = 0
+  for (; at + 16 < text.length; at += 16) {
+    state = number(block(key, bytesOf(state ^ number(text.subarray(at, at + 16)))))
+  }
+  const rest = text.subarray(at)
+  const last = rest.length === 16 ? number(rest) ^ one : number(padded(rest)) ^ timesX(one)
+  return block(key, bytesOf(state ^ last))
+}
+
+function padded(rest: Buffer): Buffer {
+  return Buffer.concat([rest, Buffer.from([0x80]), Buffer.alloc(16)]).subarray(0, 16)
+}
+
+function counter(key: Buffer, start: Buffer, text: Buffer): Buffer {
+  const out = Buffer.from(text)
+  let count = number(start)
+  for (let at = 0; at < out.length; at += 16) {
+    const stream = block(key, bytesOf(count))
+    for (let i = 0; i < 16 && at + i < out.length; i++) out[at + i] = (out[at + i] ?? 0) ^ (stream[i] ?? 0)
+    count = (count + 1n) & ((1n << 128n) - 1n)
+  }
+  return out
+}
+
+function tag(key: Buffer, nonce: Buffer, ciphertext: Buffer): Buffer {
+  const parts = [omac(key, 0, nonce), omac(key, 1, Buffer.alloc(0)), omac(key, 2, ciphertext)]
+  return bytesOf(parts.map(number).reduce((a, b) => a ^ b))
+}
+
+export function encrypt(key: Buffer, message: Message): Message {
+  const [nonce, text] = [randomBytes(16), Buffer.from(JSON.stringify(message))]
+  const ciphertext = counter(key, omac(key, 0, nonce), text)
+  return {
+    nonce: nonce.toString("hex"),
+    tag: tag(key, nonce, ciphertext).toString("hex"),
+    ciphertext: ciphertext.toString("hex"),
+  }
+}
+
+export function decrypt(key: Buffer, envelope: Message): Message {
+  assert.deepEqual(Object.keys(envelope).toSorted(), ["ciphertext", "nonce", "tag"])
+  const [nonce, ciphertext] = [hex(envelope["nonce"]), hex(envelope["ciphertext"])]
+  assert.equal(nonce.length, 16)
+  assert.equal(tag(key, nonce, ciphertext).toString("hex"), envelope["tag"])
+  return JSON.parse(counter(key, omac(key, 0, nonce), ciphertext).toString()) as Message
+}
+
+function hex(value: unknown): Buffer {
+  assert.match(String(value), /^([0-9a-f]{2})*$/)
+  return Buffer.from(String(value), "hex")
+}
+
+/** Reads as Python's sockets do: what is there now, or a line. */
+export class Wire {
+  readonly socket: Socket
+  #received = Buffer.alloc(0)
+  #ended = false
+  #wake: () => void = () => {}
+
+  constructor(socket: Socket) {
+    this.socket = socket
+    socket.on("error", () => {})
+    socket.on("data", (part: Buffer) => {
+      this.#received = Buffer.concat([this.#received, part])
+      this.#wake()
+    })
+    socket.on("close", () => {
+      this.#ended = true
+      this.#wake()
+    })
+  }
+
+  /** `recv(8192)`: what one segment brought, and that has to be a whole message. Undefined at the end. */
+  async recv(): Promise<Message | undefined> {
+    if (!(await this.#until(() => this.#received.length > 0))) return undefined
+    const segment = this.#received.subarray(0, segmentBytes)
+    this.#received = this.#received.subarray(segment.length)
+    return JSON.parse(segment.toString()) as Message
+  }
+
+  /** `readline()`. Undefined at the end. */
+  async readline(): Promise<Message | undefined> {
+    if (!(await this.#until(() => this.#received.includes(0x0a)))) return undefined
+    const end = this.#received.indexOf(0x0a)
+    const line = this.#received.subarray(0, end)
+    this.#received = this.#received.subarray(end + 1)
+    return JSON.parse(line.toString()) as Message
+  }
+
+  send(message: Message, ending = ""): void {
+    this.socket.write(JSON.stringify(message) + ending)
+  }
+
+  /** Whether it came to hold before the end. */
+  async #until(holds: () => boolean): Promise<boolean> {
+    while (!holds()) {
+      if (this.#ended) return false
+      await new Promise<void>((resolve) => (this.#wake = resolve))
+    }
+    return true
+  }
+}
+
+export interface OriginalNode {
+  readonly address: string
+  readonly port: number
+  /** What it has; grows and changes as it is served. */
+  readonly files: Map<string, string>
+  /** What the agent said to each request of the last session. */
+  readonly answers: Message[]
+  /** Resolves with whether the session that ends next came to its DONE. */
+  nextSession(): Promise<boolean>
+}
+
+/** A node that asks for these files, whoever connects. `send` is how it writes a message; by default in one piece. */
+export async function originalNode(
+  t: TestContext,
+  requests: readonly string[],
+  {
+    files = {},
+    send = (socket, text) => void socket.write(text),
+  }: { files?: Record<string, string>; send?: (socket: Socket, text: string) => void } = {},
+): Promise<OriginalNode> {
+  const has = new Map(Object.entries(files))
+  const answers: Message[] = []
+  let ended = Promise.withResolvers<boolean>()
+  const sockets = new Set<Socket>()
+  const server = createServer({ noDelay: true }, (socket) => {
+    sockets.add(socket)
+    answers.splice(0)
+    const { publicKey, privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 })
+    serveAsNode(new Wire(socket), { publicKey, privateKey, requests, files: has, answers, send })
+      .then(
+        () => true,
+        () => false,
+      )
+      .then((isDone) => {
+        ended.resolve(isDone)
+        ended = Promise.withResolvers()
+      })
+      .catch(() => {})
+  })
+  server.listen(0, "127.0.0.1")
+  await once(server, "listening")
+  t.after(() => {
+    for (const socket of sockets) socket.destroy()
+    server.close()
+  })
+  const { port } = server.address() as AddressInfo
+  return { address: `127.0.0.1:${port}`, port, files: has, answers, nextSession: () => ended.promise }
+}
+
+interface NodeRole {
+  publicKey: KeyObject
+  privateKey: KeyObject
+  requests: readonly string[]
+  files: Map<string, string>
+  answers: Message[]
+  send: (socket: Socket, text: string) => void
+}
+
+async function serveAsNode(wire: Wire, role: NodeRole): Promise<void> {
+  const { publicKey, privateKey, requests, files, answers } = role
+  const send = (message: Message, ending = ""): void =>
+    role.send(wire.socket, JSON.stringify(message) + ending)
+  const fill = (): string => randomBytes(16).toString("hex")
+  const pem = publicKey.export({ type: "spki", format: "pem" }).toString()
+  send({ State: "KEYSENT", PublicKey: pem }, "\n")
+  const aes = await wire.readline()
+  assert.equal(aes?.["State"], "AESKEY")
+  const wrapping = privateDecrypt({ key: privateKey, ...rsa }, hex(aes["enc_session_key"]))
+  assert.equal(wrapping.length, 16)
+  const [nonce, cipher] = [hex(aes["nonce"]), hex(aes["cipher"])]
+  assert.equal(tag(wrapping, nonce, cipher).toString("hex"), aes["tag"])
+  const sessionKey = counter(wrapping, omac(wrapping, 0, nonce), cipher)
+  assert.match(sessionKey.toString(), /^[0-9a-f]{32}$/)
+  send(encrypt(sessionKey, { State: "STARTAES", Text: "Test", fill: fill() }), "\n")
+  const readline = async (): Promise<Message> => decrypt(sessionKey, (await wire.readline()) ?? {})
+  const passed = await readline()
+  assert.deepEqual([passed["State"], passed["Text"]], ["STARTAES", "Passed"])
+  for (const name of requests) {
+    const before = files.get(name)
+    send(encrypt(sessionKey, { State: "REQUEST", FILE: name, crc32: checksum(before), fill: fill() }))
+    const answer = await readline()
+    answers.push(answer)
+    assert.deepEqual([answer["State"], answer["FILE"]], ["DATA", name])
+    if (answer["Status"] === "Success") files.set(name, String(answer["Body"]))
+  }
+  send(encrypt(sessionKey, { State: "DONE", fill: fill() }))
+  assert.equal(await wire.readline(), undefined)
+}
+
+/** An agent that has these files and serves one node. Resolves with what it was asked, when the node says DONE; undefined when it never does. */
+export async function originalAgent(
+  port: number,
+  files: Readonly<Record<string, string>>,
+  { host = "127.0.0.1" }: { host?: string } = {},
+): Promise<Message[] | undefined> {
+  const wire = new Wire(connect({ host, port, noDelay: true }))
+  try {
+    const key = await wire.recv()
+    if (key === undefined) return undefined
+    assert.equal(key["State"], "KEYSENT")
+    const wrapping = randomBytes(16)
+    const sessionKey = Buffer.from(randomBytes(16).toString("hex"))
+    const nonce = randomBytes(16)
+    const cipher = counter(wrapping, omac(wrapping, 0, nonce), sessionKey)
+    wire.send(
+      {
+        State: "AESKEY",
+        enc_session_key: publicEncrypt({ key: String(key["PublicKey"]), ...rsa }, wrapping).toString("hex"),
+        nonce: nonce.toString("hex"),
+        tag: tag(wrapping, nonce, cipher).toString("hex"),
+        cipher: cipher.toString("hex"),
+      },
+      "\n",
+    )
+    const recv = async (): Promise<Message | undefined> => {
+      const envelope = await wire.recv()
+      return envelope && decrypt(sessionKey, envelope)
+    }
+    const test = await recv()
+    assert.deepEqual([test?.["State"], test?.["Text"]], ["STARTAES", "Test"])
+    wire.send(encrypt(sessionKey, { ...test, Text: "Passed" }), "\n")
+    const asked: Message[] = []
+    for (;;) {
+      const request = await recv()
+      if (request === undefined) return undefined
+      if (request["State"] === "DONE") return asked
+      assert.equal(request["State"], "REQUEST")
+      assert.equal(typeof request["fill"], "string")
+      asked.push(request)
+      const content = files[String(request["FILE"])]
+      const answer = { ...request, State: "DATA", Body: "" }
+      if (content === undefined) wire.send(encrypt(sessionKey, { ...answer, Status: "FileNotFound" }), "\n")
+      else if (checksum(content) === request["crc32"])
+        wire.send(encrypt(sessionKey, { ...answer, Status: "Match" }), "\n")
+      else wire.send(encrypt(sessionKey, { ...answer, Body: content, Status: "Success" }), "\n")
+    }
+  } finally {
+    wire.socket.destroy()
+  }
+}
