@@ -29,6 +29,7 @@ export async function bundleReceiver(entry: string): Promise<string> {
     treeshake: true,
     transform: { target: "node22" },
     checks: { unresolvedImport: true },
+    plugins: [{ name: "without-documentation", transform: withoutDocumentation }],
     onLog(_level, log) {
       throw new Error(`rolldown: ${log.message}`)
     },
@@ -40,6 +41,11 @@ export async function bundleReceiver(entry: string): Promise<string> {
   if (errors.length > 0) throw new Error(`the receiver cannot be minified: ${errors.map(String).join("; ")}`)
   // The guard stays as it is written, in words that any Node understands.
   return `${guard}${code}\n`
+}
+
+/** What `docs/errors.md` is made from, nobody reads in a container. */
+function withoutDocumentation(code: string, id: string): string | null {
+  return /\bbase[/\\]errors\.ts$/.test(id) ? code.replace(/about:\s*"[^"]*",?/g, "") : null
 }
 
 /** Writes the bundle, executable. Returns its size in bytes; throws where that is over the promise. */

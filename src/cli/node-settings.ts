@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises"
 import { sep } from "node:path"
 import { parseArgs, type ParseArgsOptionsConfig } from "node:util"
 import { PurserError, reasonOf } from "../base/errors.ts"
-import { parseAppName } from "../base/names.ts"
+import { parseAppName, quote } from "../base/names.ts"
 import { AllowList } from "../channel/allow-list.ts"
 import { parseEnrolment, type Enrolment } from "../channel/enrolment.ts"
 import type { ChannelLimits } from "../channel/limits.ts"
@@ -13,15 +13,28 @@ import { parseReload, type Reload } from "../files/reload.ts"
 import { parseLimits } from "./node-limits.ts"
 
 /** What `purser node` is told, by flags and environment; a flag wins over its variable. */
-export interface NodeSettings {
+export type NodeSettings = CommonSettings & (PurserSettings | FluxvaultSettings)
+
+interface PurserSettings {
+  protocol: "purser"
   enrolment: Enrolment
+  /** Undefined: all that the agent grants. */
+  files: readonly FileLine[] | undefined
+  allow: AllowList | undefined
+}
+
+/** FluxVault's own protocol, which has neither enrolment nor a way to ask for all there is. */
+interface FluxvaultSettings {
+  protocol: "fluxvault"
+  files: readonly FileLine[]
+  allow: AllowList
+}
+
+interface CommonSettings {
   /** Without a host: every address, by IPv6 and IPv4. */
   listen: { host: string | undefined; port: number }
   directory: string
-  /** Undefined: all that the agent grants. */
-  files: readonly FileLine[] | undefined
   reload: Reload | undefined
-  allow: AllowList | undefined
   limits: ChannelLimits
   identityFile: string | undefined
   name: string | undefined
@@ -43,6 +56,7 @@ const options = {
   limit: { type: "string", multiple: true },
   identity: { type: "string" },
   name: { type: "string" },
+  protocol: { type: "string" },
   status: { type: "string" },
   "require-tmpfs": { type: "boolean" },
   once: { type: "boolean" },
@@ -66,6 +80,8 @@ starts it once every required file is in place, and reloads it on changes.
   --limit NAME=VALUE    such as secret_bytes=4194304 or sessions=8 (docs/protocol.md); repeatable
   --identity FILE       keep this node's key there (for apps with trust approved or pinned)
   --name NAME           how the agent lists this node; default: the host name
+  --protocol NAME       fluxvault, for an agent of FluxVault's own: unauthenticated; needs --allow
+                        and --file, and no enrolment string (docs/fluxvault.md)
   --status FILE         keep the health status there, for purser health
   --require-tmpfs       refuse to write to a disk
   --once                end after the first complete delivery
@@ -87,7 +103,7 @@ export async function readNodeSettings(
   if (values.help === true) return null
   const command = commandOf(positionals, tokens)
   const flagOrEnv = (
-    flag: "reload" | "identity" | "name" | "status" | "directory" | "listen",
+    flag: "protocol" | "reload" | "identity" | "name" | "status" | "directory" | "listen",
   ): string | undefined => values[flag] ?? nonEmpty(env[`PURSER_${flag.toUpperCase()}`])
 
   const directory = flagOrEnv("directory") ?? defaultDirectory
@@ -109,16 +125,18 @@ export async function readNodeSettings(
   }
   const files = mapDefined(values.file ?? nonEmpty(env["PURSER_FILES"]), parseFileLines)
   if (files !== undefined) checkPaths(files, directory)
+  const allow = mapDefined(values.allow?.join(",") ?? nonEmpty(env["PURSER_ALLOW"]), (text) =>
+    AllowList.parse(listOf(text)),
+  )
+  const protocol = flagOrEnv("protocol") ?? "purser"
   return {
-    enrolment: await readEnrolment(values, env, directory),
+    ...(protocol === "purser"
+      ? { protocol, enrolment: await readEnrolment(values, env, directory), allow, files }
+      : fluxvault(protocol, values, allow, files)),
     listen: parseListen(flagOrEnv("listen") ?? String(defaultPort)),
     directory,
-    files,
     reload,
     limits: parseLimits(values.limit ?? listOf(env["PURSER_LIMITS"] ?? "")),
-    allow: mapDefined(values.allow?.join(",") ?? nonEmpty(env["PURSER_ALLOW"]), (text) =>
-      AllowList.parse(listOf(text)),
-    ),
     identityFile: flagOrEnv("identity"),
     name: mapDefined(flagOrEnv("name"), parseAppName),
     statusFile: flagOrEnv("status"),
@@ -128,6 +146,32 @@ export async function readNodeSettings(
     verbose: values.verbose ?? isOn(env["PURSER_VERBOSE"]),
     command,
   }
+}
+
+function fluxvault(
+  protocol: string,
+  values: Values,
+  allow: AllowList | undefined,
+  files: readonly FileLine[] | undefined,
+): FluxvaultSettings {
+  const bad = (message: string, hint: string): PurserError => new PurserError("ERR_USAGE", message, { hint })
+  if (protocol !== "fluxvault") throw bad(`there is no protocol ${quote(protocol)}`, "purser or fluxvault")
+  const vain = (["enrol-file", "identity", "name"] as const).find((flag) => values[flag] !== undefined)
+  if (vain !== undefined)
+    throw bad(`--${vain} has no meaning with --protocol fluxvault`, "no end of it proves who it is")
+  if (allow === undefined) {
+    throw bad(
+      "--protocol fluxvault needs an allow-list",
+      "give the agent's address or host name by --allow or PURSER_ALLOW: nothing else keeps strangers off",
+    )
+  }
+  if (files === undefined || files.length === 0) {
+    throw bad(
+      "--protocol fluxvault needs the list of files to ask for",
+      "give file lines by --file or PURSER_FILES: this protocol cannot ask what there is",
+    )
+  }
+  return { protocol, allow, files }
 }
 
 function parseFlags(argv: readonly string[]) {

@@ -1,11 +1,13 @@
 import { asPurserError, isPurserError } from "../base/errors.ts"
 import { createLog, errorFields, type Log } from "../base/log.ts"
+import type { FluxvaultServer } from "../channel/fluxvault/listen.ts"
 import { loadOrCreateIdentity } from "../channel/identity.ts"
 import { pathOf } from "../files/file-line.ts"
 import { removeStaleTemporaries, runOwedReload, type OwedOptions } from "../files/owed.ts"
 import { runLocalReload, type RunReload } from "../files/reload.ts"
-import { filesStep } from "../node/files-step.ts"
+import { filesStep, type FilesStep } from "../node/files-step.ts"
 import { missingFiles, removeHealth, writeHealth } from "../node/health.ts"
+import { createFluxvaultNode } from "../node/fluxvault.ts"
 import { createNode, type PurserNode } from "../node/node.ts"
 import { childEnvironment, createSupervisor, type Supervisor } from "../node/supervise.ts"
 import { readNodeSettings, usage, type NodeSettings } from "./node-settings.ts"
@@ -67,26 +69,20 @@ async function serve(settings: NodeSettings, env: NodeJS.ProcessEnv, log: Log): 
     signal: stopping.signal,
   })
 
-  await using node = createNode({
-    enrolment: settings.enrolment,
-    ...(settings.identityFile === undefined
-      ? {}
-      : { identity: await loadOrCreateIdentity(settings.identityFile) }),
-    limits: settings.limits,
-    ...(settings.allow === undefined ? {} : { allow: settings.allow }),
-    ...(settings.name === undefined ? {} : { name: settings.name }),
+  const step = filesStep({
+    ...where,
+    ...(reload === undefined ? {} : { reload }),
+    runReload,
+    requireTmpfs: settings.requireTmpfs,
     log,
-    steps: filesStep({
-      ...where,
-      ...(reload === undefined ? {} : { reload }),
-      runReload,
-      requireTmpfs: settings.requireTmpfs,
-      log,
-      async onComplete(paths) {
-        await setHealth(statusFile, paths)
-        await supervisor?.start()
-      },
-    }),
+    async onComplete(paths) {
+      await setHealth(statusFile, paths)
+      await supervisor?.start()
+    },
+  })
+  await using node = await openNode(settings, {
+    log,
+    step,
     onSession(error) {
       if (once && error === null) ended.resolve(0)
       else if (isPurserError(error, "ERR_CHILD")) ended.reject(error)
@@ -99,6 +95,32 @@ async function serve(settings: NodeSettings, env: NodeJS.ProcessEnv, log: Log): 
   stopping.abort()
   process.removeListener("SIGTERM", onSignal).removeListener("SIGINT", onSignal)
   return code
+}
+
+interface NodeParts {
+  log: Log
+  step: FilesStep
+  onSession: (error: unknown) => void
+}
+
+async function openNode(
+  settings: NodeSettings,
+  { log, step, onSession }: NodeParts,
+): Promise<PurserNode | FluxvaultServer> {
+  const { limits, directory, identityFile, name, allow } = settings
+  if (settings.protocol === "fluxvault") {
+    return createFluxvaultNode({ step, directory, limits, allow: settings.allow, log, onSession })
+  }
+  return createNode({
+    enrolment: settings.enrolment,
+    ...(identityFile === undefined ? {} : { identity: await loadOrCreateIdentity(identityFile) }),
+    limits,
+    ...(allow === undefined ? {} : { allow }),
+    ...(name === undefined ? {} : { name }),
+    log,
+    steps: step,
+    onSession,
+  })
 }
 
 /** What an earlier process owes; one that fails stays owed, and the next delivery tries it again. */
@@ -125,15 +147,27 @@ async function setHealth(file: string | undefined, required: readonly string[] |
   if (file !== undefined) await writeHealth(file, { required })
 }
 
-async function announce(node: PurserNode, { listen, command }: NodeSettings, log: Log): Promise<void> {
+async function announce(
+  node: PurserNode | FluxvaultServer,
+  { listen, command, protocol }: NodeSettings,
+  log: Log,
+): Promise<void> {
   const { host, port } = await node.listen({
     port: listen.port,
-    ...(listen.host === undefined ? {} : { host: listen.host }),
+    host: listen.host ?? "::",
   })
-  log.info(`listening on ${host.includes(":") ? `[${host}]` : host}:${port}`, {
-    app: node.app,
-    pin: node.pin,
-  })
+  log.info(
+    `listening on ${host.includes(":") ? `[${host}]` : host}:${port}`,
+    "pin" in node ? { app: node.app, pin: node.pin } : { protocol },
+  )
+  if (protocol === "fluxvault") {
+    log.warn(
+      "FluxVault's protocol proves neither end: whoever connects from an allowed address can write these files, and who is in between can read them",
+      {
+        hint: "once the agent is Purser's, take --protocol away and set PURSER_ENROL to what purser enrol APP prints",
+      },
+    )
+  }
   if (command !== undefined && process.pid === 1) {
     log.info("running as process 1 without an init", {
       hint: "start the container with --init, so that orphaned processes are reaped",

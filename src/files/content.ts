@@ -3,7 +3,7 @@ import { constants, type Stats } from "node:fs"
 import { join } from "node:path"
 import { sameText, type Digest } from "../base/digest.ts"
 import { PurserError, systemErrorCode } from "../base/errors.ts"
-import type { Secret } from "../base/secret.ts"
+import { Secret } from "../base/secret.ts"
 import { ownerOf } from "./owner.ts"
 import { openPlace, type Place } from "./place.ts"
 import type { FileLine } from "./file-line.ts"
@@ -40,6 +40,24 @@ export async function inspectOnDisk(line: FileLine, directory: string): Promise<
 export async function digestOnDisk(line: FileLine, directory: string): Promise<Digest | null> {
   const found = await inspectOnDisk(line, directory)
   return found?.fits === true ? found.digest : null
+}
+
+/** The content of what {@link inspectOnDisk} finds, or null. */
+export async function readOnDisk(line: FileLine, directory: string): Promise<Secret | null> {
+  try {
+    await using place = await openPlace(line, directory, { create: false })
+    await using current = place && (await openCurrent(place))
+    if (current === null || current.stats.size > maxBytes) return null
+    const bytes = Buffer.alloc(current.stats.size)
+    let length = 0
+    for (let read = -1; read !== 0 && length < bytes.length; length += read) {
+      read = (await current.handle.read(bytes, length, bytes.length - length, length)).bytesRead
+    }
+    return new Secret(bytes.subarray(0, length))
+  } catch (error) {
+    if (error instanceof PurserError || systemErrorCode(error) !== undefined) return null
+    throw error
+  }
 }
 
 /** Null for whatever is not a readable regular file of a secret's size. */

@@ -16,7 +16,7 @@ export type Fetched =
   | { readonly status: "sent"; readonly content: Secret }
   | { readonly status: "match" | "missing" | "denied" | "failed"; readonly message?: string | undefined }
 
-export type Fetch = (name: string, have: Digest | null) => Promise<Fetched>
+export type Fetch = (name: string, have: Digest | null, line: FileLine) => Promise<Fetched>
 
 export interface FillOptions extends InstallOptions {
   /**
@@ -54,7 +54,7 @@ export async function fillDirectory(
   // An earlier process may have delivered all, and let somebody use it.
   const wasComplete =
     required.length > 0 && lines.every((line, index) => line.optional || (found[index] ?? null) !== null)
-  const fetched = await Promise.all(lines.map((line, index) => fetch(line.name, have[index] ?? null)))
+  const fetched = await Promise.all(lines.map((line, index) => fetch(line.name, have[index] ?? null, line)))
   const received: FileToInstall[] = []
   let replaces = false
   for (const [index, answer] of fetched.entries()) {

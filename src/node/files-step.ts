@@ -1,8 +1,9 @@
+import type { Digest } from "../base/digest.ts"
 import type { Log } from "../base/log.ts"
 import { defaultDirectory, fileLineFor, type FileLine } from "../files/file-line.ts"
-import { fillDirectory, type FillResult } from "../files/fill.ts"
+import { fillDirectory, type Fetched, type FillResult } from "../files/fill.ts"
 import type { Reload, RunReload } from "../files/reload.ts"
-import { IncompleteDelivery, type Steps } from "./session.ts"
+import { IncompleteDelivery, type AgentSession, type StepsSummary } from "./session.ts"
 
 /** Asks for files and installs them: what most nodes do, and all that `purser node` does. */
 
@@ -19,7 +20,14 @@ export interface FilesStepOptions {
   onComplete?: (required: readonly string[]) => Promise<void> | void
 }
 
-export function filesStep({ files, onComplete, ...options }: FilesStepOptions): Steps {
+/** What the step needs of an agent. */
+export interface FileAgent extends Pick<AgentSession, "list" | "signal"> {
+  file(name: string, options: { have: Digest | null; line: FileLine }): Promise<Fetched>
+}
+
+export type FilesStep = (agent: FileAgent) => Promise<StepsSummary>
+
+export function filesStep({ files, onComplete, ...options }: FilesStepOptions): FilesStep {
   const { directory = defaultDirectory, log } = options
   let inUse = false
   /** Two agents may deliver at once; their files must not mix. */
@@ -28,7 +36,7 @@ export function filesStep({ files, onComplete, ...options }: FilesStepOptions): 
   return async (agent) => {
     const lines = files ?? (await agent.list()).secrets.map(({ name }) => fileLineFor(name))
     const turn = filling.then(() =>
-      fillDirectory(lines, (name, have) => agent.file(name, { have }), {
+      fillDirectory(lines, (name, have, line) => agent.file(name, { have, line }), {
         ...options,
         directory,
         inUse,

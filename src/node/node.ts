@@ -1,7 +1,6 @@
 import type { Socket } from "node:net"
 import { hostname } from "node:os"
-import { reasonOf, isPurserError } from "../base/errors.ts"
-import { errorFields, silentLog, type Log } from "../base/log.ts"
+import { silentLog, type Log } from "../base/log.ts"
 import { isAppName } from "../base/names.ts"
 import { version } from "../base/version.ts"
 import type { AllowList } from "../channel/allow-list.ts"
@@ -11,6 +10,7 @@ import { resolveLimits, type ChannelLimits } from "../channel/limits.ts"
 import { createChannelServer } from "../channel/listen.ts"
 import type { Pin } from "../channel/pin.ts"
 import { defaultPort } from "../channel/port.ts"
+import { reportSession } from "./report-session.ts"
 import { runSession, type Steps } from "./session.ts"
 
 /**
@@ -56,34 +56,20 @@ export function createNode(options: NodeOptions): PurserNode {
   const limits = resolveLimits(options.limits)
   const name = options.name ?? defaultName()
 
-  // In a turn of its own, when the session is over and only its connection has to close: who ends the node there must
-  // not cut off its last words.
-  const report = (error: unknown): void => {
-    if (onSession !== undefined) setImmediate(() => onSession(error))
-  }
-
   const server = createChannelServer({
     identity,
     agentPins: enrolment.agentPins,
     ...(options.allow === undefined ? {} : { allow: options.allow }),
     limits,
     log,
-    async onSession(channel, signal) {
-      try {
-        await runSession(
+    onSession: (channel, signal) =>
+      reportSession(channel, log, onSession, () =>
+        runSession(
           channel,
           { enrolment, spkiSha256: identity.spkiSha256, name, version, limits, steps },
           signal,
-        )
-        report(null)
-      } catch (error) {
-        log.error(
-          `session with ${channel.remoteAddress} failed: ${reasonOf(error)}`,
-          isPurserError(error) ? errorFields(error) : {},
-        )
-        report(error)
-      }
-    },
+        ),
+      ),
   })
 
   return {

@@ -159,7 +159,8 @@ test("lines that meet at one path are refused before anybody is asked", async (t
 test("when asking fails, nothing is written", async (t) => {
   const directory = await tempDir(t)
   const sent = agentWith({ a: "1" })
-  const fetch: Fetch = (name, have) => (name === "a" ? sent(name, have) : Promise.reject(new Error("cut")))
+  const fetch: Fetch = (name, have, line) =>
+    name === "a" ? sent(name, have, line) : Promise.reject(new Error("cut"))
   const options = installOptions(directory, { inUse: false })
   await assert.rejects(fillDirectory(parseFileLines("a\nb"), fetch, options), /cut/)
   assert.deepEqual(await everything(directory), [])

@@ -19,6 +19,7 @@ test("the receiver is one small executable file that imports nothing but node: m
   assert.equal((await stat(file)).mode & 0o777, 0o755)
   const code = await bundleReceiver(entry)
   assert.match(code, /^#!\/usr\/bin\/env node\n/)
+  assert.doesNotMatch(code, /about:/, "the texts of docs/errors.md are left out")
   const specifiers = [...code.matchAll(/\bimport\s*\(\s*["`]([^"`]+)["`]\s*\)/g)].map(
     (match) => match[1] ?? "",
   )

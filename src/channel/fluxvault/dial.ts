@@ -1,10 +1,12 @@
 import { once } from "node:events"
 import { connect, type Socket } from "node:net"
-import { PurserError, isPurserError, reasonOf, systemErrorCode } from "../../base/errors.ts"
+import { PurserError, reasonOf, systemErrorCode } from "../../base/errors.ts"
 import { closeGracefully } from "../closing.ts"
+import type { FrameReader } from "../frames.ts"
 import { FrameWriter } from "../frame-writer.ts"
 import { defaultLimits, type ChannelLimits } from "../limits.ts"
 import { asciiJson, seal, unseal } from "./envelope.ts"
+import { readObjects } from "./json-lines.ts"
 import { answerKey } from "./key-exchange.ts"
 import {
   answerBytes,
@@ -15,7 +17,6 @@ import {
   type FileAnswer,
   type FileRequest,
 } from "./messages.ts"
-import { MessageReader } from "./reader.ts"
 
 /**
  * The agent's end of FluxVault's own protocol: connects, agrees on a key with
@@ -38,6 +39,8 @@ export interface FluxvaultAgentChannel extends AsyncDisposable {
   answer(request: FileRequest, answer: FileAnswer, signal: AbortSignal): Promise<void>
 }
 
+const closedEarlyHint = "is the address of this agent on the node's allow-list?"
+
 /**
  * Resolves once both ends have shown that they have the same key. Throws `ERR_UNREACHABLE`, `ERR_TIMEOUT`
  * (`handshakeMs`, which counts connecting too), `ERR_PROTOCOL`, or the signal's reason.
@@ -48,18 +51,15 @@ export async function connectToFluxvaultNode(options: FluxvaultDialOptions): Pro
   const place = host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`
   const socket = connect({ host, port, noDelay: true })
   socket.on("error", () => {}) // "close" follows, and the reader tells why
-  const reader = new MessageReader(socket, segmentBytes)
+  const reader = readObjects(socket, { ...limits, frameBytes: segmentBytes + 1 }, { closedEarlyHint })
   const late = AbortSignal.timeout(limits.handshakeMs)
   const signal = AbortSignal.any([options.signal, late])
-  let isConnected = false
   try {
     await connected(socket, place, signal)
-    isConnected = true
     const sessionKey = await exchange(socket, reader, limits, signal)
     return new Channel(socket, reader, limits, sessionKey)
   } catch (error) {
     socket.destroy()
-    if (isConnected && isPurserError(error, "ERR_UNREACHABLE")) throw turnedAway(place, error)
     if (!late.aborted || options.signal.aborted) throw error
     throw new PurserError(
       "ERR_TIMEOUT",
@@ -78,16 +78,9 @@ async function connected(socket: Socket, place: string, signal: AbortSignal): Pr
   }
 }
 
-function turnedAway(place: string, cause: unknown): PurserError {
-  return new PurserError("ERR_UNREACHABLE", `${place} closed the connection before there was a key`, {
-    hint: "is the address of this agent on the node's allow-list?",
-    cause,
-  })
-}
-
 async function exchange(
   socket: Socket,
-  reader: MessageReader,
+  reader: FrameReader,
   limits: ChannelLimits,
   signal: AbortSignal,
 ): Promise<Buffer> {
@@ -103,13 +96,13 @@ async function exchange(
 
 class Channel implements FluxvaultAgentChannel {
   readonly #socket: Socket
-  readonly #reader: MessageReader
+  readonly #reader: FrameReader
   readonly #writer: FrameWriter
   readonly #limits: ChannelLimits
   readonly #sessionKey: Buffer
   #requests = 0
 
-  constructor(socket: Socket, reader: MessageReader, limits: ChannelLimits, sessionKey: Buffer) {
+  constructor(socket: Socket, reader: FrameReader, limits: ChannelLimits, sessionKey: Buffer) {
     this.#socket = socket
     this.#reader = reader
     this.#limits = limits

@@ -4,15 +4,16 @@ import { isPurserError, reasonOf } from "../../base/errors.ts"
 import { silentLog, type Log } from "../../base/log.ts"
 import type { AllowList } from "../allow-list.ts"
 import { bind, type ListenAddress } from "../bind.ts"
+import type { FrameReader } from "../frames.ts"
 import { rejections, type Rejection } from "../gate.ts"
 import { defaultLimits, type ChannelLimits } from "../limits.ts"
 import { Pending } from "../pending.ts"
 import { Sessions } from "../sessions.ts"
 import { asciiJson, seal, unseal } from "./envelope.ts"
 import { takeSessionKey } from "./key-exchange.ts"
+import { readObjects } from "./json-lines.ts"
 import { KeyPool } from "./key-pool.ts"
 import { answerBytes, broken, fill, parseAnswer, segmentBytes, type FileAnswer } from "./messages.ts"
-import { MessageReader } from "./reader.ts"
 
 /**
  * The node's end of FluxVault's own protocol. The allow-list is all that keeps
@@ -72,7 +73,8 @@ export function createFluxvaultServer(options: FluxvaultServerOptions): Fluxvaul
     const allowed = await allow.allows(remoteAddress)
     if (!connection.isPending()) return
     if (!allowed) return connection.reject("not-allowed")
-    const reader = new MessageReader(socket, segmentBytes)
+    const sizes = { ...limits, frameBytes: segmentBytes + 1 }
+    const reader = readObjects(socket, sizes)
     try {
       const sessionKey = await exchange(socket, reader)
       if (pending.finish(socket) === undefined) return
@@ -80,8 +82,8 @@ export function createFluxvaultServer(options: FluxvaultServerOptions): Fluxvaul
         socket.destroy()
         return reject("too-many-sessions", remoteAddress)
       }
-      reader.maxBytes = answerBytes(limits.secretBytes)
-      const channel = new Channel(socket, reader, limits, sessionKey, remoteAddress)
+      sizes.frameBytes = answerBytes(limits.secretBytes)
+      const channel = { remoteAddress, ...openChannel(socket, reader, sessionKey) }
       sessions.start({ socket, reader, remoteAddress }, (signal) => onSession(channel, signal))
     } catch (error) {
       if (!isPurserError(error, "ERR_UNREACHABLE"))
@@ -90,13 +92,12 @@ export function createFluxvaultServer(options: FluxvaultServerOptions): Fluxvaul
     }
   }
 
-  async function exchange(socket: Socket, reader: MessageReader): Promise<Buffer> {
+  async function exchange(socket: Socket, reader: FrameReader): Promise<Buffer> {
     const { privateKey, publicKeyPem } = await keys.take()
     socket.write(`${asciiJson({ State: "KEYSENT", PublicKey: publicKeyPem })}\n`)
-    const wait = { timeoutMs: limits.handshakeMs }
-    const sessionKey = takeSessionKey(privateKey, await reader.next(wait))
+    const sessionKey = takeSessionKey(privateKey, await reader.next())
     socket.write(`${asciiJson(seal(sessionKey, { State: "STARTAES", Text: "Test", fill: fill() }))}\n`)
-    const test = unseal(sessionKey, await reader.next(wait))
+    const test = unseal(sessionKey, await reader.next())
     if (test["State"] !== "STARTAES" || test["Text"] !== "Passed")
       throw broken("the agent does not try the key")
     return sessionKey
@@ -114,42 +115,22 @@ export function createFluxvaultServer(options: FluxvaultServerOptions): Fluxvaul
   return { listen: (address) => bind(server, address), close, [Symbol.asyncDispose]: close }
 }
 
-class Channel implements FluxvaultNodeChannel {
-  readonly remoteAddress: string
-  readonly #socket: Socket
-  readonly #reader: MessageReader
-  readonly #limits: ChannelLimits
-  readonly #sessionKey: Buffer
-
-  constructor(
-    socket: Socket,
-    reader: MessageReader,
-    limits: ChannelLimits,
-    sessionKey: Buffer,
-    remoteAddress: string,
-  ) {
-    this.#socket = socket
-    this.#reader = reader
-    this.#limits = limits
-    this.#sessionKey = sessionKey
-    this.remoteAddress = remoteAddress
-  }
-
-  async request(name: string, crc32: number, signal: AbortSignal): Promise<FileAnswer> {
-    this.#send({ State: "REQUEST", FILE: name, crc32, fill: fill() })
-    const message = await this.#reader.next({ signal, timeoutMs: this.#limits.frameMs })
-    return parseAnswer(unseal(this.#sessionKey, message), name)
-  }
-
-  done(): void {
-    this.#send({ State: "DONE", fill: fill() })
-  }
-
+function openChannel(
+  socket: Socket,
+  reader: FrameReader,
+  sessionKey: Buffer,
+): Pick<FluxvaultNodeChannel, "request" | "done"> {
   /** Without a newline, as the original node sends it. */
-  #send(message: Record<string, unknown>): void {
-    const text = asciiJson(seal(this.#sessionKey, message))
-    if (text.length > segmentBytes)
-      throw broken(`a request would be longer than the ${segmentBytes} bytes that an agent reads`)
-    this.#socket.write(text)
+  const send = (message: Record<string, unknown>): void => {
+    const text = asciiJson(seal(sessionKey, { ...message, fill: fill() }))
+    if (text.length > segmentBytes) throw broken(`a request would be longer than ${segmentBytes} bytes`)
+    socket.write(text)
+  }
+  return {
+    async request(name, crc32, signal) {
+      send({ State: "REQUEST", FILE: name, crc32 })
+      return parseAnswer(unseal(sessionKey, await reader.next({ signal })), name)
+    },
+    done: () => send({ State: "DONE" }),
   }
 }

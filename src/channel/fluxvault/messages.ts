@@ -33,7 +33,7 @@ export function answerBytes(secretBytes: number): number {
   return 12 * secretBytes + 2 * segmentBytes
 }
 
-/** Random text, so that messages of the same content have no common length or beginning. */
+/** Random text that makes two messages of the same content differ in more than their nonces. */
 export function fill(): string {
   return randomBytes(16).toString("hex")
 }
@@ -52,14 +52,11 @@ export function parseFromNode(message: Frame): FileRequest | null {
 /** Throws `ERR_PROTOCOL`, also for the answer to another request. */
 export function parseAnswer(message: Frame, requested: string): FileAnswer {
   const { State: state, FILE: name, Status: status, Body: body = "" } = message
-  if (state !== "DATA" || name !== requested)
-    throw broken("the agent answers something else than what was asked")
-  if (status !== "Success") {
+  if (state === "DATA" && name === requested) {
     if (status === "Match" || status === "FileNotFound") return { status, body: "" }
-    throw broken("the agent's answer has no known status")
+    if (status === "Success" && typeof body === "string" && body.isWellFormed()) return { status, body }
   }
-  if (typeof body !== "string" || !body.isWellFormed()) throw broken("the agent's answer holds no text")
-  return { status, body }
+  throw broken("the agent sent no answer to what was asked")
 }
 
 export function broken(message: string): PurserError {

@@ -1,0 +1,112 @@
+import { sameText } from "../base/digest.ts"
+import { PurserError } from "../base/errors.ts"
+import type { Log } from "../base/log.ts"
+import { isSecretName } from "../base/names.ts"
+import { Secret } from "../base/secret.ts"
+import type { AllowList } from "../channel/allow-list.ts"
+import { crc32 } from "../channel/fluxvault/crc32.ts"
+import {
+  createFluxvaultServer,
+  type FluxvaultNodeChannel,
+  type FluxvaultServer,
+} from "../channel/fluxvault/listen.ts"
+import type { ChannelLimits } from "../channel/limits.ts"
+import { readOnDisk } from "../files/content.ts"
+import type { Fetched } from "../files/fill.ts"
+import type { FileLine } from "../files/file-line.ts"
+import type { FileAgent, FilesStep } from "./files-step.ts"
+import { reportSession } from "./report-session.ts"
+import { IncompleteDelivery } from "./session.ts"
+
+/**
+ * A receiver for FluxVault's own agent. It cannot tell who sends it files, but
+ * for the allow-list; what it does with them is the work of the same step as
+ * that of every node.
+ */
+
+export interface FluxvaultNodeOptions {
+  /** Asked for every file line that it has; there is no `list` on this wire. */
+  step: FilesStep
+  /** Where the step writes. */
+  directory: string
+  allow: AllowList
+  limits: ChannelLimits
+  log: Log
+  /** Called after every session, with what was wrong or null. */
+  onSession: (error: unknown) => void
+}
+
+export function createFluxvaultNode(options: FluxvaultNodeOptions): FluxvaultServer {
+  const { step, onSession, ...rest } = options
+  return createFluxvaultServer({
+    ...rest,
+    onSession: (channel, signal) =>
+      reportSession(channel, rest.log, onSession, () => deliver(channel, step, { ...rest, signal })),
+  })
+}
+
+/**
+ * What the agent is asked for. A path that could be no name of ours is the name on this wire, where names are paths:
+ * that is how a file line (`dot-env path=.env`) reaches a file of the original agent's that Purser has no name for.
+ */
+export function wireName({ name, path }: FileLine): string {
+  return path === undefined || /^[/\\]|^[A-Za-z]:/.test(path) || isSecretName(path) ? name : path
+}
+
+interface Where {
+  directory: string
+  limits: ChannelLimits
+  signal: AbortSignal
+}
+
+async function deliver(channel: FluxvaultNodeChannel, step: FilesStep, where: Where): Promise<void> {
+  try {
+    await step(asAgent(channel, where))
+  } catch (error) {
+    // This wire has no word for a failure but an end without DONE. That a file was not to be had is none.
+    if (error instanceof IncompleteDelivery) channel.done()
+    throw error
+  }
+  channel.done()
+}
+
+function asAgent(channel: FluxvaultNodeChannel, { directory, limits, signal }: Where): FileAgent {
+  /** One request at a time. */
+  let turn: Promise<unknown> = Promise.resolve()
+  const ask = async (have: string | null, line: FileLine): Promise<Fetched> => {
+    const { status, body } = await channel.request(
+      wireName(line),
+      await checksumOf(line, have, directory),
+      signal,
+    )
+    if (status === "FileNotFound") return { status: "missing" }
+    // The checksum of nothing is that of an empty file, so the original agent never sends one.
+    if (status === "Match")
+      return have === null ? { status: "sent", content: new Secret("") } : { status: "match" }
+    const content = new Secret(body)
+    if (content.sizeBytes > limits.secretBytes) {
+      throw new PurserError(
+        "ERR_LIMIT",
+        `${line.name} has ${content.sizeBytes} bytes, the limit is ${limits.secretBytes}`,
+        { hint: "raise the limit secret_bytes, up to 16 MiB" },
+      )
+    }
+    return { status: "sent", content }
+  }
+  return {
+    signal,
+    list: () => Promise.reject(new PurserError("ERR_PROTOCOL", "FluxVault's protocol cannot list files")),
+    async file(_name, { have, line }) {
+      const answer = turn.then(() => ask(have, line))
+      turn = answer
+      answer.catch(() => {})
+      return await answer
+    },
+  }
+}
+
+/** 0 for what is not there, or not as it should be. */
+async function checksumOf(line: FileLine, have: string | null, directory: string): Promise<number> {
+  const content = have === null ? null : await readOnDisk(line, directory)
+  return content === null || have === null || !sameText(content.digest, have) ? 0 : crc32(content.reveal())
+}
