@@ -177,6 +177,8 @@ function appOf(nodes: number, secrets: readonly string[], port: number): AppConf
     name: app,
     secrets,
     actions: [],
+    aliases: [],
+    protocol: "purser",
     trust: "enrolled",
     pins: [],
     maxNodes: nodes + 1,

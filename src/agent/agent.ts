@@ -16,6 +16,7 @@ import { SecretCache } from "./secret-cache.ts"
 import type { State } from "./state.ts"
 import { addDirectory, concerns, keyOf, type Target } from "./target.ts"
 import { deliverToDirectory } from "./targets/directory.ts"
+import { deliverToFluxvaultNode } from "./targets/fluxvault.ts"
 import { deliverToNode } from "./targets/node.ts"
 
 /**
@@ -216,7 +217,14 @@ export class Agent implements AsyncDisposable {
   }
 
   #warn(apps: AgentPlan["apps"]): void {
-    for (const { name, trust } of Object.values(apps)) {
+    for (const { name, trust, protocol } of Object.values(apps)) {
+      if (protocol === "fluxvault") {
+        this.#log.warn(
+          `${name} speaks FluxVault's protocol: its nodes are not authenticated, and whoever answers at an address can read the content of every name it asks for`,
+          { hint: "once a node is Purser's, take protocol: fluxvault away and enrol it (docs/fluxvault.md)" },
+        )
+        continue
+      }
       if (trust !== "discovered") continue
       this.#log.warn(`${name} has trust: discovered: whoever answers at its addresses gets its secrets`, {
         hint: "use trust: enrolled, and give the nodes what purser enrol prints",
@@ -296,8 +304,11 @@ export class Agent implements AsyncDisposable {
     const common = { app, secrets, audit, log: this.#log, onEvent }
     const { signal } = this.#aborting
     if (address !== undefined) {
+      const aliveMs = 2 * everyMs
+      if (app.protocol === "fluxvault")
+        return await deliverToFluxvaultNode({ ...common, address, limits, aliveMs, state }, signal)
       return await deliverToNode(
-        { ...common, address, identity, actions, actionMs, limits, aliveMs: 2 * everyMs, state },
+        { ...common, address, identity, actions, actionMs, limits, aliveMs, state },
         signal,
       )
     }

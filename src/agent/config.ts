@@ -1,6 +1,6 @@
 import { z } from "zod"
 import { reasonOf, PurserError } from "../base/errors.ts"
-import { grantCovers } from "../base/names.ts"
+import { grantCovers, isPattern } from "../base/names.ts"
 import { configPath } from "../base/path.ts"
 import { isPin, type Pin } from "../channel/pin.ts"
 import { checkPaths, defaultDirectory, parseFileLine, type FileLine } from "../files/file-line.ts"
@@ -17,13 +17,27 @@ const trustModes = ["enrolled", "approved", "pinned", "discovered"] as const
 /** How an app's nodes are recognised; design section 6. */
 export type TrustMode = (typeof trustModes)[number]
 
+const protocols = ["purser", "fluxvault"] as const
+
+/** What is spoken with an app's nodes. */
+export type Protocol = (typeof protocols)[number]
+
+/** A secret under the name by which nodes ask for it, where Purser has no such name. */
+export interface Alias {
+  readonly secret: string
+  readonly as: string
+}
+
 /** One app, resolved: paths absolute, defaults filled in, frozen. */
 export interface AppConfig {
   readonly name: string
   /** Grants: names, and patterns with a trailing `/*` or just `*`. */
   readonly secrets: readonly string[]
+  /** Empty unless `protocol` is `fluxvault`; their secrets are among `secrets`. */
+  readonly aliases: readonly Alias[]
   /** Names of the actions it may ask for; `list` and `file` need no mention. */
   readonly actions: readonly string[]
+  readonly protocol: Protocol
   readonly trust: TrustMode
   /** Empty unless `trust` is `pinned`. */
   readonly pins: readonly Pin[]
@@ -54,13 +68,43 @@ function parsedBy<T>(parse: (text: string) => T) {
   })
 }
 
+const aliasSchema = z.strictObject({
+  secret: grant.refine((name) => !isPattern(name), { error: "a pattern has no other name" }),
+  as: z
+    .string()
+    .refine(isWireName, {
+      error: "not a name for a file",
+      params: { hint: "a relative path, such as .env, without dot segments" },
+    })
+    .describe("with protocol: fluxvault, how its nodes ask for it: .env, say"),
+})
+
+/** What is only looked up here becomes a path at the other end. */
+function isWireName(text: string): boolean {
+  // eslint-disable-next-line no-control-regex
+  if (text.length > 255 || /[\u0000-\u001f\\]/.test(text)) return false
+  return text.split("/").every((part) => !["", ".", ".."].includes(part))
+}
+
+/** The secret that an entry of the grants names, or the pattern. */
+export function grantOf(entry: string | Alias): string {
+  return typeof entry === "string" ? entry : entry.secret
+}
+
 export const appSchema = z
   .strictObject({
-    secrets: z.array(grant).default([]).describe("the grants: names, or patterns with a trailing /*"),
+    secrets: z
+      .array(z.union([grant, aliasSchema]))
+      .default([])
+      .describe("the grants: names, or patterns with a trailing /*"),
     actions: z
       .array(z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, { error: "not the name of an action" }))
       .default([])
       .describe("actions that it may ask for, beside list and file"),
+    protocol: z
+      .enum(protocols)
+      .default("purser")
+      .describe("what is spoken with its nodes; fluxvault only with trust: discovered"),
     trust: z.enum(trustModes).default("enrolled").describe("how its nodes are recognised"),
     pins: z
       .array(
@@ -106,6 +150,30 @@ export const appSchema = z
     if (app.trust !== "pinned" && app.pins !== undefined) {
       report("pins", "have no meaning without trust: pinned", "add trust: pinned, or leave the pins out")
     }
+    const aliases = app.secrets.filter((entry) => typeof entry !== "string")
+    if (app.protocol === "fluxvault") {
+      if (app.trust !== "discovered") {
+        report(
+          "protocol",
+          "fluxvault needs trust: discovered",
+          "its nodes cannot prove who they are; add trust: discovered if you accept that",
+        )
+      }
+      if (app.require_pq) report("require_pq", "has no meaning with protocol: fluxvault", "leave it out")
+      if (app.actions.length > 0)
+        report("actions", "have no meaning with protocol: fluxvault", "its nodes ask for files only")
+      for (const [index, { as }] of aliases.entries()) {
+        const others = [...aliases.slice(0, index).map((one) => one.as), ...app.secrets]
+        if (others.includes(as))
+          report("secrets", `two of them are asked for as ${as}`, "give one of them another as:")
+      }
+    } else if (aliases.length > 0) {
+      report(
+        "secrets",
+        "as: has no meaning without protocol: fluxvault",
+        "a file line's path= says where a file goes",
+      )
+    }
     if (app.directory === undefined) {
       const hint = "add directory:, or say it at the node (PURSER_FILES, PURSER_RELOAD, --require-tmpfs)"
       if (app.files !== undefined) report("files", "needs a directory beside it", hint)
@@ -121,7 +189,7 @@ export const appSchema = z
       report("files", error.message, error.hint ?? "")
     }
     for (const [index, { name }] of (app.files ?? []).entries()) {
-      if (app.secrets.some((one) => grantCovers(one, name))) continue
+      if (app.secrets.some((one) => grantCovers(grantOf(one), name))) continue
       context.addIssue({
         code: "custom",
         path: ["files", index],
@@ -134,8 +202,10 @@ export const appSchema = z
 export function resolveApp(name: string, app: z.infer<typeof appSchema>, directory: string): AppConfig {
   return {
     name,
-    secrets: app.secrets,
+    secrets: app.secrets.map(grantOf),
+    aliases: app.secrets.filter((entry) => typeof entry !== "string"),
     actions: app.actions,
+    protocol: app.protocol,
     trust: app.trust,
     pins: app.pins ?? [],
     maxNodes: app.max_nodes,

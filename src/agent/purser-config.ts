@@ -1,6 +1,6 @@
 import { resolve as resolvePath, sep } from "node:path"
 import { z } from "zod"
-import { appSchema, resolveApp, type AppConfig } from "./config.ts"
+import { appSchema, grantOf, resolveApp, type AppConfig } from "./config.ts"
 import { checkConfig, deepFreeze, parseConfig } from "../base/config-file.ts"
 import { PurserError, reasonOf } from "../base/errors.ts"
 import { grantCovers, isAppName, isPattern } from "../base/names.ts"
@@ -99,7 +99,8 @@ export const configSchema = z
   .superRefine((config, context) => {
     const given = Object.keys(config.secrets)
     for (const [app, { secrets }] of Object.entries(config.apps)) {
-      for (const [index, name] of secrets.entries()) {
+      for (const [index, entry] of secrets.entries()) {
+        const name = grantOf(entry)
         if (isPattern(name) || given.some((pattern) => grantCovers(pattern, name))) continue
         const near = nearest(name, given)
         const hint =

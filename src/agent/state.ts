@@ -23,7 +23,8 @@ export interface KnownNode {
   readonly app: string
   /** `host:port`. */
   readonly address: string
-  readonly pin: Pin
+  /** Empty for a node that has none: it speaks FluxVault's protocol. */
+  readonly pin: Pin | ""
   /** As the node calls itself. */
   readonly name: string
   readonly firstSeen: number
@@ -39,7 +40,7 @@ export type Approval = "pending" | "approved" | "rejected"
 export interface Seen {
   readonly app: string
   readonly address: string
-  readonly pin: Pin
+  readonly pin: Pin | ""
   readonly name: string
   readonly state: "ok" | "failed"
   readonly error: string | null
@@ -64,7 +65,7 @@ export class State implements HeadStore, Disposable {
   readonly #unwritten = new Map<string, Seen & { at: number; delivered: number | null }>()
   #writing: NodeJS.Timeout | undefined
   /** Pin and time of the node last seen at each address, by app: asked for at every delivery. */
-  readonly #knownByApp = new Map<string, Map<string, { pin: Pin; at: number }>>()
+  readonly #knownByApp = new Map<string, Map<string, { pin: Pin | ""; at: number }>>()
   #knownRevision = 0
   #knownUntil = 0
   #contentKey: Buffer | undefined
@@ -125,7 +126,7 @@ export class State implements HeadStore, Disposable {
 
   /** The pin of the node that was last trusted at this address. */
   pinAt(app: string, address: string): Pin | undefined {
-    return this.#known(app).get(address)?.pin
+    return this.#known(app).get(address)?.pin || undefined
   }
 
   /** Addresses at which this app had a delivery. */
@@ -293,7 +294,7 @@ export class State implements HeadStore, Disposable {
   }
 
   /** Read again when another process forgot nodes. */
-  #known(app: string): Map<string, { pin: Pin; at: number }> {
+  #known(app: string): Map<string, { pin: Pin | ""; at: number }> {
     if (this.#now() > this.#knownUntil || this.#now() < this.#knownUntil - knownMs) {
       const revision = this.#database.revision()
       if (revision !== this.#knownRevision) this.#knownByApp.clear()

@@ -1,6 +1,6 @@
 import { InvalidArgumentError, Option, type Command } from "commander"
 import type { Agent } from "../agent/agent.ts"
-import type { TrustMode } from "../agent/config.ts"
+import type { Protocol, TrustMode } from "../agent/config.ts"
 import type { DeliveryEvent } from "../agent/events.ts"
 import { openAgent } from "../agent/open.ts"
 import type { AgentPlan } from "../agent/plan.ts"
@@ -22,6 +22,7 @@ interface Flags {
   file?: string[]
   reload?: string
   requireTmpfs?: boolean
+  protocol?: Protocol
   trust?: TrustMode
   pin?: string[]
   maxNodes?: number
@@ -49,6 +50,12 @@ export function define(command: Command, action: Action): void {
     )
     .option("--reload <spec>", "after changes in that directory: exec:COMMAND or http:URL")
     .option("--require-tmpfs", "refuse to fill a directory on a disk")
+    .addOption(
+      new Option(
+        "--protocol <name>",
+        "what its nodes speak; fluxvault, for nodes of FluxVault's own, implies --trust discovered",
+      ).choices(["purser", "fluxvault"]),
+    )
     .addOption(
       new Option("--trust <mode>", "how nodes are recognised").choices([
         "enrolled",
@@ -91,6 +98,8 @@ async function run(given: Context, flags: Flags): Promise<number> {
   await using display = await createDisplay(given.output, { live: !once })
   const context = { ...given, log: display.around(given.log) }
   const config = await configOf(plain, context)
+  if (flags.protocol === "fluxvault" && flags.trust === undefined)
+    context.log.info("--protocol fluxvault implies --trust discovered")
   const statusFile = flags.status ?? (context.env["PURSER_STATUS"] || statusFileIn(config.stateDir))
   await using opened = await openAgent({
     stateDir: config.stateDir,

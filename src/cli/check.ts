@@ -120,8 +120,13 @@ function* warnings(
   granted: ReadonlyMap<string, unknown>,
 ): Generator<[string, string?]> {
   for (const app of Object.values(config.apps)) {
-    const { name, trust, secrets, nodes, directory } = app
-    if (trust === "discovered") {
+    const { name, trust, protocol, secrets, nodes, directory } = app
+    if (protocol === "fluxvault") {
+      yield [
+        `${name} speaks FluxVault's protocol, in which no end proves who it is`,
+        "take protocol: fluxvault away once its nodes are Purser's: docs/fluxvault.md",
+      ]
+    } else if (trust === "discovered") {
       yield [
         `${name} trusts whatever answers at its addresses`,
         "use trust: enrolled unless its nodes cannot hold a token",

@@ -1,5 +1,5 @@
 import { stringify } from "yaml"
-import type { TrustMode } from "../agent/config.ts"
+import type { Protocol, TrustMode } from "../agent/config.ts"
 import { nodeFromFlag } from "../agent/node-spec.ts"
 import type { PlainConfig } from "../agent/purser-config.ts"
 import { PurserError } from "../base/errors.ts"
@@ -19,6 +19,8 @@ export interface ConfigFlags {
   reload?: string | undefined
   requireTmpfs?: boolean | undefined
   actions?: readonly string[] | undefined
+  protocol?: Protocol | undefined
+  /** With `protocol: fluxvault` it is `discovered` unless it is said. */
   trust?: TrustMode | undefined
   pins?: readonly string[] | undefined
   maxNodes?: number | undefined
@@ -43,7 +45,8 @@ export function configFromFlags(flags: ConfigFlags): PlainConfig {
       [parseAppName(flags.app)]: withoutUndefined({
         secrets: [...names, ...(dir === undefined ? [] : ["*"])],
         actions: flags.actions,
-        trust: flags.trust,
+        protocol: flags.protocol,
+        trust: flags.trust ?? (flags.protocol === "fluxvault" ? "discovered" : undefined),
         pins: flags.pins,
         max_nodes: flags.maxNodes,
         require_pq: flags.requirePq,

@@ -159,6 +159,8 @@ export function appConfig(name: string, settings: Partial<AppConfig> = {}): AppC
     name,
     secrets: ["db-password"],
     actions: [],
+    aliases: [],
+    protocol: "purser",
     trust: "enrolled",
     pins: [],
     maxNodes: 100,

@@ -1,6 +1,7 @@
 import { once } from "node:events"
 import { connect, type Socket } from "node:net"
 import { PurserError, reasonOf, systemErrorCode } from "../../base/errors.ts"
+import { TimeLimit } from "../../base/time-limit.ts"
 import { closeGracefully } from "../closing.ts"
 import type { FrameReader } from "../frames.ts"
 import { FrameWriter } from "../frame-writer.ts"
@@ -52,15 +53,15 @@ export async function connectToFluxvaultNode(options: FluxvaultDialOptions): Pro
   const socket = connect({ host, port, noDelay: true })
   socket.on("error", () => {}) // "close" follows, and the reader tells why
   const reader = readObjects(socket, { ...limits, frameBytes: segmentBytes + 1 }, { closedEarlyHint })
-  const late = AbortSignal.timeout(limits.handshakeMs)
-  const signal = AbortSignal.any([options.signal, late])
+  using limit = new TimeLimit(options.signal, limits.handshakeMs)
+  const { signal } = limit
   try {
     await connected(socket, place, signal)
     const sessionKey = await exchange(socket, reader, limits, signal)
     return new Channel(socket, reader, limits, sessionKey)
   } catch (error) {
     socket.destroy()
-    if (!late.aborted || options.signal.aborted) throw error
+    if (!limit.isOver) throw error
     throw new PurserError(
       "ERR_TIMEOUT",
       `${place} did not finish a key exchange within ${limits.handshakeMs} ms`,
