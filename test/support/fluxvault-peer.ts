@@ -6,7 +6,6 @@ import {
   privateDecrypt,
   publicEncrypt,
   randomBytes,
-  type KeyObject,
 } from "node:crypto"
 import { once } from "node:events"
 import { connect, createServer, type AddressInfo, type Socket } from "node:net"
@@ -103,6 +102,8 @@ function hex(value: unknown): Buffer {
   return Buffer.from(String(value), "hex")
 }
 
+const fill = (): string => randomBytes(16).toString("hex")
+
 /** Reads as Python's sockets do: what is there now, or a line. */
 export class Wire {
   readonly socket: Socket
@@ -161,37 +162,74 @@ export interface OriginalNode {
   readonly files: Map<string, string>
   /** What the agent said to each request of the last session. */
   readonly answers: Message[]
-  /** Resolves with whether the session that ends next came to its DONE. */
+  /** Resolves with whether the session that ends next came to its DONE, and the agent closed then. */
   nextSession(): Promise<boolean>
 }
 
-/** A node that asks for these files, whoever connects. `send` is how it writes a message; by default in one piece. */
+export interface OriginalNodeOptions {
+  files?: Record<string, string>
+  /** How it writes a message; by default in one piece. */
+  send?: (socket: Socket, text: string) => void
+}
+
+/** A node that asks whoever connects for these files. */
 export async function originalNode(
   t: TestContext,
   requests: readonly string[],
-  {
-    files = {},
-    send = (socket, text) => void socket.write(text),
-  }: { files?: Record<string, string>; send?: (socket: Socket, text: string) => void } = {},
+  { files = {}, send }: OriginalNodeOptions = {},
 ): Promise<OriginalNode> {
   const has = new Map(Object.entries(files))
   const answers: Message[] = []
+  const node = await scriptedNode(
+    t,
+    async (session) => {
+      answers.splice(0)
+      for (const name of requests) {
+        const before = has.get(name)
+        session.send({ State: "REQUEST", FILE: name, crc32: checksum(before), fill: fill() })
+        const answer = await session.readline()
+        answers.push(answer)
+        assert.deepEqual([answer["State"], answer["FILE"]], ["DATA", name])
+        if (answer["Status"] === "Success") has.set(name, String(answer["Body"]))
+      }
+      session.send({ State: "DONE", fill: fill() })
+      assert.equal(await session.wire.readline(), undefined)
+    },
+    send,
+  )
+  return { ...node, files: has, answers }
+}
+
+export interface NodeSession {
+  readonly wire: Wire
+  readonly sessionKey: Buffer
+  /** Encrypted, without a newline. */
+  readonly send: (message: Message) => void
+  readonly readline: () => Promise<Message>
+}
+
+/** A node that says under the session key what the test wants. */
+export async function scriptedNode(
+  t: TestContext,
+  converse: (session: NodeSession) => Promise<void>,
+  send: (socket: Socket, text: string) => void = (socket, text) => void socket.write(text),
+): Promise<Omit<OriginalNode, "files" | "answers">> {
   let ended = Promise.withResolvers<boolean>()
   const sockets = new Set<Socket>()
+  const serve = async (socket: Socket): Promise<void> => {
+    let isDone = true
+    try {
+      await converse(await exchangeAsNode(new Wire(socket), send))
+    } catch {
+      isDone = false
+    }
+    socket.destroy()
+    ended.resolve(isDone)
+    ended = Promise.withResolvers()
+  }
   const server = createServer({ noDelay: true }, (socket) => {
     sockets.add(socket)
-    answers.splice(0)
-    const { publicKey, privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 })
-    serveAsNode(new Wire(socket), { publicKey, privateKey, requests, files: has, answers, send })
-      .then(
-        () => true,
-        () => false,
-      )
-      .then((isDone) => {
-        ended.resolve(isDone)
-        ended = Promise.withResolvers()
-      })
-      .catch(() => {})
+    void serve(socket)
   })
   server.listen(0, "127.0.0.1")
   await once(server, "listening")
@@ -200,25 +238,16 @@ export async function originalNode(
     server.close()
   })
   const { port } = server.address() as AddressInfo
-  return { address: `127.0.0.1:${port}`, port, files: has, answers, nextSession: () => ended.promise }
+  return { address: `127.0.0.1:${port}`, port, nextSession: () => ended.promise }
 }
 
-interface NodeRole {
-  publicKey: KeyObject
-  privateKey: KeyObject
-  requests: readonly string[]
-  files: Map<string, string>
-  answers: Message[]
-  send: (socket: Socket, text: string) => void
-}
-
-async function serveAsNode(wire: Wire, role: NodeRole): Promise<void> {
-  const { publicKey, privateKey, requests, files, answers } = role
-  const send = (message: Message, ending = ""): void =>
-    role.send(wire.socket, JSON.stringify(message) + ending)
-  const fill = (): string => randomBytes(16).toString("hex")
-  const pem = publicKey.export({ type: "spki", format: "pem" }).toString()
-  send({ State: "KEYSENT", PublicKey: pem }, "\n")
+async function exchangeAsNode(
+  wire: Wire,
+  write: (socket: Socket, text: string) => void,
+): Promise<NodeSession> {
+  const put = (message: Message, ending = ""): void => write(wire.socket, JSON.stringify(message) + ending)
+  const { publicKey, privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 })
+  put({ State: "KEYSENT", PublicKey: publicKey.export({ type: "spki", format: "pem" }) }, "\n")
   const aes = await wire.readline()
   assert.equal(aes?.["State"], "AESKEY")
   const wrapping = privateDecrypt({ key: privateKey, ...rsa }, hex(aes["enc_session_key"]))
@@ -227,54 +256,22 @@ async function serveAsNode(wire: Wire, role: NodeRole): Promise<void> {
   assert.equal(tag(wrapping, nonce, cipher).toString("hex"), aes["tag"])
   const sessionKey = counter(wrapping, omac(wrapping, 0, nonce), cipher)
   assert.match(sessionKey.toString(), /^[0-9a-f]{32}$/)
-  send(encrypt(sessionKey, { State: "STARTAES", Text: "Test", fill: fill() }), "\n")
+  put(encrypt(sessionKey, { State: "STARTAES", Text: "Test", fill: fill() }), "\n")
   const readline = async (): Promise<Message> => decrypt(sessionKey, (await wire.readline()) ?? {})
   const passed = await readline()
   assert.deepEqual([passed["State"], passed["Text"]], ["STARTAES", "Passed"])
-  for (const name of requests) {
-    const before = files.get(name)
-    send(encrypt(sessionKey, { State: "REQUEST", FILE: name, crc32: checksum(before), fill: fill() }))
-    const answer = await readline()
-    answers.push(answer)
-    assert.deepEqual([answer["State"], answer["FILE"]], ["DATA", name])
-    if (answer["Status"] === "Success") files.set(name, String(answer["Body"]))
-  }
-  send(encrypt(sessionKey, { State: "DONE", fill: fill() }))
-  assert.equal(await wire.readline(), undefined)
+  return { wire, sessionKey, readline, send: (message) => put(encrypt(sessionKey, message)) }
 }
 
 /** An agent that has these files and serves one node. Resolves with what it was asked, when the node says DONE; undefined when it never does. */
 export async function originalAgent(
   port: number,
   files: Readonly<Record<string, string>>,
-  { host = "127.0.0.1" }: { host?: string } = {},
 ): Promise<Message[] | undefined> {
-  const wire = new Wire(connect({ host, port, noDelay: true }))
+  const session = await joinAsAgent(port)
+  if (session === undefined) return undefined
+  const { wire, recv, send } = session
   try {
-    const key = await wire.recv()
-    if (key === undefined) return undefined
-    assert.equal(key["State"], "KEYSENT")
-    const wrapping = randomBytes(16)
-    const sessionKey = Buffer.from(randomBytes(16).toString("hex"))
-    const nonce = randomBytes(16)
-    const cipher = counter(wrapping, omac(wrapping, 0, nonce), sessionKey)
-    wire.send(
-      {
-        State: "AESKEY",
-        enc_session_key: publicEncrypt({ key: String(key["PublicKey"]), ...rsa }, wrapping).toString("hex"),
-        nonce: nonce.toString("hex"),
-        tag: tag(wrapping, nonce, cipher).toString("hex"),
-        cipher: cipher.toString("hex"),
-      },
-      "\n",
-    )
-    const recv = async (): Promise<Message | undefined> => {
-      const envelope = await wire.recv()
-      return envelope && decrypt(sessionKey, envelope)
-    }
-    const test = await recv()
-    assert.deepEqual([test?.["State"], test?.["Text"]], ["STARTAES", "Test"])
-    wire.send(encrypt(sessionKey, { ...test, Text: "Passed" }), "\n")
     const asked: Message[] = []
     for (;;) {
       const request = await recv()
@@ -285,12 +282,50 @@ export async function originalAgent(
       asked.push(request)
       const content = files[String(request["FILE"])]
       const answer = { ...request, State: "DATA", Body: "" }
-      if (content === undefined) wire.send(encrypt(sessionKey, { ...answer, Status: "FileNotFound" }), "\n")
-      else if (checksum(content) === request["crc32"])
-        wire.send(encrypt(sessionKey, { ...answer, Status: "Match" }), "\n")
-      else wire.send(encrypt(sessionKey, { ...answer, Body: content, Status: "Success" }), "\n")
+      if (content === undefined) send({ ...answer, Status: "FileNotFound" })
+      else if (checksum(content) === request["crc32"]) send({ ...answer, Status: "Match" })
+      else send({ ...answer, Body: content, Status: "Success" })
     }
   } finally {
     wire.socket.destroy()
   }
+}
+
+export interface AgentSession {
+  readonly wire: Wire
+  readonly sessionKey: Buffer
+  /** Undefined at the end. */
+  readonly recv: () => Promise<Message | undefined>
+  readonly send: (message: Message) => void
+}
+
+/** Connects and agrees on a key. Undefined when the node closes before it says anything. */
+export async function joinAsAgent(port: number): Promise<AgentSession | undefined> {
+  const wire = new Wire(connect({ host: "127.0.0.1", port, noDelay: true }))
+  const key = await wire.recv()
+  if (key === undefined) return undefined
+  assert.equal(key["State"], "KEYSENT")
+  const wrapping = randomBytes(16)
+  const sessionKey = Buffer.from(randomBytes(16).toString("hex"))
+  const nonce = randomBytes(16)
+  const cipher = counter(wrapping, omac(wrapping, 0, nonce), sessionKey)
+  wire.send(
+    {
+      State: "AESKEY",
+      enc_session_key: publicEncrypt({ key: String(key["PublicKey"]), ...rsa }, wrapping).toString("hex"),
+      nonce: nonce.toString("hex"),
+      tag: tag(wrapping, nonce, cipher).toString("hex"),
+      cipher: cipher.toString("hex"),
+    },
+    "\n",
+  )
+  const recv = async (): Promise<Message | undefined> => {
+    const envelope = await wire.recv()
+    return envelope && decrypt(sessionKey, envelope)
+  }
+  const send = (message: Message): void => wire.send(encrypt(sessionKey, message), "\n")
+  const test = await recv()
+  assert.deepEqual([test?.["State"], test?.["Text"]], ["STARTAES", "Test"])
+  send({ ...test, Text: "Passed" })
+  return { wire, sessionKey, recv, send }
 }

@@ -1,0 +1,332 @@
+import assert from "node:assert/strict"
+import { existsSync, readFileSync } from "node:fs"
+import { mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises"
+import { connect } from "node:net"
+import { join } from "node:path"
+import { test, type TestContext } from "node:test"
+import { once } from "node:events"
+import { AllowList } from "../../src/channel/allow-list.ts"
+import { resolveLimits, type ChannelLimits } from "../../src/channel/limits.ts"
+import { parseFileLine, parseFileLines } from "../../src/files/file-line.ts"
+import { parseReload } from "../../src/files/reload.ts"
+import { filesStep } from "../../src/node/files-step.ts"
+import { createFluxvaultNode, wireName } from "../../src/node/fluxvault.ts"
+import { encrypt, joinAsAgent, originalAgent, Wire } from "../support/fluxvault-peer.ts"
+import { testLog } from "../support/pair.ts"
+import { tempDir } from "../support/temp.ts"
+import { waitFor } from "../support/wait.ts"
+
+/** Our node, and agents that are FluxVault's own or worse. */
+
+interface Settings {
+  files: string
+  allow?: string[]
+  limits?: Partial<ChannelLimits>
+  reload?: string
+  directory?: string
+}
+
+async function startNode(
+  t: TestContext,
+  { files, allow = ["127.0.0.1"], limits, reload, directory }: Settings,
+) {
+  const out = directory ?? join(await tempDir(t), "secrets")
+  const said = testLog()
+  const sessions: unknown[] = []
+  const reloads: string[] = []
+  const node = createFluxvaultNode({
+    directory: out,
+    allow: AllowList.parse(allow),
+    limits: resolveLimits(limits),
+    log: said.log,
+    step: filesStep({
+      directory: out,
+      files: parseFileLines(files),
+      log: said.log,
+      ...(reload === undefined ? {} : { reload: parseReload(reload) }),
+      runReload: async ({ kind }) => void reloads.push(kind),
+    }),
+    onSession: (error) => sessions.push(error),
+  })
+  t.after(() => node.close())
+  const { port } = await node.listen({ host: "127.0.0.1", port: 0 })
+  const ended = (count = 1) => waitFor(`${count} sessions to end`, () => sessions.length >= count)
+  return {
+    ...said,
+    node,
+    port,
+    sessions,
+    reloads,
+    ended,
+    directory: out,
+    read: (name: string) => readFile(join(out, name), "utf8"),
+  }
+}
+
+const { sessions: recorded } = JSON.parse(
+  readFileSync(new URL("../vectors/fluxvault-v1.json", import.meta.url), "utf8"),
+) as {
+  sessions: {
+    agent_files: Record<string, string>
+    node_files_before: Record<string, string>
+    node_files_after: Record<string, string>
+    requested: string[]
+    decrypted_after_key_exchange: { from: string; message: Record<string, unknown> }[]
+  }[]
+}
+
+for (const [index, session] of recorded.entries()) {
+  test(`with the recorded session ${index + 1} our node asks what the original asked, and has what it had then`, async (t) => {
+    const node = await startNode(t, { files: session.requested.map((name) => `${name} optional`).join("\n") })
+    await mkdir(node.directory)
+    for (const [name, content] of Object.entries(session.node_files_before))
+      await writeFile(join(node.directory, name), content, { mode: 0o400 })
+    const asked = await originalAgent(node.port, session.agent_files)
+    const requests = session.decrypted_after_key_exchange.map(({ message }) => message)
+    assert.deepEqual(
+      asked?.map(({ FILE, crc32 }) => [FILE, crc32]),
+      requests.filter(({ State }) => State === "REQUEST").map(({ FILE, crc32 }) => [FILE, crc32]),
+    )
+    for (const [name, content] of Object.entries(session.node_files_after))
+      assert.equal(await node.read(name), content)
+  })
+
+  test(`with what the agent said in the recorded session ${index + 1} our node comes to its end`, async (t) => {
+    const node = await startNode(t, { files: session.requested.map((name) => `${name} optional`).join("\n") })
+    await mkdir(node.directory)
+    for (const [name, content] of Object.entries(session.node_files_before))
+      await writeFile(join(node.directory, name), content, { mode: 0o400 })
+    const agent = await joinAsAgent(node.port)
+    assert.ok(agent)
+    for (const { from, message } of session.decrypted_after_key_exchange.slice(2)) {
+      if (from === "agent") agent.send(message)
+      else assert.equal((await agent.recv())?.["State"], message["State"])
+    }
+    await node.ended()
+    assert.deepEqual(node.sessions, [null])
+  })
+}
+
+test("an empty file, which the original calls a match and never sends, is created, and stays as it is", async (t) => {
+  const node = await startNode(t, { files: "empty", reload: "HUP" })
+  assert.deepEqual((await originalAgent(node.port, { empty: "" }))?.length, 1)
+  const { size, mode, mtimeMs } = await stat(join(node.directory, "empty"))
+  assert.deepEqual([size, mode & 0o777], [0, 0o400])
+  await originalAgent(node.port, { empty: "" })
+  assert.equal((await stat(join(node.directory, "empty"))).mtimeMs, mtimeMs)
+  await node.ended(2)
+  assert.deepEqual(node.sessions, [null, null])
+  assert.deepEqual(node.reloads, [], "nothing has changed")
+})
+
+test("modes, paths and reloads are those of the file lines, and what has not changed is not written", async (t) => {
+  const other = join(await tempDir(t), "other")
+  const node = await startNode(t, { files: `a mode=0440\nb path=${other}`, reload: "HUP" })
+  await originalAgent(node.port, { a: "1", b: "ä€\n" })
+  assert.equal((await stat(join(node.directory, "a"))).mode & 0o777, 0o440)
+  assert.equal(await readFile(other, "utf8"), "ä€\n")
+  const asked = await originalAgent(node.port, { a: "2", b: "ä€\n" })
+  assert.deepEqual(
+    asked?.map(({ FILE }) => FILE),
+    ["a", "b"],
+  )
+  assert.notEqual(asked?.[1]?.["crc32"], 0)
+  await node.ended(2)
+  assert.equal(await node.read("a"), "2")
+  assert.deepEqual(node.reloads, ["signal"])
+  assert.match(node.text(), /delivery complete written=1 unchanged=1/)
+})
+
+test("a file of the wrong mode is asked for as if it were not there, and gets the right one", async (t) => {
+  const node = await startNode(t, { files: "a" })
+  await mkdir(node.directory)
+  await writeFile(join(node.directory, "a"), "1", { mode: 0o644 })
+  const asked = await originalAgent(node.port, { a: "1" })
+  assert.equal(asked?.[0]?.["crc32"], 0)
+  assert.equal((await stat(join(node.directory, "a"))).mode & 0o777, 0o400)
+})
+
+test("a path that no name of ours could be is what the agent is asked for", async (t) => {
+  const node = await startNode(t, { files: "dot-env path=.env\ndeep path=.config/app.json" })
+  const asked = await originalAgent(node.port, { ".env": "A=1\n", ".config/app.json": "{}" })
+  assert.deepEqual(
+    asked?.map(({ FILE }) => FILE),
+    [".env", ".config/app.json"],
+  )
+  assert.equal(await node.read(".env"), "A=1\n")
+  assert.equal(await node.read(".config/app.json"), "{}")
+})
+
+test("any other path says where the file goes, and not what it is called", () => {
+  const names = [
+    "a",
+    "a path=b",
+    "a path=b/c",
+    "a path=/run/.env",
+    "a path=.env",
+    "a path=.b/c",
+    "a path=b/.c",
+  ]
+  assert.deepEqual(
+    names.map((line) => wireName(parseFileLine(line))),
+    ["a", "a", "a", "a", ".env", ".b/c", "b/.c"],
+  )
+})
+
+test("a required file that the agent does not have: the others are written, the agent hears DONE, and the log says so", async (t) => {
+  const node = await startNode(t, { files: "a\nb" })
+  assert.equal((await originalAgent(node.port, { a: "1" }))?.length, 2)
+  await node.ended()
+  assert.equal(await node.read("a"), "1")
+  assert.match(node.text(), /error: session with .* failed: not delivered: b/)
+  await originalAgent(node.port, { a: "1", b: "2" })
+  await node.ended(2)
+  assert.equal(node.sessions[1], null)
+})
+
+test("what cannot be written is no DONE", async (t) => {
+  const directory = join(await tempDir(t), "secrets")
+  await mkdir(join(directory, "a"), { recursive: true })
+  const node = await startNode(t, { files: "a", directory })
+  assert.equal(await originalAgent(node.port, { a: "1" }), undefined)
+  await node.ended()
+  assert.match(node.text(), /cannot write .*: a directory is there/)
+})
+
+test("a stranger is refused at once and told nothing, and no file of theirs is written", async (t) => {
+  const node = await startNode(t, { files: "a", allow: ["192.0.2.1"] })
+  assert.equal(await originalAgent(node.port, { a: "theirs" }), undefined)
+  const socket = connect(node.port, "127.0.0.1")
+  const chunks: Buffer[] = []
+  socket.on("data", (chunk: Buffer) => chunks.push(chunk)).on("error", () => {})
+  await once(socket, "close")
+  assert.deepEqual(chunks, [])
+  assert.match(node.text(), /turned away 127.0.0.1: its address is not on the allow-list/)
+  assert.equal(existsSync(node.directory), false)
+})
+
+test("each connection gets a key of its own", async (t) => {
+  const node = await startNode(t, { files: "a" })
+  const keys = await Promise.all(
+    Array.from({ length: 6 }, async () => {
+      const wire = new Wire(connect(node.port, "127.0.0.1"))
+      const key = await wire.recv()
+      wire.socket.destroy()
+      return key?.["PublicKey"]
+    }),
+  )
+  assert.equal(new Set(keys).size, 6)
+})
+
+const answer = { State: "DATA", FILE: "a", Status: "Success", Body: "evil" }
+const breaches: [what: string, says: Record<string, unknown> | string, message: RegExp][] = [
+  ["answers for another file", { ...answer, FILE: "b" }, /no answer to what was asked/],
+  ["answers with a request", { ...answer, State: "REQUEST" }, /no answer to what was asked/],
+  ["knows another status", { ...answer, Status: "Take" }, /no answer to what was asked/],
+  ["sends half a character", { ...answer, Body: "\ud800" }, /no answer to what was asked/],
+  ["sends more than a secret may have", { ...answer, Body: "x".repeat(65_537) }, /the limit is 65536/],
+  ["sends a message without end", `{"nonce":"${"0".repeat(900_000)}`, /longer than/],
+  ["sends what is no JSON", "no", /not JSON/],
+  ["sends an array", "[1]", /not a JSON object/],
+  ["goes on in clear", JSON.stringify(answer), /damaged or altered/],
+]
+for (const [what, says, message] of breaches) {
+  test(`an agent that ${what} is cut off, and what is in place stays`, async (t) => {
+    const node = await startNode(t, { files: "a", limits: { secretBytes: 65_536 } })
+    await originalAgent(node.port, { a: "good" })
+    const agent = await joinAsAgent(node.port)
+    assert.equal((await agent?.recv())?.["State"], "REQUEST")
+    if (typeof says === "string") agent?.wire.socket.write(says)
+    else agent?.send(says)
+    assert.equal(await agent?.recv(), undefined, "no DONE")
+    await node.ended(2)
+    assert.equal(node.sessions[0], null)
+    assert.match(String(node.sessions[1]), message)
+    assert.equal(await node.read("a"), "good")
+    assert.deepEqual(await readdir(node.directory), ["a"])
+  })
+}
+
+test("a message that was altered on the way ends the session, whichever bit it was", async (t) => {
+  const node = await startNode(t, { files: "a" })
+  for (const name of ["nonce", "tag", "ciphertext"]) {
+    const agent = await joinAsAgent(node.port)
+    assert.ok(agent)
+    await agent.recv()
+    const envelope = encrypt(agent.sessionKey, answer)
+    const altered = String(envelope[name]).replace(/^./, (digit) => (digit === "0" ? "8" : "0"))
+    agent.wire.send({ ...envelope, [name]: altered }, "\n")
+    assert.equal(await agent.recv(), undefined)
+  }
+  await node.ended(3)
+  for (const error of node.sessions) assert.match(String(error), /damaged or altered/)
+  assert.equal(existsSync(node.directory), false)
+})
+
+test("an answer that comes byte by byte, with the next one glued to it, is taken", async (t) => {
+  const node = await startNode(t, { files: "a\nb" })
+  const agent = await joinAsAgent(node.port)
+  assert.ok(agent)
+  await agent.recv()
+  // What is asked next is known: the second answer may come before its question.
+  const both = ["a", "b"].map((name) =>
+    JSON.stringify(encrypt(agent.sessionKey, { ...answer, FILE: name, Body: name })),
+  )
+  for (const byte of both.join("")) {
+    agent.wire.socket.write(byte)
+    await new Promise(setImmediate)
+  }
+  assert.equal((await agent.recv())?.["FILE"], "b")
+  await node.ended()
+  assert.deepEqual(node.sessions, [null])
+  assert.equal((await node.read("a")) + (await node.read("b")), "ab")
+})
+
+test("an agent that stalls is given up: in the key exchange, and in the middle of an answer", async (t) => {
+  const node = await startNode(t, { files: "a", limits: { handshakeMs: 300, frameMs: 300 } })
+  const silent = new Wire(connect(node.port, "127.0.0.1"))
+  await silent.recv()
+  assert.equal(await silent.recv(), undefined)
+  const agent = await joinAsAgent(node.port)
+  assert.ok(agent)
+  await agent.recv()
+  agent.wire.socket.write('{"nonce":')
+  assert.equal(await agent.recv(), undefined)
+  await node.ended()
+  assert.match(String(node.sessions[0]), /no whole frame within 300 ms/)
+})
+
+test("more agents than sessions: those over the limit are turned away, and the others are served", async (t) => {
+  const node = await startNode(t, { files: "a", limits: { sessions: 2 } })
+  const first = await joinAsAgent(node.port)
+  const second = await joinAsAgent(node.port)
+  await first?.recv()
+  const third = await joinAsAgent(node.port)
+  assert.equal(await third?.recv(), undefined)
+  assert.match(node.text(), /too many sessions are open/)
+  // Their files must not mix: who came second is asked when the first is done.
+  first?.send({ ...answer, Body: "first" })
+  assert.equal((await second?.recv())?.["State"], "REQUEST")
+  second?.send({ ...answer, Body: "second" })
+  await node.ended(2)
+  assert.deepEqual(node.sessions, [null, null])
+  assert.equal(await node.read("a"), "second")
+})
+
+test("a name that fits no segment of the original agent's is an error here, and not a message cut in two", async (t) => {
+  const path = Array.from({ length: 20 }, (_, index) => `.${"x".repeat(200)}${index}`).join("/")
+  const node = await startNode(t, { files: `long path=${path} optional` })
+  assert.equal(await originalAgent(node.port, {}), undefined)
+  await node.ended()
+  assert.match(String(node.sessions[0]), /longer than 8192 bytes/)
+})
+
+test("closing ends the sessions and leaves nothing half done", async (t) => {
+  const node = await startNode(t, { files: "a" })
+  const agent = await joinAsAgent(node.port)
+  await agent?.recv()
+  await node.node.close()
+  assert.equal(await agent?.recv(), undefined)
+  await node.ended()
+  assert.match(String(node.sessions[0]), /the node is closing/)
+})
