@@ -159,18 +159,16 @@ function fluxvault(
   const vain = (["enrol-file", "identity", "name"] as const).find((flag) => values[flag] !== undefined)
   if (vain !== undefined)
     throw bad(`--${vain} has no meaning with --protocol fluxvault`, "no end of it proves who it is")
-  if (allow === undefined) {
+  if (allow === undefined)
     throw bad(
       "--protocol fluxvault needs an allow-list",
-      "give the agent's address or host name by --allow or PURSER_ALLOW: nothing else keeps strangers off",
+      "name the agent by --allow or PURSER_ALLOW: nothing else keeps strangers off",
     )
-  }
-  if (files === undefined || files.length === 0) {
+  if (files === undefined || files.length === 0)
     throw bad(
-      "--protocol fluxvault needs the list of files to ask for",
-      "give file lines by --file or PURSER_FILES: this protocol cannot ask what there is",
+      "--protocol fluxvault needs a list of files",
+      "give file lines by --file or PURSER_FILES: it cannot ask what there is",
     )
-  }
   return { protocol, allow, files }
 }
 

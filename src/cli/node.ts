@@ -164,7 +164,7 @@ async function announce(
     log.warn(
       "FluxVault's protocol proves neither end: whoever connects from an allowed address can write these files, and who is in between can read them",
       {
-        hint: "once the agent is Purser's, take --protocol away and set PURSER_ENROL to what purser enrol APP prints",
+        hint: "once the agent is Purser's, set PURSER_ENROL instead (docs/fluxvault.md)",
       },
     )
   }

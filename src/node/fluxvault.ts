@@ -95,7 +95,8 @@ function asAgent(channel: FluxvaultNodeChannel, { directory, limits, signal }: W
   }
   return {
     signal,
-    list: () => Promise.reject(new PurserError("ERR_PROTOCOL", "FluxVault's protocol cannot list files")),
+    // Never asked, since the files are given.
+    list: async () => ({ secrets: [], actions: [] }),
     async file(_name, { have, line }) {
       const answer = turn.then(() => ask(have, line))
       turn = answer

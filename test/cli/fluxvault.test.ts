@@ -1,11 +1,17 @@
 import assert from "node:assert/strict"
+import { spawn } from "node:child_process"
+import { once } from "node:events"
 import { mkdir, readFile, writeFile } from "node:fs/promises"
-import { join } from "node:path"
+import { join, resolve } from "node:path"
 import { test, type TestContext } from "node:test"
+import { bundleReceiver } from "../../scripts/bundle.ts"
 import { originalAgent, originalNode } from "../support/fluxvault-peer.ts"
 import { processes, type RunningNode } from "../support/processes.ts"
+import { oldNode, requireService } from "../support/services.ts"
 
 /** FluxVault's protocol on the command line: off unless it is asked for by name. */
+
+const flags = ["--protocol", "fluxvault"]
 
 async function stage(t: TestContext) {
   const cast = await processes(t)
@@ -27,18 +33,8 @@ async function stage(t: TestContext) {
 test("purser agent --protocol fluxvault serves the original node, implies --trust discovered, and says both", async (t) => {
   const { run } = await stage(t)
   const node = await originalNode(t, ["quotes.txt"])
-  const flags = [
-    "agent",
-    "--app",
-    "web",
-    "--dir",
-    "./files",
-    "--protocol",
-    "fluxvault",
-    "--node",
-    node.address,
-  ]
-  const { code, stdout, stderr } = await run([...flags, "--once"])
+  const agent = ["agent", "--app", "web", "--dir", "./files", ...flags, "--node", node.address]
+  const { code, stdout, stderr } = await run([...agent, "--once"])
   assert.equal(code, 0, stderr)
   assert.equal(node.files.get("quotes.txt"), "to be or not to be\n")
   assert.match(stdout, /web 127\.0\.0\.1:\d+: sent quotes\.txt/)
@@ -47,7 +43,7 @@ test("purser agent --protocol fluxvault serves the original node, implies --trus
     stderr,
     /its nodes are not authenticated, and whoever answers at an address can read the content/,
   )
-  const printed = await run([...flags, "--print-config"])
+  const printed = await run([...agent, "--print-config"])
   assert.match(printed.stdout, /protocol: fluxvault\n\s+trust: discovered\n/)
   const nodes = await run(["nodes", "ls"])
   assert.match(nodes.stdout, /fluxvault\s+ok/)
@@ -58,20 +54,8 @@ test("purser agent --protocol fluxvault serves the original node, implies --trus
 test("without the flag the agent says nothing that the original understands, and gives it nothing", async (t) => {
   const { run } = await stage(t)
   const node = await originalNode(t, ["quotes.txt"])
-  const { code } = await run([
-    ...[
-      "agent",
-      "--app",
-      "web",
-      "--dir",
-      "./files",
-      "--trust",
-      "discovered",
-      "--node",
-      node.address,
-      "--once",
-    ],
-  ])
+  const agent = ["agent", "--app", "web", "--dir", "./files", "--trust", "discovered", "--once"]
+  const { code } = await run([...agent, "--node", node.address])
   assert.equal(code, 1)
   assert.equal(node.files.size, 0)
 })
@@ -109,23 +93,31 @@ test("--once ends after the first complete delivery, and everything has a variab
 test("the command starts once the original agent has delivered", async (t) => {
   const { startNode, out } = await stage(t)
   const script = `console.log("started with " + require("node:fs").readFileSync(${JSON.stringify(join(out, "a"))}))`
-  const node = await startNode([
-    ...["--protocol", "fluxvault", "--allow", "127.0.0.1", "--file", "a", "--"],
-    ...[process.execPath, "-e", script],
-  ])
+  const command = ["--", process.execPath, "-e", script]
+  const node = await startNode([...flags, "--allow", "127.0.0.1", "--file", "a", ...command])
   await originalAgent(node.port, { a: "swordfish" })
   await node.wrote("stdout", /started with swordfish/)
   assert.equal(await node.exited, 0)
 })
 
-const flags = ["--protocol", "fluxvault"]
+test("the one-file receiver speaks it too, on Node 22.0.0", async (t) => {
+  if (!(await requireService(t, "node22"))) return
+  const { base, out } = await stage(t)
+  const receiver = join(base, "purser-node.mjs")
+  await writeFile(receiver, await bundleReceiver(resolve(import.meta.dirname, "../../src/cli/receiver.ts")))
+  const where = ["--listen", "127.0.0.1:0", "--allow", "127.0.0.1", "--directory", out]
+  const child = spawn(oldNode(22), [receiver, ...flags, ...where, "--file", "a", "--file", "b", "--once"])
+  t.after(() => child.kill("SIGKILL"))
+  const [line] = (await once(child.stderr, "data")) as [Buffer]
+  const port = /listening on [\d.]+:(\d+)/.exec(line.toString())?.[1]
+  assert.equal((await originalAgent(Number(port), { a: "ä", b: "" }))?.length, 2)
+  assert.deepEqual(await once(child, "close"), [0, null])
+  assert.equal((await readFile(join(out, "a"), "utf8")) + (await readFile(join(out, "b"), "utf8")), "ä")
+})
+
 const refusals: [what: string, argv: string[], message: RegExp][] = [
   ["without an allow-list", [...flags, "--file", "a"], /needs an allow-list.*\nhint: .*PURSER_ALLOW/],
-  [
-    "without files",
-    [...flags, "--allow", "127.0.0.1"],
-    /needs the list of files to ask for.*\nhint: .*PURSER_FILES/,
-  ],
+  ["without files", [...flags, "--allow", "127.0.0.1"], /needs a list of files.*\nhint: .*PURSER_FILES/],
   [
     "with an identity",
     [...flags, "--identity", "id.pem"],

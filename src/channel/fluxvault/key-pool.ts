@@ -12,47 +12,32 @@ export interface RsaKey {
  * cost all together. They are made one after the other.
  */
 export class KeyPool {
-  readonly #most: number
-  readonly #make: () => Promise<RsaKey>
-  readonly #keys: RsaKey[] = []
-  readonly #waiting: ((key: Promise<RsaKey>) => void)[] = []
-  #making = false
-  #closed = false
+  /** Those made, and those to be made. */
+  readonly #keys: Promise<RsaKey>[] = []
+  #make: () => Promise<RsaKey>
+  #last: Promise<unknown> = Promise.resolve()
 
-  constructor(most: number, make: () => Promise<RsaKey> = createRsaKey) {
-    this.#most = most
+  constructor(size: number, make: () => Promise<RsaKey> = createRsaKey) {
     this.#make = make
-    void this.#fill()
+    while (this.#keys.length < size) this.#order()
   }
 
-  get size(): number {
-    return this.#keys.length
-  }
-
+  /** The key that was ordered first. */
   async take(): Promise<RsaKey> {
-    const key = this.#keys.shift()
-    void this.#fill()
-    return key ?? (await new Promise((resolve) => this.#waiting.push(resolve)))
+    this.#order()
+    return await (this.#keys.shift() ?? this.#make())
   }
 
-  /** Makes no more. Who waits gets the last one that is being made, or waits for ever. */
+  /** Makes no more. */
   close(): void {
-    this.#closed = true
+    this.#make = () => Promise.reject(new Error("closed"))
   }
 
-  async #fill(): Promise<void> {
-    if (this.#making) return
-    this.#making = true
-    while (!this.#closed && (this.#waiting.length > 0 || this.#keys.length < this.#most)) {
-      const key = this.#make()
-      const made = await key.catch(() => undefined)
-      const next = this.#waiting.shift()
-      // Who waits learns why there is none; ahead of time nobody needs to.
-      if (next !== undefined) next(key)
-      else if (made === undefined) break
-      else this.#keys.push(made)
-    }
-    this.#making = false
+  #order(): void {
+    const key = this.#last.then(() => this.#make())
+    // Who takes it learns why there is none.
+    this.#last = key.catch(() => {})
+    this.#keys.push(key)
   }
 }
 

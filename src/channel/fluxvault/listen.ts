@@ -86,7 +86,7 @@ export function createFluxvaultServer(options: FluxvaultServerOptions): Fluxvaul
       const channel = { remoteAddress, ...openChannel(socket, reader, sessionKey) }
       sessions.start({ socket, reader, remoteAddress }, (signal) => onSession(channel, signal))
     } catch (error) {
-      if (!isPurserError(error, "ERR_UNREACHABLE"))
+      if (connection.isPending() && !isPurserError(error, "ERR_UNREACHABLE"))
         log.warn(`key exchange with ${remoteAddress} failed: ${reasonOf(error)}`)
       connection.reject("handshake-failed")
     }

@@ -24,7 +24,8 @@ type App = Partial<AppConfig>
 async function stage(t: TestContext) {
   const place = await home(t)
   return {
-    ...place,
+    audit: () => place.audit(),
+    withState: <T>(work: Parameters<typeof place.withState<T>>[0]) => place.withState(work),
     agentFor: (
       nodes: readonly { address: string }[],
       secrets: Record<string, string>,
