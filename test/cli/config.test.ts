@@ -48,6 +48,8 @@ suite("purser.yaml", () => {
       name: "web",
       secrets: ["db-password", "quotes/*"],
       actions: ["certificate"],
+      aliases: [],
+      protocol: "purser",
       trust: "enrolled",
       pins: [],
       maxNodes: 10,
