@@ -48,6 +48,16 @@ export const groups: readonly { readonly title: string; readonly commands: reado
     ],
   },
   {
+    title: "Containers on this host:",
+    commands: [
+      {
+        name: "cp",
+        summary: "copy files into running containers, verified and in memory",
+        load: () => import("./cp.ts"),
+      },
+    ],
+  },
+  {
     title: "Looking after it:",
     commands: [
       {

@@ -1,0 +1,309 @@
+import { InvalidArgumentError, Option, type Command } from "commander"
+import { PurserError, asPurserError } from "../base/errors.ts"
+import { quote } from "../base/names.ts"
+import { Secret } from "../base/secret.ts"
+import { hardSecretBytes } from "../channel/limits.ts"
+import { copyInto, type CopyOptions, type CopyResult } from "../copy/copy.ts"
+import { reloadContainer } from "../copy/reload.ts"
+import type { FileToCopy, RouteName } from "../copy/route.ts"
+import { inspectContainer, listContainers, type ContainerDetails } from "../docker/containers.ts"
+import type { Engine } from "../docker/engine.ts"
+import { parseReload, type Reload } from "../files/reload.ts"
+import { readBounded } from "../sources/bounded-read.ts"
+import type { Action, Context } from "./command.ts"
+import { parseDestination, pathsFor, type Destination } from "./cp-destination.ts"
+import { openEngine } from "./engine.ts"
+import { readStdin } from "./prompt.ts"
+
+/** `purser cp`: by hand, from this host into running containers. What was not read back was not delivered. */
+
+interface Flags {
+  label?: string[]
+  composeService?: string
+  mode: number
+  owner?: string
+  route: RouteName | "auto"
+  requireTmpfs?: boolean
+  allowDisk?: boolean
+  reload?: Reload
+  serveAddress?: string
+  isolate?: boolean
+  onceUrl?: boolean
+  printReceiver?: boolean
+}
+
+/** Containers served at a time: each is a few processes of the engine's. */
+const parallel = 8
+
+export function define(command: Command, action: Action): void {
+  const repeatable = (value: string, earlier: string[] = []): string[] => [...earlier, value]
+  command
+    .description(
+      "Copies files (- is standard input) into running containers: verified, and into memory unless a disk is allowed.",
+    )
+    .argument(
+      "[files...]",
+      "FILE… and, last, CONTAINER:/path/ (or :/path/ with --label or --compose-service)",
+    )
+    .option(
+      "--label <k=v>",
+      "into every running container with this label (repeatable: with all of them)",
+      repeatable,
+    )
+    .option("--compose-service <project/name>", "into every running container of this Compose service")
+    .option("--mode <mode>", "permission bits, three octal digits", parseMode, 0o400)
+    .option(
+      "--owner <user[:group]>",
+      "names of the container's own or numbers (default: the user that it runs as)",
+    )
+    .addOption(
+      new Option("--route <name>", "the way into the container; docs/copy.md tells them apart")
+        .choices(["auto", "proc", "exec", "volume", "pull"])
+        .default("auto"),
+    )
+    .option("--require-tmpfs", "refuse what would lie on a disk (the default with --route auto)")
+    .option("--allow-disk", "let it lie on a disk")
+    .option(
+      "--reload <spec>",
+      "afterwards: a signal (HUP), restart, exec:COMMAND or http:URL",
+      parseReloadFlag,
+    )
+    .option("--serve-address <address>", "with --route pull: where on this host the container can reach us")
+    .option("--isolate", "with --route pull: serve over a temporary network that holds only the container")
+    .option("--once-url", "with --route pull: print a URL for one download, and the line to run in a builder")
+    .option("--print-receiver", "with --route pull: print the receiver, for baking into an image")
+    .action(action(run))
+}
+
+async function run(context: Context, flags: Flags, words: string[]): Promise<number> {
+  checkFlags(flags)
+  if (flags.printReceiver === true || flags.onceUrl === true) {
+    const { printReceiver, serveOneUrl } = await import("./cp-pull.ts")
+    if (flags.printReceiver === true) await printReceiver(context, words)
+    else await serveOneUrl(context, flags, await readSources(context, words.slice(0, -1)), words)
+    return 0
+  }
+  const sources = words.slice(0, -1)
+  const target = words.at(-1)
+  if (target === undefined || sources.length === 0) {
+    throw new PurserError("ERR_USAGE", "purser cp needs a file and a destination", {
+      hint: "purser cp FILE… CONTAINER:/run/secrets/, or purser cp - CONTAINER:/run/secrets/NAME for standard input",
+    })
+  }
+  const destination = parseDestination(target)
+  checkChoice(destination, flags)
+  const paths = pathsFor(sources, destination)
+  const contents = await readSources(context, sources)
+  const files = contents.map((content, index): FileToCopy => ({
+    path: paths[index] ?? "",
+    content,
+    mode: flags.mode,
+    ...(flags.owner === undefined ? {} : { owner: flags.owner }),
+  }))
+  await using engine = await openEngine(context)
+  const containers = await chosen(engine, destination, flags, context.signal)
+  return await copyIntoAll(engine, containers, files, flags, context)
+}
+
+function checkFlags(flags: Flags): void {
+  if (flags.requireTmpfs === true && flags.allowDisk === true)
+    throw new PurserError("ERR_USAGE", "--require-tmpfs and --allow-disk exclude each other")
+  if (flags.onceUrl === true && flags.printReceiver === true)
+    throw new PurserError("ERR_USAGE", "--once-url and --print-receiver exclude each other")
+  if (flags.route === "pull") return
+  const only = (["serveAddress", "isolate", "onceUrl", "printReceiver"] as const).find(
+    (name) => flags[name] !== undefined,
+  )
+  if (only === undefined) return
+  const flag = `--${only.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`
+  throw new PurserError("ERR_USAGE", `${flag} has no meaning without --route pull`, {
+    hint: `add --route pull, or leave ${flag} out`,
+  })
+}
+
+function checkChoice({ container, path }: Destination, { label, composeService }: Flags): void {
+  const byFlags = label !== undefined || composeService !== undefined
+  if (byFlags && container !== undefined) {
+    throw new PurserError(
+      "ERR_USAGE",
+      `the containers are chosen by flags, and ${container} is named besides`,
+      {
+        hint: `write :${path}, or leave --label and --compose-service out`,
+      },
+    )
+  }
+  if (!byFlags && container === undefined) {
+    throw new PurserError("ERR_USAGE", `:${path} names no container`, {
+      hint: `write CONTAINER:${path}, or add --label K=V or --compose-service PROJECT/NAME`,
+    })
+  }
+}
+
+async function readSources(context: Context, sources: readonly string[]): Promise<Secret[]> {
+  if (sources.filter((source) => source === "-").length > 1)
+    throw new PurserError("ERR_USAGE", "standard input can be read only once")
+  const contents: Secret[] = []
+  for (const source of sources) {
+    const bytes =
+      source === "-" ? await readStdin(context, hardSecretBytes) : await readBounded(source, hardSecretBytes)
+    if (bytes === null) throw new PurserError("ERR_SOURCE", `there is no file ${quote(source)}`)
+    if (source === "-" && bytes.length === 0) {
+      throw new PurserError("ERR_SOURCE", "standard input is empty", {
+        hint: "a command before the | may have failed; an empty file can be copied by its name",
+      })
+    }
+    contents.push(new Secret(bytes))
+  }
+  return contents
+}
+
+async function chosen(
+  engine: Engine,
+  { container }: Destination,
+  { label = [], composeService }: Flags,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  if (container !== undefined) return [container]
+  const labels = [...label, ...(composeService === undefined ? [] : composeLabels(composeService))]
+  const found = await listContainers(engine, { labels }, signal)
+  if (found.length > 0) return found.map(({ id }) => id)
+  throw new PurserError(
+    "ERR_NO_SUCH_CONTAINER",
+    `no running container has ${labels.map(quote).join(" and ")}`,
+    {
+      hint: "docker ps --format '{{.Names}} {{.Labels}}' shows what is there",
+    },
+  )
+}
+
+function composeLabels(text: string): string[] {
+  const [, project, service] = /^([a-z0-9][a-z0-9_-]*)\/([A-Za-z0-9._-]+)$/.exec(text) ?? []
+  if (project === undefined || service === undefined) {
+    throw new PurserError("ERR_USAGE", `${quote(text)} is not PROJECT/NAME of a Compose service`, {
+      hint: "docker compose ls shows the projects",
+    })
+  }
+  return [`com.docker.compose.project=${project}`, `com.docker.compose.service=${service}`]
+}
+
+interface Outcome {
+  readonly container: string
+  readonly id?: string
+  readonly result?: CopyResult
+  readonly reloaded?: boolean
+  readonly error?: PurserError
+}
+
+/** One that fails does not stop the rest. */
+async function copyIntoAll(
+  engine: Engine,
+  containers: readonly string[],
+  files: readonly FileToCopy[],
+  flags: Flags,
+  context: Context,
+): Promise<number> {
+  const outcomes: Outcome[] = []
+  const waiting = containers.values()
+  const worker = async (): Promise<void> => {
+    for (const name of waiting) outcomes.push(await copyIntoOne(engine, name, files, flags, context))
+  }
+  await Promise.all(Array.from({ length: parallel }, worker))
+  context.signal.throwIfAborted()
+  const [only] = outcomes
+  if (outcomes.length === 1 && only?.error !== undefined) throw only.error
+  report(outcomes, context)
+  const failed = outcomes.filter(({ error }) => error !== undefined).length
+  if (failed === 0) return 0
+  throw new PurserError("ERR_DELIVERY", `${failed} of ${outcomes.length} containers did not get it`)
+}
+
+async function copyIntoOne(
+  engine: Engine,
+  name: string,
+  files: readonly FileToCopy[],
+  flags: Flags,
+  context: Context,
+): Promise<Outcome> {
+  let container: ContainerDetails | undefined
+  try {
+    container = await inspectContainer(engine, name, context.signal)
+    const options: CopyOptions = {
+      route: flags.route,
+      requireTmpfs: flags.requireTmpfs ?? (flags.allowDisk !== true && flags.route === "auto"),
+      log: context.log,
+      signal: context.signal,
+      pull: {
+        ...(flags.serveAddress === undefined ? {} : { serveAddress: flags.serveAddress }),
+        ...(flags.isolate === undefined ? {} : { isolate: flags.isolate }),
+        ...(context.verbose
+          ? { onReceiverOutput: (text: string) => context.output.note(text.trimEnd()) }
+          : {}),
+      },
+    }
+    let result = await copyInto(engine, container, files, options)
+    context.log.debug(`${container.name}: ${result.why}`)
+    const reloaded = flags.reload !== undefined && result.written.length > 0
+    if (reloaded && flags.reload !== undefined) {
+      await reloadContainer(engine, container, flags.reload, context.signal)
+      // What was in memory went with the old run.
+      if (flags.reload.kind === "restart") {
+        container = await inspectContainer(engine, container.id, context.signal)
+        result = { ...(await copyInto(engine, container, files, options)), written: result.written }
+      }
+    }
+    return { container: container.name, id: container.id, result, reloaded }
+  } catch (thrown) {
+    const error = asPurserError(thrown)
+    return container === undefined
+      ? { container: name, error }
+      : { container: container.name, id: container.id, error }
+  }
+}
+
+function report(outcomes: readonly Outcome[], { output, json, log }: Context): void {
+  if (json) {
+    for (const { result, error, ...rest } of outcomes) {
+      output.result(
+        {
+          ...rest,
+          status: error === undefined ? "ok" : "failed",
+          ...(result === undefined
+            ? {}
+            : { route: result.route, written: result.written, unchanged: result.unchanged }),
+          ...(error === undefined
+            ? {}
+            : { error: { code: error.code, message: error.message, hint: error.hint } }),
+        },
+        "",
+      )
+    }
+    return
+  }
+  output.table(outcomes, [
+    { title: "CONTAINER", value: ({ container }) => container },
+    { title: "ROUTE", value: ({ result }) => result?.route ?? "-" },
+    { title: "RESULT", value: resultOf },
+  ])
+  for (const { container, error } of outcomes)
+    if (error?.hint !== undefined) log.warn(`${container}: ${error.message}`, { hint: error.hint })
+}
+
+function resultOf({ result, reloaded, error }: Outcome): string {
+  if (error !== undefined) return `failed: ${error.message}`
+  const written = result?.written.length ?? 0
+  const unchanged = result?.unchanged.length ?? 0
+  return [
+    ...(written > 0 ? [`${written} written`] : []),
+    ...(unchanged > 0 ? [`${unchanged} unchanged`] : []),
+    ...(reloaded === true ? ["reloaded"] : []),
+  ].join(", ")
+}
+
+function parseMode(text: string): number {
+  if (/^0?[0-7]{3}$/.test(text)) return Number.parseInt(text, 8)
+  throw new InvalidArgumentError("it is not three octal digits up to 0777.")
+}
+
+function parseReloadFlag(text: string): Reload {
+  return parseReload(text)
+}
