@@ -8,6 +8,7 @@ import { readFile, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Cast, expect } from "./demo/cast.ts"
+import { playWithContainers, whyNoContainers } from "./demo/containers.ts"
 
 const memory = "/dev/shm"
 const room = process.env["TMPDIR"] === undefined && existsSync(memory) ? memory : tmpdir()
@@ -20,6 +21,9 @@ const tell = (text: string): void => console.log(`${String(++scene).padStart(2)}
 
 try {
   await play()
+  const why = await whyNoContainers()
+  if (why === null) await playWithContainers(cast, stage, tell)
+  else console.log(`\nThe second part, with running containers, is left out: ${why}.`)
   console.log(`
 All of it happened, in ${((performance.now() - begun) / 1000).toFixed(1)} s; nothing of it is left. Try next:
     node bin/purser.js --help                      every command

@@ -61,6 +61,13 @@ export class Cast {
     return child
   }
 
+  /** Resolves once the agent follows the engine. */
+  async startFollowing(argv: readonly string[]): Promise<ChildProcess> {
+    const child = this.#spawn([...argv, "--json"])
+    await this.#line(child, "stderr", /following the engine/)
+    return child
+  }
+
   /** Resolves once the node listens. */
   async startNode(name: string, enrolment: string, flags: readonly string[]): Promise<NodeProcess> {
     const child = this.#spawn(["node", "--name", name, "--listen", "127.0.0.1:0", ...flags], {

@@ -5,6 +5,7 @@ import { chmod, copyFile, mkdir, mkdtemp, realpath, rm, symlink, writeFile } fro
 import { tmpdir } from "node:os"
 import { basename, dirname, join } from "node:path"
 import { promisify } from "node:util"
+import { sharedLibraries } from "../../scripts/shared-libraries.ts"
 import { docker, DockerError, labels } from "./docker.ts"
 import { oldNode } from "./services.ts"
 
@@ -120,14 +121,6 @@ async function linkApplets(busybox: string, folder: string): Promise<void> {
   for (const applet of stdout.split("\n")) {
     if (applet !== "" && applet !== "busybox") await symlink("busybox", join(folder, basename(applet)))
   }
-}
-
-/** Path in the image → file here, of every library that `binary` asks for, its loader among them. */
-async function sharedLibraries(binary: string): Promise<Map<string, string>> {
-  const { stdout } = await exec("ldd", [binary])
-  const found = new Map<string, string>()
-  for (const [path] of stdout.matchAll(/\/\S+(?= \(0x)/g)) found.set(path, await realpath(path))
-  return found
 }
 
 /** As one layer, everything root's, so that neither this machine's users nor its clock get in. */
