@@ -29,6 +29,8 @@ export interface Context {
   readonly log: Log
   /** Aborted by Ctrl-C and SIGTERM; a second one ends the process at once. */
   readonly signal: AbortSignal
+  /** From here on the command passes signals on to its child and ends with it: {@link signal} is not aborted any more. */
+  releaseSignals(): void
   /** `--state DIR`, as given. */
   readonly state: string | undefined
   /** `--config FILE`, as given. */

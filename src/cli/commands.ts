@@ -55,6 +55,11 @@ export const groups: readonly { readonly title: string; readonly commands: reado
         summary: "copy files into running containers, verified and in memory",
         load: () => import("./cp.ts"),
       },
+      {
+        name: "run",
+        summary: "docker run, with secrets that are there before the container starts",
+        load: () => import("./run.ts"),
+      },
     ],
   },
   {

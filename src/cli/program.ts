@@ -42,6 +42,7 @@ export async function main(argv: readonly string[], process: NodeJS.Process): Pr
         output: createOutput({ stdout, stderr, env, json }),
         log: createLog(stderr, { json, level: verbose ? "debug" : "info", name: "purser" }),
         signal: stop.signal,
+        releaseSignals: () => void process.off("SIGINT", onSignal).off("SIGTERM", onSignal),
         state,
         config,
         json,

@@ -1,0 +1,169 @@
+import { randomBytes } from "node:crypto"
+import { chmod, chown, lstat, mkdir, readdir, rm, writeFile } from "node:fs/promises"
+import { basename, dirname, join, posix } from "node:path"
+import { PurserError, isPurserError, reasonOf } from "../base/errors.ts"
+import { acquireLock } from "../base/lock.ts"
+import type { Log } from "../base/log.ts"
+import type { Secret } from "../base/secret.ts"
+import { isMemory } from "../files/memory.ts"
+
+/**
+ * Secrets in the host's memory for one container of `purser run`, mounted before its first instruction. A lock
+ * that ends with its holder tells the directory of a living command from one that `kill -9` left behind.
+ */
+
+/** On the host; only root may look in. The second is for hosts whose /run lies on a disk. */
+const roots = ["/run/purser", "/dev/shm/purser"] as const
+/** What the container's directory is called there. */
+const mounted = "secrets"
+const directoryInContainer = "/run/secrets"
+
+export interface SecretToMount {
+  /** Absolute, in the container. */
+  readonly path: string
+  readonly content: Secret
+}
+
+export interface Mount {
+  /** On the host. */
+  readonly source: string
+  /** In the container. */
+  readonly target: string
+}
+
+export interface RunDirectory extends AsyncDisposable {
+  /** Value of the container's label `purser.run`. */
+  readonly id: string
+  readonly mounts: readonly Mount[]
+  /** Puts the secrets there, for this user of the container to read and nobody to write. */
+  fill(owner: { readonly uid: number; readonly gid: number }): Promise<void>
+  /** Leaves it to {@link collectLeftovers}: its container runs on. */
+  keep(): void
+}
+
+/**
+ * Makes the directory and its empty files, so that the mounts can be tried before anything secret is in them.
+ * Throws `ERR_DISK` where it would not lie in memory, and `ERR_TARGET`.
+ */
+export async function createRunDirectory(
+  secrets: readonly SecretToMount[],
+  candidates: readonly string[] = roots,
+): Promise<RunDirectory> {
+  const root = await firstInMemory(candidates)
+  const id = randomBytes(16).toString("hex")
+  const directory = join(root, id)
+  const files = secrets.map(({ path, content }, index) => ({
+    content,
+    path,
+    // One directory is mounted whole; what goes elsewhere must not hide what the image has beside it.
+    file: isInDirectory(path)
+      ? join(directory, mounted, posix.relative(directoryInContainer, path))
+      : join(directory, `file-${index}`),
+  }))
+  let lock: Disposable | undefined
+  try {
+    await mkdir(root, { recursive: true, mode: 0o700 })
+    await checkRoot(root)
+    await mkdir(directory, { mode: 0o700 })
+    lock = acquireLock(join(directory, "lock"), directory)
+    for (const { file } of files) {
+      await mkdir(dirname(file), { recursive: true, mode: 0o700 })
+      await writeFile(file, "", { mode: 0o600, flag: "wx" })
+    }
+  } catch (error) {
+    lock?.[Symbol.dispose]()
+    await rm(directory, { recursive: true, force: true })
+    if (isPurserError(error)) throw error
+    throw new PurserError("ERR_TARGET", `cannot make a directory in ${root}: ${reasonOf(error)}`, {
+      cause: error,
+    })
+  }
+  const held = lock
+  let kept = false
+  return {
+    id,
+    mounts: [
+      ...(files.some(({ path }) => isInDirectory(path))
+        ? [{ source: join(directory, mounted), target: directoryInContainer }]
+        : []),
+      ...files
+        .filter(({ path }) => !isInDirectory(path))
+        .map(({ file, path }) => ({ source: file, target: path })),
+    ],
+    async fill({ uid, gid }) {
+      for (const { file, content } of files) {
+        await writeFile(file, content.reveal(), { flag: "r+" })
+        await chmod(file, 0o400)
+        await chown(file, uid, gid)
+      }
+      for (const inner of await directoriesBelow(directory)) {
+        await chmod(inner, 0o500)
+        await chown(inner, uid, gid)
+      }
+    },
+    keep: () => void (kept = true),
+    async [Symbol.asyncDispose]() {
+      held[Symbol.dispose]()
+      if (!kept) await rm(directory, { recursive: true, force: true })
+    },
+  }
+}
+
+/** Removes what commands that were killed left, unless its container still runs. Resolves with how many there were. */
+export async function collectLeftovers(
+  isRunning: (id: string) => Promise<boolean>,
+  { candidates = roots, log }: { candidates?: readonly string[]; log: Log },
+): Promise<number> {
+  let collected = 0
+  for (const directory of (await Promise.all(candidates.map(leftIn))).flat()) {
+    const id = basename(directory)
+    try {
+      using _ = acquireLock(join(directory, "lock"), directory)
+      if (await isRunning(id)) continue
+      await rm(directory, { recursive: true, force: true })
+      collected++
+    } catch (error) {
+      // Its command lives, or has just removed it.
+      if (isPurserError(error, "ERR_LOCKED") || (await isGone(directory))) continue
+      log.warn(`cannot remove what an earlier purser run left in ${directory}: ${reasonOf(error)}`)
+    }
+  }
+  return collected
+}
+
+function isInDirectory(path: string): boolean {
+  return path.startsWith(`${directoryInContainer}/`)
+}
+
+async function firstInMemory(candidates: readonly string[]): Promise<string> {
+  for (const root of candidates) if ((await isMemory(dirname(root))) || (await isMemory(root))) return root
+  throw new PurserError("ERR_DISK", `${candidates.join(" and ")} would lie on a disk`, {
+    hint: "mount a tmpfs there: mkdir -p /run/purser && mount -t tmpfs -o mode=0700 tmpfs /run/purser",
+  })
+}
+
+async function checkRoot(root: string): Promise<void> {
+  const stats = await lstat(root)
+  if (stats.isDirectory() && stats.uid === process.getuid?.() && (stats.mode & 0o077) === 0) return
+  throw new PurserError("ERR_TARGET", `${root} is not a directory of ours alone`, {
+    hint: "look at who made it, and remove it: it has to be root's, with mode 0700",
+  })
+}
+
+async function leftIn(root: string): Promise<string[]> {
+  const names = await readdir(root).catch(() => [])
+  return names.filter((name) => /^[0-9a-f]{32}$/.test(name)).map((name) => join(root, name))
+}
+
+/** The deepest last, so that each can still be entered. */
+async function directoriesBelow(directory: string): Promise<string[]> {
+  const entries = await readdir(directory, { recursive: true, withFileTypes: true })
+  return entries.filter((entry) => entry.isDirectory()).map(({ parentPath, name }) => join(parentPath, name))
+}
+
+async function isGone(directory: string): Promise<boolean> {
+  return await lstat(directory).then(
+    () => false,
+    () => true,
+  )
+}
