@@ -64,15 +64,16 @@ export async function createRunDirectory(
   try {
     await mkdir(root, { recursive: true, mode: 0o700 })
     await checkRoot(root)
+    // Before the directory is there: it must never look like one that nobody holds.
+    lock = acquireLock(lockOf(directory), directory)
     await mkdir(directory, { mode: 0o700 })
-    lock = acquireLock(join(directory, "lock"), directory)
     for (const { file } of files) {
       await mkdir(dirname(file), { recursive: true, mode: 0o700 })
       await writeFile(file, "", { mode: 0o600, flag: "wx" })
     }
   } catch (error) {
+    await removeAll(directory)
     lock?.[Symbol.dispose]()
-    await rm(directory, { recursive: true, force: true })
     if (isPurserError(error)) throw error
     throw new PurserError("ERR_TARGET", `cannot make a directory in ${root}: ${reasonOf(error)}`, {
       cause: error,
@@ -103,8 +104,8 @@ export async function createRunDirectory(
     },
     keep: () => void (kept = true),
     async [Symbol.asyncDispose]() {
+      if (!kept) await removeAll(directory)
       held[Symbol.dispose]()
-      if (!kept) await rm(directory, { recursive: true, force: true })
     },
   }
 }
@@ -118,9 +119,9 @@ export async function collectLeftovers(
   for (const directory of (await Promise.all(candidates.map(leftIn))).flat()) {
     const id = basename(directory)
     try {
-      using _ = acquireLock(join(directory, "lock"), directory)
+      using _ = acquireLock(lockOf(directory), directory)
       if (await isRunning(id)) continue
-      await rm(directory, { recursive: true, force: true })
+      await removeAll(directory)
       collected++
     } catch (error) {
       // Its command lives, or has just removed it.
@@ -129,6 +130,15 @@ export async function collectLeftovers(
     }
   }
   return collected
+}
+
+function lockOf(directory: string): string {
+  return `${directory}.lock`
+}
+
+async function removeAll(directory: string): Promise<void> {
+  await rm(directory, { recursive: true, force: true })
+  for (const file of [lockOf(directory), `${lockOf(directory)}.pid`]) await rm(file, { force: true })
 }
 
 function isInDirectory(path: string): boolean {
