@@ -58,6 +58,7 @@ export const errorKinds = {
   ERR_DOCKER_UNREACHABLE: { exit: 4, about: "the container engine cannot be reached" },
   ERR_DOCKER: { exit: 1, about: "the container engine answered with an error" },
   ERR_NO_SUCH_CONTAINER: { exit: 1, about: "the engine has no container of this name or id" },
+  ERR_NO_SUCH_IMAGE: { exit: 1, about: "the engine has no image of this name or id" },
   ERR_NOT_RUNNING: { exit: 1, about: "the container is not running" },
   ERR_CONTAINER_PAUSED: { exit: 1, about: "the container is paused, and nothing can be started in it" },
   ERR_ROUTE: { exit: 1, about: "no route into this container can work, or the one asked for cannot" },

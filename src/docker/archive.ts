@@ -1,0 +1,28 @@
+import type { Engine } from "./engine.ts"
+
+/**
+ * Files of a container through the engine. This sees the layers and volumes, never a --tmpfs mount: there a PUT
+ * answers 200 and leaves the content on disk below the mount, where a GET "confirms" it.
+ * https://docs.docker.com/reference/api/engine/version/v1.41/#tag/Container/operation/PutContainerArchive
+ */
+
+/** Unpacks `tar` in `directory`, which must exist in the container. */
+export async function putArchive(
+  engine: Engine,
+  id: string,
+  directory: string,
+  tar: Uint8Array,
+  signal: AbortSignal,
+): Promise<void> {
+  throw new Error("not yet")
+}
+
+/** A tar of this file or directory, at most 64 MiB (`ERR_LIMIT`). A path that is not there is `ERR_DOCKER` with status 404. */
+export async function getArchive(
+  engine: Engine,
+  id: string,
+  path: string,
+  signal: AbortSignal,
+): Promise<Buffer> {
+  throw new Error("not yet")
+}
