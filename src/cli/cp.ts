@@ -80,7 +80,7 @@ async function run(context: Context, flags: Flags, words: string[]): Promise<num
   if (flags.printReceiver === true || flags.onceUrl === true) {
     const { printReceiver, serveOneUrl } = await import("./cp-pull.ts")
     if (flags.printReceiver === true) await printReceiver(context, words)
-    else await serveOneUrl(context, flags, await readSources(context, words.slice(0, -1)), words)
+    else await serveOneUrl(context, flags, words, (sources) => readSources(context, sources))
     return 0
   }
   const sources = words.slice(0, -1)
