@@ -11,8 +11,8 @@ import { lstat, open, type FileHandle } from "./system-calls.ts"
 
 /** What is at a path now, read without following a link and without waiting for a FIFO's other end. */
 
-const readFlags =
-  constants.O_RDONLY | (process.platform === "win32" ? 0 : constants.O_NOFOLLOW | constants.O_NONBLOCK)
+/** O_PATH, which Node has no name for (open(2)). */
+export const pathOnly = 0o10_000_000 | constants.O_NOFOLLOW
 
 /** No secret is larger (the channel's hard limit), so that nobody makes us read without end. */
 export const maxBytes = 16 * 1024 * 1024
@@ -93,20 +93,41 @@ export async function openCurrent({
   leaf,
   path,
 }: Pick<Place, "directory" | "leaf" | "path">): Promise<Current | null> {
-  const at = join(directory, leaf)
   try {
-    const before = await lstat(at)
-    if (!before.isFile()) throw notAFile(path, before)
-    const handle = await open(at, readFlags)
-    const stats = await handle.stat()
-    const current: Current = { handle, stats, [Symbol.asyncDispose]: () => handle.close() }
-    if (stats.isFile()) return current
-    await handle.close()
-    throw notAFile(path, stats)
+    return await openRegular(join(directory, leaf), path, constants.O_RDONLY)
   } catch (error) {
     if (["ENOENT", "EACCES"].includes(systemErrorCode(error) ?? "")) return null
     throw error
   }
+}
+
+/**
+ * A regular file, opened without following a link and without touching anything else: opening a FIFO waits, and
+ * opening a device may do what it likes. Throws `ERR_TARGET` for those, and Node's system errors.
+ */
+export async function openRegular(file: string, path: string, flags: number): Promise<Current> {
+  const safely = process.platform === "win32" ? 0 : constants.O_NOFOLLOW | constants.O_NONBLOCK
+  if (process.platform !== "linux") {
+    const before = await lstat(file)
+    if (!before.isFile()) throw notAFile(path, before)
+    return await opened(await open(file, flags | safely), path)
+  }
+  // First only its name, so that what is opened is the very file whose type was looked at.
+  const named = await open(file, pathOnly)
+  try {
+    const stats = await named.stat()
+    if (!stats.isFile()) throw notAFile(path, stats)
+    return await opened(await open(`/proc/self/fd/${named.fd}`, flags), path)
+  } finally {
+    await named.close()
+  }
+}
+
+async function opened(handle: FileHandle, path: string): Promise<Current> {
+  const stats = await handle.stat()
+  if (stats.isFile()) return { handle, stats, [Symbol.asyncDispose]: () => handle.close() }
+  await handle.close()
+  throw notAFile(path, stats)
 }
 
 /** Of no more than a little over the limit, which is enough to differ. */
@@ -124,13 +145,10 @@ export async function digestOfHandle(handle: FileHandle, limitBytes: number): Pr
 
 /** Reads back what was written, by a descriptor of its own. Throws `ERR_TARGET` when it is not the content. */
 export async function verifyContent(file: string, path: string, content: Secret): Promise<void> {
-  const handle = await open(file, readFlags)
-  try {
-    const { size } = await handle.stat()
-    if (size === content.sizeBytes && sameText(await digestOfHandle(handle, size), content.digest)) return
-  } finally {
-    await handle.close()
-  }
+  await using current = await openRegular(file, path, constants.O_RDONLY)
+  const { size } = current.stats
+  if (size === content.sizeBytes && sameText(await digestOfHandle(current.handle, size), content.digest))
+    return
   throw new PurserError("ERR_TARGET", `cannot write ${path}: what was read back is not what was written`, {
     hint: "the disk or its file system is damaged, or somebody else writes there",
   })

@@ -4,14 +4,14 @@ import { createFlags, temporaryIn } from "../base/atomic-file.ts"
 import { PurserError, systemErrorCode } from "../base/errors.ts"
 import type { Log } from "../base/log.ts"
 import type { Secret } from "../base/secret.ts"
-import { digestOfHandle, maxBytes, openCurrent, verifyContent } from "./content.ts"
+import { digestOfHandle, maxBytes, openCurrent, openRegular, pathOnly, verifyContent } from "./content.ts"
 import { checkPaths, pathOf, type FileLine } from "./file-line.ts"
 import { isMemory } from "./memory.ts"
 import { clearOwed, recordOwed } from "./owed.ts"
 import { ownerOf, type Owner } from "./owner.ts"
 import { openPlace, targetError, type Place } from "./place.ts"
 import { formatReload, reloadWith, type Reload, type RunReload } from "./reload.ts"
-import { lstat, open, rename, rm, type FileHandle } from "./system-calls.ts"
+import { open, rename, rm, type FileHandle } from "./system-calls.ts"
 
 /**
  * Writes files into directories, whole or not at all: everything is staged and
@@ -33,6 +33,12 @@ export interface InstallOptions {
   requireTmpfs?: boolean
   log: Log
   signal: AbortSignal
+  /** Once, when everything is staged and verified, before the first name changes; not when nothing changes. */
+  beforeChange?: () => Promise<void>
+  /** How to get to the directory of a line; default: {@link openPlace} below `directory`. Throws `ERR_TARGET`. */
+  openPlace?: (line: FileLine) => Promise<Place>
+  /** Who is to own a file; default: {@link ownerOf}, by this system's names. */
+  ownerOf?: (line: FileLine, place: Place) => Promise<Owner | undefined>
   /** Called after each step; for tests that kill the process there. */
   step?: (name: InstallStep) => void
 }
@@ -42,6 +48,8 @@ export type InstallStep = "staged" | "recorded" | "renamed" | "reloaded" | "clea
 export interface InstallResult {
   /** Names whose content is new. */
   readonly written: readonly string[]
+  /** Those of `written` that held other content before. */
+  readonly replaced: readonly string[]
   /** Names whose content was there already; mode and owner were mended where they differed. */
   readonly unchanged: readonly string[]
   readonly reloaded: boolean
@@ -52,6 +60,8 @@ interface Staged {
   readonly place: Place
   readonly temporary: string
   readonly owner: Owner | undefined
+  /** Other content was there. */
+  readonly replaces: boolean
 }
 
 /**
@@ -78,13 +88,15 @@ export async function installFiles(
     for (const file of files) {
       const place = await placeOf(file.line, options, opened)
       await checkMemory(place, options, checked)
-      const owner = await ownerOf(file.line, place)
-      if (await isUnchanged(file, place, owner)) unchanged.push(file.line.name)
-      else staged.push(await stage(file, place, owner))
+      const owner = await (options.ownerOf ?? ownerOf)(file.line, place)
+      const before = await compare(file, place, owner)
+      if (before === "same") unchanged.push(file.line.name)
+      else staged.push({ ...(await stage(file, place, owner)), replaces: before === "other" })
       signal.throwIfAborted()
     }
-    if (staged.length === 0) return { written: [], unchanged, reloaded: false }
+    if (staged.length === 0) return { written: [], replaced: [], unchanged, reloaded: false }
     step("staged")
+    await options.beforeChange?.()
     if (reload !== undefined) await record(staged, reload)
     step("recorded")
     for (const one of staged) await putInPlace(one, options.log)
@@ -95,12 +107,13 @@ export async function installFiles(
     throw error
   }
   const written = staged.map(({ file }) => file.line.name)
-  if (reload === undefined) return { written, unchanged, reloaded: false }
+  const replaced = staged.filter(({ replaces }) => replaces).map(({ file }) => file.line.name)
+  if (reload === undefined) return { written, replaced, unchanged, reloaded: false }
   await reloadWith(runReload, reload, signal)
   step("reloaded")
   for (const directory of directoriesOf(staged)) await clearOwed(directory)
   step("cleared")
-  return { written, unchanged, reloaded: true }
+  return { written, replaced, unchanged, reloaded: true }
 }
 
 async function closeAll(places: readonly Place[]): Promise<void> {
@@ -115,13 +128,13 @@ async function removeAll(staged: readonly Staged[]): Promise<void> {
 /** Files of one directory share it, so that it is opened, recorded and synced once. */
 async function placeOf(
   line: FileLine,
-  { directory }: InstallOptions,
+  { directory, ...options }: InstallOptions,
   opened: Map<string, Place>,
 ): Promise<Place> {
   const path = pathOf(line, directory)
   const known = opened.get(dirname(path))
   if (known !== undefined) return { ...known, path, leaf: basename(path) }
-  const place = await openPlace(line, directory, { create: true })
+  const place = await (options.openPlace?.(line) ?? openPlace(line, directory, { create: true }))
   if (place === null) throw new PurserError("ERR_TARGET", `cannot write ${path}: its directory vanished`)
   opened.set(dirname(path), place)
   return place
@@ -129,42 +142,60 @@ async function placeOf(
 
 /** The directory, and the file itself where one from elsewhere is mounted on its name. */
 async function checkMemory(place: Place, options: InstallOptions, checked: Set<number>): Promise<void> {
-  const target = join(place.directory, place.leaf)
   const below = (await place.handle?.stat())?.dev ?? 0
-  const own = await lstat(target).then(
-    (stats) => (place.handle !== undefined && stats.isFile() ? stats.dev : below),
-    () => below,
-  )
-  for (const [at, device] of [[place.directory, below] as const, [target, own] as const]) {
-    if (checked.has(device)) continue
+  await check(place.directory, below)
+  if (place.handle === undefined) return
+  const own = await open(join(place.directory, place.leaf), pathOnly).catch(() => null)
+  try {
+    const stats = await own?.stat()
+    if (stats?.isFile() === true) await check(`/proc/self/fd/${own?.fd}`, stats.dev)
+  } finally {
+    await own?.close()
+  }
+
+  async function check(at: string, device: number): Promise<void> {
+    if (checked.has(device)) return
     checked.add(device)
-    if (await isMemory(at)) continue
-    const hint =
-      "use a tmpfs: tmpfs: /run/secrets in a Compose file, --tmpfs with docker run, or a volume of type tmpfs"
-    if (options.requireTmpfs === true)
-      throw new PurserError("ERR_DISK", `${place.path} would lie on a disk`, { hint })
-    options.log.warn(`${place.path} lies on a disk, where plaintext can outlive its deletion`, { hint })
+    if (!(await isMemory(at))) refuseDisk(place.path, options)
   }
 }
 
+/** Throws `ERR_DISK`, or warns. */
+export function refuseDisk(
+  path: string,
+  { requireTmpfs, log }: Pick<InstallOptions, "requireTmpfs" | "log">,
+): void {
+  const hint =
+    "use a tmpfs: tmpfs: /run/secrets in a Compose file, --tmpfs with docker run, or a volume of type tmpfs"
+  if (requireTmpfs === true) throw new PurserError("ERR_DISK", `${path} would lie on a disk`, { hint })
+  log.warn(`${path} lies on a disk, where plaintext can outlive its deletion`, { hint })
+}
+
 /** The same content is not written again; its mode and owner are set right on the descriptor. */
-async function isUnchanged(
+async function compare(
   { line, content }: FileToInstall,
   place: Place,
   owner: Owner | undefined,
-): Promise<boolean> {
+): Promise<"same" | "other" | "none"> {
   try {
     await using current = await openCurrent(place)
-    if (current === null || current.stats.size !== content.sizeBytes) return false
-    if ((await digestOfHandle(current.handle, content.sizeBytes)) !== content.digest) return false
+    if (current === null) return "none"
+    if (current.stats.size !== content.sizeBytes) return "other"
+    if ((await digestOfHandle(current.handle, content.sizeBytes)) !== content.digest) return "other"
+    // It has another name too, where mode and owner may have to stay as they are.
+    if (current.stats.nlink > 1) return "none"
     await setOwnerAndMode(current.handle, line, owner)
-    return true
+    return "same"
   } catch (error) {
     throw targetError(place.path, error)
   }
 }
 
-async function stage(file: FileToInstall, place: Place, owner: Owner | undefined): Promise<Staged> {
+async function stage(
+  file: FileToInstall,
+  place: Place,
+  owner: Owner | undefined,
+): Promise<Omit<Staged, "replaces">> {
   const temporary = temporaryIn(place.directory)
   try {
     const handle = await open(temporary, createFlags, 0o600)
@@ -232,26 +263,22 @@ async function overwrite(
   owner: Owner | undefined,
 ): Promise<void> {
   try {
-    const handle = await open(target, constants.O_RDWR | constants.O_NOFOLLOW | constants.O_NONBLOCK)
+    await using current = await openRegular(target, place.path, constants.O_RDWR)
+    const { handle, stats } = current
+    if (stats.nlink !== 1) {
+      throw new PurserError(
+        "ERR_TARGET",
+        `cannot write ${place.path}: it is a mount point and no regular file with one name`,
+      )
+    }
+    await setOwnerAndMode(handle, file.line, owner)
+    const old = await readOver(handle, stats.size)
     try {
-      const stats = await handle.stat()
-      if (!stats.isFile() || stats.nlink !== 1) {
-        throw new PurserError(
-          "ERR_TARGET",
-          `cannot write ${place.path}: it is a mount point and no regular file with one name`,
-        )
-      }
-      await setOwnerAndMode(handle, file.line, owner)
-      const old = await readOver(handle, stats.size)
-      try {
-        await writeOver(handle, file.content.reveal())
-      } catch (error) {
-        // Its blocks are still the file's own, so a full disk does not stop this.
-        if (old !== undefined) await writeOver(handle, old).catch(() => {})
-        throw error
-      }
-    } finally {
-      await handle.close()
+      await writeOver(handle, file.content.reveal())
+    } catch (error) {
+      // Its blocks are still the file's own, so a full disk does not stop this.
+      if (old !== undefined) await writeOver(handle, old).catch(() => {})
+      throw error
     }
     await verifyContent(target, place.path, file.content)
   } catch (error) {

@@ -32,14 +32,17 @@ export async function ownerOf(line: FileLine, place: Place): Promise<Owner | und
   return stats === undefined ? undefined : { uid: stats.uid, gid: stats.gid }
 }
 
-function idOf(name: string, found: string | undefined): number | undefined {
+export function idOf(name: string, found: string | undefined): number | undefined {
   if (/^\d{1,10}$/.test(name)) return Number(name)
   return found === undefined || !/^\d{1,10}$/.test(found) ? undefined : Number(found)
 }
 
-/** The fields of the line with this name, or with this number as its id. */
 async function findEntry(file: string, name: string): Promise<string[] | undefined> {
-  const text = await readFile(file, "utf8").catch(() => "")
+  return entryIn(await readFile(file, "utf8").catch(() => ""), name)
+}
+
+/** The fields of the line with this name, or with this number as its id (passwd(5), group(5)). */
+export function entryIn(text: string, name: string): string[] | undefined {
   const entries = text.split("\n").map((line) => line.split(":"))
   return (
     entries.find((fields) => fields[0] === name) ??

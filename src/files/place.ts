@@ -23,7 +23,7 @@ export interface Place extends AsyncDisposable {
 }
 
 const throughDescriptors = process.platform === "linux"
-const directoryFlags = throughDescriptors
+export const directoryFlags = throughDescriptors
   ? constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW
   : 0
 
@@ -114,7 +114,7 @@ async function enter(directory: string, create: boolean): Promise<string> {
  * Who owns a directory owns those that we make below it, or files whose owner is their directory's would be root's.
  * Only one with nothing in it: somebody could have put another in its place.
  */
-async function inheritOwner(made: FileHandle, parent: FileHandle): Promise<void> {
+export async function inheritOwner(made: FileHandle, parent: FileHandle): Promise<void> {
   if (process.getuid?.() !== 0) return
   const { uid, gid } = await parent.stat()
   if (uid === 0 && gid === 0) return
@@ -122,7 +122,7 @@ async function inheritOwner(made: FileHandle, parent: FileHandle): Promise<void>
 }
 
 /** Resolves with whether it was not there. */
-async function makeDirectory(path: string): Promise<boolean> {
+export async function makeDirectory(path: string): Promise<boolean> {
   try {
     await mkdir(path, { mode: 0o755 })
     return true

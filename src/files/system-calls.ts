@@ -90,6 +90,10 @@ export async function realpath(path: string): Promise<string> {
   return fs.realpathSync.native(path)
 }
 
+export async function readlink(path: string): Promise<string> {
+  return fs.readlinkSync(path)
+}
+
 export async function rename(from: string, to: string): Promise<void> {
   fs.renameSync(from, to)
 }

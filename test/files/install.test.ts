@@ -77,7 +77,7 @@ test("unchanged content is not written again and reloads nothing", async (t) => 
   assert.deepEqual(options.reloads, ["HUP"])
   const before = await stat(join(directory, "key"), { bigint: true })
   const result = await installFiles([toInstall("key", "same")], options)
-  assert.deepEqual(result, { written: [], unchanged: ["key"], reloaded: false })
+  assert.deepEqual(result, { written: [], replaced: [], unchanged: ["key"], reloaded: false })
   const after = await stat(join(directory, "key"), { bigint: true })
   assert.deepEqual([after.ino, after.mtimeNs], [before.ino, before.mtimeNs])
   assert.deepEqual(options.reloads, ["HUP"])
