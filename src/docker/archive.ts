@@ -1,3 +1,5 @@
+import { readBody } from "./body.ts"
+import { pathOf } from "./containers.ts"
 import type { Engine } from "./engine.ts"
 
 /**
@@ -5,6 +7,8 @@ import type { Engine } from "./engine.ts"
  * answers 200 and leaves the content on disk below the mount, where a GET "confirms" it.
  * https://docs.docker.com/reference/api/engine/version/v1.41/#tag/Container/operation/PutContainerArchive
  */
+
+const maxArchiveBytes = 64 * 1024 * 1024
 
 /** Unpacks `tar` in `directory`, which must exist in the container. */
 export async function putArchive(
@@ -14,7 +18,14 @@ export async function putArchive(
   tar: Uint8Array,
   signal: AbortSignal,
 ): Promise<void> {
-  throw new Error("not yet")
+  await engine.json({
+    method: "PUT",
+    path: `${pathOf(id)}/archive`,
+    query: { path: directory, noOverwriteDirNonDir: "1" },
+    body: tar,
+    contentType: "application/x-tar",
+    signal,
+  })
 }
 
 /** A tar of this file or directory, at most 64 MiB (`ERR_LIMIT`). A path that is not there is `ERR_DOCKER` with status 404. */
@@ -24,5 +35,6 @@ export async function getArchive(
   path: string,
   signal: AbortSignal,
 ): Promise<Buffer> {
-  throw new Error("not yet")
+  const { body } = await engine.request({ path: `${pathOf(id)}/archive`, query: { path }, signal })
+  return await readBody(body, maxArchiveBytes, signal)
 }

@@ -1,4 +1,10 @@
+import { PurserError } from "../base/errors.ts"
+import { quote } from "../base/names.ts"
+import { readBody } from "./body.ts"
+import { detailsOf, type InspectAnswer } from "./container-details.ts"
 import type { Engine } from "./engine.ts"
+import { labelFilter } from "./filters.ts"
+import { statusOf } from "./refusal.ts"
 
 /**
  * Containers. Every `id` may be a name or an id in part, as the engine takes them, but what must not hit
@@ -95,7 +101,7 @@ export async function inspectContainer(
   idOrName: string,
   signal: AbortSignal,
 ): Promise<ContainerDetails> {
-  throw new Error("not yet")
+  return detailsOf(await engine.json<InspectAnswer>({ path: `${pathOf(idOrName)}/json`, signal }))
 }
 
 export interface ListOptions {
@@ -105,13 +111,32 @@ export interface ListOptions {
   readonly labels?: readonly string[]
 }
 
+/** Running ones, or all. One that comes or goes meanwhile may be missing. */
 export async function listContainers(
   engine: Engine,
-  options: ListOptions,
+  { all = false, labels = [] }: ListOptions,
   signal: AbortSignal,
 ): Promise<readonly ContainerSummary[]> {
-  throw new Error("not yet")
+  const query = { all: all ? "1" : undefined, filters: labelFilter(labels) }
+  const found = await engine.json<ListAnswer>({ path: "/containers/json", query, signal })
+  return found.map(({ Id, Names, Image, ImageID, Labels, State }) => ({
+    id: Id,
+    names: (Names ?? []).map((name) => name.replace(/^\//, "")),
+    image: Image,
+    imageId: ImageID,
+    labels: Labels ?? {},
+    state: State,
+  }))
 }
+
+type ListAnswer = readonly {
+  readonly Id: string
+  readonly Names: readonly string[] | null
+  readonly Image: string
+  readonly ImageID: string
+  readonly Labels: Readonly<Record<string, string>> | null
+  readonly State: string
+}[]
 
 /** `body` is the API's own (`Image`, `Cmd`, `Labels`, `HostConfig`, …). Resolves with the new container's id. */
 export async function createContainer(
@@ -120,12 +145,13 @@ export async function createContainer(
   signal: AbortSignal,
   name?: string,
 ): Promise<string> {
-  throw new Error("not yet")
+  const call = { method: "POST", path: "/containers/create", query: { name }, body, signal } as const
+  return (await engine.json<{ readonly Id: string }>(call)).Id
 }
 
 /** One that runs already is no error. */
 export async function startContainer(engine: Engine, id: string, signal: AbortSignal): Promise<void> {
-  throw new Error("not yet")
+  await engine.json({ method: "POST", path: `${pathOf(id)}/start`, signal })
 }
 
 export interface WaitOptions {
@@ -137,8 +163,28 @@ export interface WaitOptions {
 }
 
 /** Resolves with its exit code. */
-export async function waitContainer(engine: Engine, id: string, options: WaitOptions): Promise<number> {
-  throw new Error("not yet")
+export async function waitContainer(
+  engine: Engine,
+  id: string,
+  { signal, condition, onReady }: WaitOptions,
+): Promise<number> {
+  const path = `${pathOf(id)}/wait`
+  // The head of the answer comes when the engine waits.
+  const { body } = await engine.request({ method: "POST", path, query: { condition }, signal })
+  let answer: { readonly StatusCode?: number; readonly Error?: { readonly Message?: string } | null }
+  try {
+    await onReady?.()
+    answer = JSON.parse((await readBody(body, 64 * 1024, signal)).toString("utf8")) as typeof answer
+  } catch (error) {
+    body.destroy()
+    if (!(error instanceof SyntaxError)) throw error
+    throw new PurserError("ERR_DOCKER", `the engine's answer to POST ${path} is not JSON`, { cause: error })
+  }
+  const message = answer.Error?.Message
+  if (message !== undefined && message !== "") {
+    throw new PurserError("ERR_DOCKER", `the engine cannot wait for the container: ${quote(message)}`)
+  }
+  return answer.StatusCode ?? -1
 }
 
 /** `signalName` with or without SIG. Throws `ERR_NOT_RUNNING`. */
@@ -148,7 +194,7 @@ export async function killContainer(
   signalName: string,
   signal: AbortSignal,
 ): Promise<void> {
-  throw new Error("not yet")
+  await engine.json({ method: "POST", path: `${pathOf(id)}/kill`, query: { signal: signalName }, signal })
 }
 
 /** The engine kills it after `graceSeconds` (default: the container's own stop time limit, or 10). */
@@ -158,7 +204,7 @@ export async function restartContainer(
   signal: AbortSignal,
   graceSeconds?: number,
 ): Promise<void> {
-  throw new Error("not yet")
+  await engine.json({ method: "POST", path: `${pathOf(id)}/restart`, query: graceOf(graceSeconds), signal })
 }
 
 /** One that is stopped already is no error. */
@@ -168,10 +214,26 @@ export async function stopContainer(
   signal: AbortSignal,
   graceSeconds?: number,
 ): Promise<void> {
-  throw new Error("not yet")
+  await engine.json({ method: "POST", path: `${pathOf(id)}/stop`, query: graceOf(graceSeconds), signal })
 }
 
-/** Kills it if it runs, and removes its anonymous volumes. One that is gone is no error. */
+function graceOf(seconds: number | undefined): Record<string, string | undefined> {
+  return { t: seconds === undefined ? undefined : String(seconds) }
+}
+
+/** Kills it if it runs, and removes its anonymous volumes. One that is gone or going is no error. */
 export async function removeContainer(engine: Engine, id: string, signal: AbortSignal): Promise<void> {
-  throw new Error("not yet")
+  try {
+    await engine.json({ method: "DELETE", path: pathOf(id), query: { force: "1", v: "1" }, signal })
+  } catch (error) {
+    const status = statusOf(error)
+    const isGoing = error instanceof Error && /already in progress/.test(error.message)
+    if (status !== 404 && !(status === 409 && isGoing)) throw error
+  }
+}
+
+/** Throws `ERR_NO_SUCH_CONTAINER` for what could lead to another path of the API. */
+export function pathOf(idOrName: string): string {
+  if (/^[A-Za-z0-9][A-Za-z0-9_.-]*$/.test(idOrName)) return `/containers/${idOrName}`
+  throw new PurserError("ERR_NO_SUCH_CONTAINER", `${quote(idOrName)} is not a container's name or id`)
 }

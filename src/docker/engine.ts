@@ -1,5 +1,12 @@
-import type { IncomingHttpHeaders } from "node:http"
+import type { IncomingHttpHeaders, IncomingMessage } from "node:http"
 import type { Duplex, Readable } from "node:stream"
+import { PurserError } from "../base/errors.ts"
+import { escapeForTerminal } from "../base/escape.ts"
+import { TimeLimit } from "../base/time-limit.ts"
+import { readBody } from "./body.ts"
+import { findEndpoint } from "./endpoint.ts"
+import { refusal } from "./refusal.ts"
+import { Transport, type HttpAnswer } from "./transport.ts"
 
 /**
  * The connection to one container engine: finds it as the docker command does, agrees with it on a version of
@@ -7,9 +14,20 @@ import type { Duplex, Readable } from "node:stream"
  * The API: https://docs.docker.com/reference/api/engine/version/v1.41/
  */
 
+/** What Docker Engine 20.10 speaks. */
+const oldestVersion = "1.41"
+/** What the fields that we read were checked against. */
+const newestVersion = "1.47"
+const maxJsonBytes = 64 * 1024 * 1024
+const connectMs = 10_000
+/** ssh may have to ask for a key's passphrase, in a window of its own. */
+const sshConnectMs = 60_000
+
 export interface Engine extends AsyncDisposable {
   /** As people write it: `unix:///var/run/docker.sock`. */
   readonly address: string
+  /** `tcp` is in plain. */
+  readonly transport: "unix" | "npipe" | "tcp" | "tls" | "ssh"
   /** A Unix socket or a named pipe of this machine. Its engine may still be in a machine of its own (Docker Desktop). */
   readonly isLocal: boolean
   /** What both sides speak: `1.41`. */
@@ -18,7 +36,7 @@ export interface Engine extends AsyncDisposable {
   request(call: EngineCall): Promise<EngineResponse>
   /** The answer's JSON, at most 64 MiB (`ERR_LIMIT`). An empty answer is `undefined`. */
   json<T>(call: EngineCall): Promise<T>
-  /** The connection itself, after the engine has answered a POST with 101 (or 200, as old ones did). */
+  /** The connection itself, after the engine has answered a POST with 101. A named pipe cannot be closed on one side. */
   upgrade(call: EngineCall): Promise<Duplex>
 }
 
@@ -61,6 +79,151 @@ export interface ConnectOptions {
  * for its version and agrees on one. Throws `ERR_DOCKER_UNREACHABLE`, `ERR_CONFIG` for a context or certificate
  * that cannot be read, `ERR_ADDRESS`, and `ERR_DOCKER` for an engine that is too old or is none.
  */
-export async function connectEngine(options: ConnectOptions): Promise<Engine> {
-  throw new Error(`not yet ${options.home}`)
+export async function connectEngine({ host, env, home, signal }: ConnectOptions): Promise<Engine> {
+  const endpoint = await findEndpoint({ host, env, home })
+  const transport = new Transport(endpoint, env)
+  try {
+    return new HttpEngine(transport, await agreeOnVersion(transport, signal))
+  } catch (error) {
+    await transport[Symbol.asyncDispose]()
+    throw error
+  }
+}
+
+class HttpEngine implements Engine {
+  readonly address: string
+  readonly transport: Engine["transport"]
+  readonly isLocal: boolean
+  readonly apiVersion: string
+  readonly #http: Transport
+
+  constructor(http: Transport, apiVersion: string) {
+    const { endpoint } = http
+    this.address = endpoint.address
+    this.transport = endpoint.kind === "tcp" && endpoint.tls !== undefined ? "tls" : endpoint.kind
+    this.isLocal = endpoint.kind === "unix" || endpoint.kind === "npipe"
+    this.apiVersion = apiVersion
+    this.#http = http
+  }
+
+  async request(call: EngineCall): Promise<EngineResponse> {
+    const answer = await this.#send(call, {})
+    if (answer.socket === undefined) return await accept(call, answer.response)
+    answer.socket.destroy()
+    throw new PurserError("ERR_DOCKER", `the engine answered ${nameOf(call)} with another protocol`)
+  }
+
+  async json<T>(call: EngineCall): Promise<T> {
+    const { body } = await this.request(call)
+    const text = (await readBody(body, maxJsonBytes, call.signal)).toString("utf8")
+    try {
+      return (text === "" ? undefined : JSON.parse(text)) as T
+    } catch (error) {
+      throw new PurserError("ERR_DOCKER", `the engine's answer to ${nameOf(call)} is not JSON`, {
+        cause: error,
+      })
+    }
+  }
+
+  async upgrade(call: EngineCall): Promise<Duplex> {
+    const post: EngineCall = { method: "POST", ...call }
+    const answer = await this.#send(post, { connection: "Upgrade", upgrade: "tcp" })
+    if (answer.socket !== undefined) return answer.socket
+    const { body } = await accept(post, answer.response)
+    body.destroy()
+    throw new PurserError("ERR_DOCKER", `the engine did not switch protocols for ${nameOf(post)}`, {
+      hint: "a proxy between us and the engine may not let attached streams pass; --route pull needs none",
+    })
+  }
+
+  async #send(call: EngineCall, headers: Record<string, string>): Promise<HttpAnswer> {
+    const { method = "GET", path, query = {}, body, signal } = call
+    const pairs = Object.entries(query).filter((pair): pair is [string, string] => pair[1] !== undefined)
+    const search = pairs.length === 0 ? "" : `?${new URLSearchParams(pairs).toString()}`
+    const isBytes = body instanceof Uint8Array
+    const bytes = isBytes || body === undefined ? body : Buffer.from(JSON.stringify(body))
+    const type: Record<string, string> =
+      body === undefined
+        ? {}
+        : { "content-type": call.contentType ?? (isBytes ? "application/octet-stream" : "application/json") }
+    return await this.#http.send({
+      method,
+      path: `/v${this.apiVersion}${path}${search}`,
+      headers: { ...type, ...call.headers, ...headers },
+      body: bytes,
+      signal,
+    })
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#http[Symbol.asyncDispose]()
+  }
+}
+
+async function accept(call: EngineCall, response: IncomingMessage): Promise<EngineResponse> {
+  const status = response.statusCode ?? 0
+  if (status >= 200 && status < 300) return { status, headers: response.headers, body: response }
+  // 304 is for what is so already: started, stopped.
+  if (status === 304) return { status, headers: response.headers, body: response }
+  throw refusal(nameOf(call), status, await readStart(response))
+}
+
+function nameOf({ method = "GET", path }: EngineCall): string {
+  return `${method} ${escapeForTerminal(path)}`
+}
+
+/** As much of an error's body as a message needs. */
+async function readStart(response: IncomingMessage): Promise<string> {
+  const parts: Buffer[] = []
+  let left = 64 * 1024
+  try {
+    for await (const part of response as AsyncIterable<Buffer>) {
+      parts.push(part.subarray(0, left))
+      left -= part.byteLength
+      if (left <= 0) break
+    }
+  } catch {
+    // The status says enough.
+  }
+  return Buffer.concat(parts).toString("utf8")
+}
+
+async function agreeOnVersion(http: Transport, outer: AbortSignal): Promise<string> {
+  using limit = new TimeLimit(outer, http.endpoint.kind === "ssh" ? sshConnectMs : connectMs)
+  const { address } = http.endpoint
+  const call = { path: "/_ping", signal: limit.signal }
+  try {
+    const answer = await http.send({ ...call, method: "GET", headers: {}, body: undefined })
+    if (answer.socket !== undefined) answer.socket.destroy()
+    else {
+      const { headers, body } = await accept(call, answer.response)
+      await readBody(body, 64 * 1024, limit.signal)
+      const theirs = headers["api-version"]
+      if (typeof theirs === "string" && /^\d+\.\d+$/.test(theirs)) return commonVersion(theirs, address)
+    }
+  } catch (error) {
+    if (!limit.isOver) throw error
+    throw new PurserError("ERR_DOCKER_UNREACHABLE", `the engine at ${address} does not answer`, {
+      cause: error,
+    })
+  }
+  throw new PurserError("ERR_DOCKER", `what answers at ${address} is not a container engine`)
+}
+
+/** The newest that both sides know. Throws `ERR_DOCKER` for an engine that is too old for us. */
+export function commonVersion(theirs: string, address: string): string {
+  if (isBefore(theirs, oldestVersion)) {
+    throw new PurserError(
+      "ERR_DOCKER",
+      `the engine at ${address} speaks API ${theirs}, and ${oldestVersion} is needed`,
+      { hint: "Docker Engine 20.10 or newer has it" },
+    )
+  }
+  return isBefore(newestVersion, theirs) ? newestVersion : theirs
+}
+
+function isBefore(a: string, b: string): boolean {
+  const [majorA = 0, minorA = 0] = a.split(".").map(Number)
+  const [majorB = 0, minorB = 0] = b.split(".").map(Number)
+  return majorA === majorB ? minorA < minorB : majorA < majorB
 }

@@ -1,20 +1,13 @@
+import type { Readable } from "node:stream"
+import { setTimeout as delay } from "node:timers/promises"
+import { backoffMs } from "../base/backoff.ts"
+import { PurserError } from "../base/errors.ts"
 import type { Engine } from "./engine.ts"
+import { EventMemory, parseEvent, splitLines, type ParsedEvent } from "./event-lines.ts"
 
 export type EngineEvent =
-  | {
-      readonly kind: "event"
-      /** `container`, `network`, `volume`, `image`, `daemon`, … */
-      readonly type: string
-      /** `start`, `die`, `unpause`, `exec_create: sh -c …`, `health_status: healthy`, … */
-      readonly action: string
-      /** Of the object, its full id; a volume's name. */
-      readonly id: string
-      /** A container's labels, its `name` and `image`; `exitCode`, `signal`, … by action. */
-      readonly attributes: Readonly<Record<string, string>>
-      /** Nanoseconds since 1970 by the engine's clock. */
-      readonly timeNano: bigint
-    }
-  /** Comes first and after every reconnect: list afresh now, for the engine keeps only its last 256 events. */
+  | ParsedEvent
+  /** Comes first, after every reconnect and where events had to be dropped: list afresh now. */
   | { readonly kind: "list" }
 
 export interface FollowOptions {
@@ -26,12 +19,126 @@ export interface FollowOptions {
   readonly onLost?: (error: unknown, retryInMs: number) => void
 }
 
+/** More than these waiting for a slow reader become one `list`. */
+const maxQueued = 10_000
+const backoff = { firstMs: 200, maxMs: 30_000 }
+/** So much earlier than what was seen last: neither clocks nor the order of events are exact. */
+const overlapNs = 1_000_000_000n
+
 /**
- * The engine's events, without end. What happens from the first `list` on is not missed: the stream is open before
- * `list` is given, a lost one is opened again with back-off from where it ended, and what comes twice is given once.
- * Throws only for what another try does not mend (`ERR_CONFIG`, `ERR_ADDRESS`).
+ * The engine's events, without end. What happens from the first `list` on is not missed: the engine is asked for
+ * events from a little earlier on, a lost stream is opened again with back-off from where it ended, and what comes
+ * twice is given once. As the engine keeps only its last 256, and none over its own restart, each new stream begins
+ * with another `list`. Throws nothing: an engine that is away is tried again.
  * https://docs.docker.com/reference/api/engine/version/v1.41/#tag/System/operation/SystemEvents
  */
-export async function* followEvents(engine: Engine, options: FollowOptions): AsyncIterable<EngineEvent> {
-  throw new Error("not yet")
+export async function* followEvents(
+  engine: Engine,
+  options: FollowOptions,
+): AsyncGenerator<EngineEvent, void, undefined> {
+  // Also ends the reading when the iteration is left.
+  const done = new AbortController()
+  const queue = new EventQueue(maxQueued)
+  const reading = follow(
+    engine,
+    { ...options, signal: AbortSignal.any([options.signal, done.signal]) },
+    queue,
+  )
+    .catch((error: unknown) => queue.fail(error))
+    .finally(() => queue.end())
+  try {
+    for (;;) {
+      const event = await queue.next()
+      if (event === undefined || options.signal.aborted) return
+      yield event
+    }
+  } finally {
+    done.abort()
+    await reading
+  }
+}
+
+/** Reads as fast as the engine writes, since it drops events for whoever does not. */
+async function follow(
+  engine: Engine,
+  { types, signal, onLost }: FollowOptions,
+  queue: EventQueue,
+): Promise<void> {
+  const memory = new EventMemory()
+  const filters = types === undefined ? undefined : JSON.stringify({ type: types })
+  for (let failures = 0; !signal.aborted;) {
+    try {
+      const sinceNs =
+        memory.lastNs === undefined ? await engineTimeNs(engine, signal) : memory.lastNs - overlapNs
+      const query = { filters, since: sinceNs === undefined ? undefined : secondsOf(sinceNs) }
+      const { body } = await engine.request({ path: "/events", query, signal })
+      queue.push({ kind: "list" })
+      const lines = splitLines(body as Readable & AsyncIterable<Buffer>)
+      for await (const line of lines) {
+        const event = parseEvent(line)
+        if (memory.isNew(event)) queue.push(event)
+        failures = 0
+      }
+      throw new PurserError("ERR_DOCKER_UNREACHABLE", "the engine ended its stream of events")
+    } catch (error) {
+      if (signal.aborted) return
+      failures++
+      const retryInMs = backoffMs(failures, backoff)
+      onLost?.(error, retryInMs)
+      await delay(retryInMs, undefined, { signal }).catch(() => {})
+    }
+  }
+}
+
+/**
+ * The engine's clock, a whole second at most behind: its answer to `/events` comes a moment before it listens for
+ * events, and what falls between must be asked for.
+ */
+async function engineTimeNs(engine: Engine, signal: AbortSignal): Promise<bigint | undefined> {
+  const { headers, body } = await engine.request({ path: "/_ping", signal })
+  body.resume()
+  const ms = Date.parse(headers.date ?? "")
+  return Number.isNaN(ms) ? undefined : BigInt(ms) * 1_000_000n
+}
+
+function secondsOf(ns: bigint): string {
+  return `${ns / 1_000_000_000n}.${(ns % 1_000_000_000n).toString().padStart(9, "0")}`
+}
+
+class EventQueue {
+  #events: EngineEvent[] = []
+  readonly #max: number
+  #waiting = Promise.withResolvers<void>()
+  #isEnded = false
+  #error: { readonly reason: unknown } | undefined
+
+  constructor(max: number) {
+    this.#max = max
+  }
+
+  push(event: EngineEvent): void {
+    if (this.#events.length >= this.#max) this.#events = [{ kind: "list" }]
+    this.#events.push(event)
+    this.#waiting.resolve()
+  }
+
+  fail(reason: unknown): void {
+    this.#error = { reason }
+  }
+
+  end(): void {
+    this.#isEnded = true
+    this.#waiting.resolve()
+  }
+
+  /** Undefined at the end. */
+  async next(): Promise<EngineEvent | undefined> {
+    while (this.#events.length === 0 && !this.#isEnded) {
+      this.#waiting = Promise.withResolvers()
+      await this.#waiting.promise
+    }
+    const event = this.#events.shift()
+    if (event === undefined && this.#error !== undefined) throw this.#error.reason
+    return event
+  }
 }

@@ -1,5 +1,12 @@
-import type { Readable } from "node:stream"
+import type { Duplex, Readable } from "node:stream"
+import { pipeline } from "node:stream/promises"
+import { setTimeout as delay } from "node:timers/promises"
+import { PurserError, reasonOf, systemErrorCode } from "../base/errors.ts"
+import { quote } from "../base/names.ts"
+import { TimeLimit } from "../base/time-limit.ts"
+import { pathOf } from "./containers.ts"
 import type { Engine } from "./engine.ts"
+import { FrameReader } from "./frames.ts"
 
 export interface ExecOptions {
   readonly command: readonly string[]
@@ -31,5 +38,122 @@ export async function execIn(
   options: ExecOptions,
   signal: AbortSignal,
 ): Promise<ExecResult> {
-  throw new Error("not yet")
+  using limit = new TimeLimit(signal, options.timeoutMs)
+  try {
+    return await runIn(engine, id, options, limit.signal)
+  } catch (error) {
+    if (!limit.isOver) throw error
+    throw new PurserError(
+      "ERR_TIMEOUT",
+      `${quote(options.command[0] ?? "")} in the container did not end within ${options.timeoutMs} ms`,
+      { cause: error, hint: "a pause holds it up: see whether docker ps says that the container is paused" },
+    )
+  }
+}
+
+async function runIn(
+  engine: Engine,
+  id: string,
+  { command, user, stdin, maxOutputBytes = 1024 * 1024 }: ExecOptions,
+  signal: AbortSignal,
+): Promise<ExecResult> {
+  const { Id: exec } = await engine.json<{ readonly Id: string }>({
+    method: "POST",
+    path: `${pathOf(id)}/exec`,
+    body: {
+      AttachStdin: stdin !== undefined,
+      AttachStdout: true,
+      AttachStderr: true,
+      Tty: false,
+      Cmd: command,
+      ...(user === undefined ? {} : { User: user }),
+    },
+    signal,
+  })
+  const body = { Detach: false, Tty: false }
+  const connection = await engine.upgrade({ path: `/exec/${exec}/start`, body, signal })
+  const [out, err]: [Buffer[], Buffer[]] = [[], []]
+  const output = { out, err, maxBytes: maxOutputBytes }
+  try {
+    await Promise.all([readOutput(connection, output), writeInput(connection, stdin)])
+  } catch (error) {
+    signal.throwIfAborted()
+    throw error
+  } finally {
+    connection.destroy()
+  }
+  return {
+    exitCode: await exitCodeOf(engine, exec, signal),
+    stdout: Buffer.concat(out),
+    stderr: Buffer.concat(err),
+  }
+}
+
+async function readOutput(
+  connection: Duplex,
+  { out, err, maxBytes }: { out: Buffer[]; err: Buffer[]; maxBytes: number },
+): Promise<void> {
+  const frames = new FrameReader()
+  let size = 0
+  try {
+    for await (const part of connection as AsyncIterable<Buffer>) {
+      for (const { stream, bytes } of frames.push(part)) {
+        size += bytes.byteLength
+        if (size > maxBytes) {
+          throw new PurserError("ERR_LIMIT", `the program in the container wrote more than ${maxBytes} bytes`)
+        }
+        ;(stream === "stderr" ? err : out).push(bytes)
+      }
+    }
+  } catch (error) {
+    // A program that ends before it has read everything: the exit code tells, once the engine has it.
+    if (!isHangUp(error)) throw asLost(error)
+    return
+  }
+  if (!frames.isWhole) throw asLost(new Error("it ended in the middle of a frame"))
+}
+
+/** Ends our side, which is the end of the program's input. */
+async function writeInput(connection: Duplex, stdin: Uint8Array | Readable | undefined): Promise<void> {
+  try {
+    if (stdin === undefined) return
+    if (stdin instanceof Uint8Array) {
+      const { promise, resolve } = Promise.withResolvers<void>()
+      // An error is for the reading side to judge.
+      connection.once("close", resolve).end(stdin, resolve)
+      await promise
+      return
+    }
+    await pipeline(stdin, connection)
+  } catch (error) {
+    if (!isHangUp(error)) throw error
+  }
+}
+
+function isHangUp(error: unknown): boolean {
+  const code = systemErrorCode(error)
+  return code === "EPIPE" || code === "ECONNRESET" || code === "ERR_STREAM_PREMATURE_CLOSE"
+}
+
+function asLost(error: unknown): unknown {
+  if (error instanceof PurserError || (error instanceof Error && error.name === "AbortError")) return error
+  return new PurserError(
+    "ERR_DOCKER_UNREACHABLE",
+    `the connection to the program in the container was lost: ${reasonOf(error)}`,
+    { cause: error },
+  )
+}
+
+interface ExecAnswer {
+  readonly Running: boolean
+  readonly ExitCode: number | null
+}
+
+async function exitCodeOf(engine: Engine, exec: string, signal: AbortSignal): Promise<number> {
+  for (;;) {
+    const { Running, ExitCode } = await engine.json<ExecAnswer>({ path: `/exec/${exec}/json`, signal })
+    if (!Running && ExitCode !== null) return ExitCode
+    // The output ends a moment before the engine has noted the exit.
+    await delay(10, undefined, { signal })
+  }
 }

@@ -1,3 +1,5 @@
+import { PurserError } from "../base/errors.ts"
+import { quote } from "../base/names.ts"
 import type { Engine } from "./engine.ts"
 
 /** https://docs.docker.com/reference/api/engine/version/v1.41/#tag/Image */
@@ -40,7 +42,41 @@ export async function inspectImage(
   idOrName: string,
   signal: AbortSignal,
 ): Promise<ImageDetails> {
-  throw new Error("not yet")
+  const answer = await engine.json<ImageAnswer>({ path: `${pathOf(idOrName)}/json`, signal })
+  const config = answer.Config ?? {}
+  return {
+    id: answer.Id,
+    repoTags: answer.RepoTags ?? [],
+    repoDigests: answer.RepoDigests ?? [],
+    user: config.User ?? "",
+    labels: config.Labels ?? {},
+    env: config.Env ?? [],
+    entrypoint: config.Entrypoint ?? [],
+    command: config.Cmd ?? [],
+    healthcheck: config.Healthcheck?.Test ?? [],
+    volumes: Object.keys(config.Volumes ?? {}),
+    created: answer.Created ?? "",
+    architecture: answer.Architecture,
+    os: answer.Os,
+  }
+}
+
+interface ImageAnswer {
+  readonly Id: string
+  readonly RepoTags?: readonly string[] | null
+  readonly RepoDigests?: readonly string[] | null
+  readonly Created?: string
+  readonly Architecture: string
+  readonly Os: string
+  readonly Config?: {
+    readonly User?: string
+    readonly Labels?: Readonly<Record<string, string>> | null
+    readonly Env?: readonly string[] | null
+    readonly Entrypoint?: readonly string[] | null
+    readonly Cmd?: readonly string[] | null
+    readonly Healthcheck?: { readonly Test?: readonly string[] | null } | null
+    readonly Volumes?: Readonly<Record<string, unknown>> | null
+  } | null
 }
 
 /** Newest step first. Throws `ERR_NO_SUCH_IMAGE`. */
@@ -49,8 +85,23 @@ export async function imageHistory(
   idOrName: string,
   signal: AbortSignal,
 ): Promise<readonly ImageLayer[]> {
-  throw new Error("not yet")
+  const layers = await engine.json<HistoryAnswer>({ path: `${pathOf(idOrName)}/history`, signal })
+  return layers.map(({ Id, Created, CreatedBy, Size, Comment }) => ({
+    id: Id,
+    createdMs: Created * 1000,
+    createdBy: CreatedBy,
+    sizeBytes: Size,
+    comment: Comment,
+  }))
 }
+
+type HistoryAnswer = readonly {
+  readonly Id: string
+  readonly Created: number
+  readonly CreatedBy: string
+  readonly Size: number
+  readonly Comment: string
+}[]
 
 export interface ImageSummary {
   readonly id: string
@@ -60,5 +111,28 @@ export interface ImageSummary {
 
 /** Without the layers in between. */
 export async function listImages(engine: Engine, signal: AbortSignal): Promise<readonly ImageSummary[]> {
-  throw new Error("not yet")
+  const found = await engine.json<readonly SummaryAnswer[]>({ path: "/images/json", signal })
+  return found.map(({ Id, RepoTags, Labels }) => ({
+    id: Id,
+    // What the API calls <none>:<none> has no name.
+    repoTags: (RepoTags ?? []).filter((tag) => tag !== "<none>:<none>"),
+    labels: Labels ?? {},
+  }))
+}
+
+interface SummaryAnswer {
+  readonly Id: string
+  readonly RepoTags?: readonly string[] | null
+  readonly Labels?: Readonly<Record<string, string>> | null
+}
+
+/** A name's slashes stay. Throws `ERR_NO_SUCH_IMAGE` for what could lead to another path of the API. */
+function pathOf(idOrName: string): string {
+  if (
+    /^[A-Za-z0-9][A-Za-z0-9_.-]*(?:[/:@][A-Za-z0-9_.-]+)*$/.test(idOrName) &&
+    !/(?:^|\/)\.\.?(?:\/|$)/.test(idOrName)
+  ) {
+    return `/images/${idOrName}`
+  }
+  throw new PurserError("ERR_NO_SUCH_IMAGE", `${quote(idOrName)} is not an image's name or id`)
 }

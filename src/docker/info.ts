@@ -29,5 +29,39 @@ export interface EngineInfo {
 }
 
 export async function engineInfo(engine: Engine, signal: AbortSignal): Promise<EngineInfo> {
-  throw new Error("not yet")
+  const answer = await engine.json<InfoAnswer>({ path: "/info", signal })
+  const securityOptions = answer.SecurityOptions ?? []
+  const has = (name: string): boolean =>
+    securityOptions.some((option) => option.split(",").includes(`name=${name}`))
+  return {
+    id: answer.ID ?? "",
+    name: answer.Name ?? "",
+    serverVersion: answer.ServerVersion ?? "",
+    operatingSystem: answer.OperatingSystem ?? "",
+    osType: answer.OSType ?? "",
+    kernelVersion: answer.KernelVersion ?? "",
+    dataRoot: answer.DockerRootDir ?? "",
+    cgroupVersion: answer.CgroupVersion ?? "1",
+    securityOptions,
+    rootless: has("rootless"),
+    usernsRemap: has("userns"),
+    warnings: answer.Warnings ?? [],
+    systemTime: answer.SystemTime ?? "",
+    swarmActive: answer.Swarm?.LocalNodeState === "active",
+  }
+}
+
+interface InfoAnswer {
+  readonly ID?: string
+  readonly Name?: string
+  readonly ServerVersion?: string
+  readonly OperatingSystem?: string
+  readonly OSType?: string
+  readonly KernelVersion?: string
+  readonly DockerRootDir?: string
+  readonly CgroupVersion?: string
+  readonly SecurityOptions?: readonly string[] | null
+  readonly Warnings?: readonly string[] | null
+  readonly SystemTime?: string
+  readonly Swarm?: { readonly LocalNodeState?: string } | null
 }

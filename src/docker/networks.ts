@@ -1,4 +1,8 @@
+import { PurserError } from "../base/errors.ts"
+import { quote } from "../base/names.ts"
 import type { Engine } from "./engine.ts"
+import { labelFilter } from "./filters.ts"
+import { statusOf } from "./refusal.ts"
 
 /** https://docs.docker.com/reference/api/engine/version/v1.41/#tag/Network */
 
@@ -20,11 +24,43 @@ export async function inspectNetwork(
   idOrName: string,
   signal: AbortSignal,
 ): Promise<NetworkDetails> {
-  throw new Error("not yet")
+  const answer = await engine.json<NetworkAnswer>({ path: pathOf(idOrName), signal })
+  return {
+    id: answer.Id,
+    name: answer.Name,
+    driver: answer.Driver,
+    internal: answer.Internal,
+    labels: answer.Labels ?? {},
+    subnets: (answer.IPAM?.Config ?? []).map(({ Subnet, Gateway }) => ({
+      subnet: Subnet ?? "",
+      gateway: Gateway ?? "",
+    })),
+    containers: Object.fromEntries(
+      Object.entries(answer.Containers ?? {}).map(([id, { Name, IPv4Address }]) => [
+        id,
+        { name: Name, ipv4Address: IPv4Address ?? "" },
+      ]),
+    ),
+  }
+}
+
+interface NetworkAnswer {
+  readonly Id: string
+  readonly Name: string
+  readonly Driver: string
+  readonly Internal: boolean
+  readonly Labels?: Readonly<Record<string, string>> | null
+  readonly IPAM?: {
+    readonly Config?: readonly { readonly Subnet?: string; readonly Gateway?: string }[] | null
+  } | null
+  readonly Containers?: Readonly<
+    Record<string, { readonly Name: string; readonly IPv4Address?: string }>
+  > | null
 }
 
 export interface NetworkToCreate {
   readonly name: string
+  /** No way out of this host. */
   readonly internal?: boolean
   /** Default: bridge. */
   readonly driver?: string
@@ -34,15 +70,21 @@ export interface NetworkToCreate {
 /** Resolves with the id. A name that is taken is `ERR_DOCKER` with status 409. */
 export async function createNetwork(
   engine: Engine,
-  network: NetworkToCreate,
+  { name, internal = false, driver = "bridge", labels = {} }: NetworkToCreate,
   signal: AbortSignal,
 ): Promise<string> {
-  throw new Error("not yet")
+  const body = { Name: name, CheckDuplicate: true, Internal: internal, Driver: driver, Labels: labels }
+  const call = { method: "POST", path: "/networks/create", body, signal } as const
+  return (await engine.json<{ readonly Id: string }>(call)).Id
 }
 
 /** One that is gone is no error. */
 export async function removeNetwork(engine: Engine, id: string, signal: AbortSignal): Promise<void> {
-  throw new Error("not yet")
+  try {
+    await engine.json({ method: "DELETE", path: pathOf(id), signal })
+  } catch (error) {
+    if (statusOf(error) !== 404) throw error
+  }
 }
 
 export async function connectNetwork(
@@ -51,26 +93,44 @@ export async function connectNetwork(
   container: string,
   signal: AbortSignal,
 ): Promise<void> {
-  throw new Error("not yet")
+  const body = { Container: container }
+  await engine.json({ method: "POST", path: `${pathOf(network)}/connect`, body, signal })
 }
 
-/** With force: a container that has stopped is let go too. One that is not connected is no error. */
+/** By force, so that one that has stopped is let go too. What is not there or not connected is no error. */
 export async function disconnectNetwork(
   engine: Engine,
   network: string,
   container: string,
   signal: AbortSignal,
 ): Promise<void> {
-  throw new Error("not yet")
+  const body = { Container: container, Force: true }
+  try {
+    await engine.json({ method: "POST", path: `${pathOf(network)}/disconnect`, body, signal })
+  } catch (error) {
+    const isNotIn = error instanceof Error && /is not connected to/.test(error.message)
+    if (statusOf(error) !== 404 && !isNotIn) throw error
+  }
 }
 
-/** `labels` as in listContainers. */
+export interface NetworkSummary {
+  readonly id: string
+  readonly name: string
+  readonly labels: Readonly<Record<string, string>>
+}
+
+/** `labels`: `key` or `key=value`; all of them must fit. */
 export async function listNetworks(
   engine: Engine,
-  options: { readonly labels?: readonly string[] },
+  { labels = [] }: { readonly labels?: readonly string[] },
   signal: AbortSignal,
-): Promise<
-  readonly { readonly id: string; readonly name: string; readonly labels: Readonly<Record<string, string>> }[]
-> {
-  throw new Error("not yet")
+): Promise<readonly NetworkSummary[]> {
+  const query = { filters: labelFilter(labels) }
+  const found = await engine.json<readonly NetworkAnswer[]>({ path: "/networks", query, signal })
+  return found.map(({ Id, Name, Labels }) => ({ id: Id, name: Name, labels: Labels ?? {} }))
+}
+
+function pathOf(idOrName: string): string {
+  if (/^[A-Za-z0-9][A-Za-z0-9_.-]*$/.test(idOrName)) return `/networks/${idOrName}`
+  throw new PurserError("ERR_DOCKER", `${quote(idOrName)} is not a network's name or id`)
 }

@@ -1,3 +1,5 @@
+import { PurserError } from "../base/errors.ts"
+import { quote } from "../base/names.ts"
 import type { Engine } from "./engine.ts"
 
 /** https://docs.docker.com/reference/api/engine/version/v1.41/#tag/Volume */
@@ -19,5 +21,26 @@ export async function inspectVolume(
   name: string,
   signal: AbortSignal,
 ): Promise<VolumeDetails> {
-  throw new Error("not yet")
+  if (!/^[A-Za-z0-9][A-Za-z0-9_.-]*$/.test(name)) {
+    throw new PurserError("ERR_DOCKER", `${quote(name)} is not a volume's name`)
+  }
+  const { Name, Driver, Options, Labels, Mountpoint } = await engine.json<VolumeAnswer>({
+    path: `/volumes/${name}`,
+    signal,
+  })
+  return {
+    name: Name,
+    driver: Driver,
+    options: Options ?? {},
+    labels: Labels ?? {},
+    mountpoint: Mountpoint ?? "",
+  }
+}
+
+interface VolumeAnswer {
+  readonly Name: string
+  readonly Driver: string
+  readonly Options?: Readonly<Record<string, string>> | null
+  readonly Labels?: Readonly<Record<string, string>> | null
+  readonly Mountpoint?: string
 }

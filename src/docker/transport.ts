@@ -1,0 +1,138 @@
+import { Agent, request, type ClientRequest, type IncomingMessage } from "node:http"
+import { connect } from "node:net"
+import { addAbortSignal, type Duplex } from "node:stream"
+import { connect as connectTls } from "node:tls"
+import { systemErrorCode } from "../base/errors.ts"
+import type { Endpoint } from "./endpoint.ts"
+import { unreachable } from "./refusal.ts"
+import { SshConnection } from "./ssh.ts"
+
+/** HTTP to an engine over whatever leads there. Knows nothing of the API. */
+
+export interface HttpCall {
+  readonly method: string
+  readonly path: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: Uint8Array | undefined
+  readonly signal: AbortSignal
+}
+
+/** `socket` where the other side switched protocols; otherwise `response`, to be read or destroyed. */
+export type HttpAnswer =
+  { readonly response: IncomingMessage; readonly socket?: never } | { readonly socket: Duplex }
+
+const keepAliveMs = 30_000
+
+export class Transport implements AsyncDisposable {
+  readonly endpoint: Endpoint
+  readonly #agent: Agent
+  readonly #connections = new Set<Duplex>()
+
+  /** `env` is what ssh gets. */
+  constructor(endpoint: Endpoint, env: NodeJS.ProcessEnv) {
+    this.endpoint = endpoint
+    const open = (): Duplex => {
+      const connection = dial(endpoint, env)
+      this.#connections.add(connection)
+      connection.once("close", () => this.#connections.delete(connection))
+      return connection
+    }
+    this.#agent = new (class extends Agent {
+      override createConnection(): Duplex {
+        return open()
+      }
+    })({ keepAlive: true, keepAliveMsecs: keepAliveMs })
+  }
+
+  /** Throws `ERR_DOCKER_UNREACHABLE`, `ERR_DOCKER` for what is no HTTP, and the signal's reason. */
+  async send(call: HttpCall): Promise<HttpAnswer> {
+    call.signal.throwIfAborted()
+    for (;;) {
+      const { promise, resolve, reject } = Promise.withResolvers<HttpAnswer>()
+      const sent = this.#start(call, resolve, reject)
+      try {
+        return await promise
+      } catch (error) {
+        call.signal.throwIfAborted()
+        // A kept connection that the engine closed just now: nothing is wrong with the engine.
+        if (sent.reusedSocket && isHangUp(error) && (call.method === "GET" || call.method === "HEAD"))
+          continue
+        throw unreachable(this.endpoint, error)
+      }
+    }
+  }
+
+  #start(
+    { method, path, headers, body, signal }: HttpCall,
+    resolve: (answer: HttpAnswer) => void,
+    reject: (error: Error) => void,
+  ): ClientRequest {
+    const length: Record<string, string> =
+      body === undefined ? {} : { "content-length": String(body.byteLength) }
+    const sent = request({
+      agent: this.#agent,
+      method,
+      path,
+      headers: { host: hostHeader(this.endpoint), ...headers, ...length },
+      signal,
+    })
+    sent.on("error", reject)
+    sent.on("response", (response) => resolve({ response }))
+    sent.on("upgrade", (_response, socket, head) => {
+      if (head.byteLength > 0) socket.unshift(head)
+      resolve({ socket: addAbortSignal(signal, socket) })
+    })
+    sent.end(body)
+    return sent
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#agent.destroy()
+    const closed = [...this.#connections].map((connection) => {
+      const { promise, resolve } = Promise.withResolvers<void>()
+      connection.on("error", () => {}).once("close", resolve)
+      connection.destroy()
+      return promise
+    })
+    await Promise.all(closed)
+  }
+}
+
+/** The connection may still be coming up; what goes wrong with it is an "error" of the stream. */
+function dial(endpoint: Endpoint, env: NodeJS.ProcessEnv): Duplex {
+  switch (endpoint.kind) {
+    case "unix":
+    case "npipe":
+      return connect({ path: endpoint.path })
+    case "ssh":
+      return new SshConnection(endpoint, env)
+    case "tcp": {
+      const { host, port, tls } = endpoint
+      const where = { host, port, keepAlive: true, keepAliveInitialDelay: keepAliveMs, noDelay: true }
+      if (tls === undefined) return connect(where)
+      return connectTls({
+        ...where,
+        ...(tls.ca === undefined ? {} : { ca: tls.ca }),
+        ...(tls.cert === undefined ? {} : { cert: tls.cert }),
+        ...(tls.key === undefined ? {} : { key: tls.key }),
+        ...(isIpAddress(host) ? {} : { servername: host }),
+        minVersion: "TLSv1.2",
+        rejectUnauthorized: !tls.skipVerify,
+      })
+    }
+  }
+}
+
+function isIpAddress(host: string): boolean {
+  return /^[\d.]+$|:/.test(host)
+}
+
+function hostHeader(endpoint: Endpoint): string {
+  if (endpoint.kind !== "tcp") return "docker"
+  return `${endpoint.host.includes(":") ? `[${endpoint.host}]` : endpoint.host}:${endpoint.port}`
+}
+
+function isHangUp(error: unknown): boolean {
+  const code = systemErrorCode(error)
+  return code === "ECONNRESET" || code === "EPIPE"
+}
