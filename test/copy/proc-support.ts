@@ -1,0 +1,73 @@
+import { readdir, readFile, stat } from "node:fs/promises"
+import { homedir } from "node:os"
+import { join } from "node:path"
+import type { TestContext } from "node:test"
+import { silentLog } from "../../src/base/log.ts"
+import { Secret } from "../../src/base/secret.ts"
+import { procRoute } from "../../src/copy/proc.ts"
+import type { Copied, FileToCopy, RouteTask } from "../../src/copy/route.ts"
+import { inspectContainer, type ContainerDetails } from "../../src/docker/containers.ts"
+import { connectEngine, type Engine } from "../../src/docker/engine.ts"
+
+/** The route `proc` on containers of the tests' own, and what it left there. */
+
+const signal = new AbortController().signal
+
+export async function openEngine(t: TestContext): Promise<Engine> {
+  const engine = await connectEngine({ env: process.env, home: homedir(), signal })
+  t.after(() => engine[Symbol.asyncDispose]())
+  return engine
+}
+
+export function file(
+  path: string,
+  content: string | Uint8Array,
+  extra: Partial<FileToCopy> = {},
+): FileToCopy {
+  return { path, content: new Secret(content), mode: 0o400, ...extra }
+}
+
+export async function taskFor(
+  engine: Engine,
+  id: string,
+  files: readonly FileToCopy[],
+  extra: Partial<RouteTask> = {},
+): Promise<RouteTask> {
+  return {
+    engine,
+    container: await inspectContainer(engine, id, signal),
+    files,
+    requireTmpfs: true,
+    log: silentLog,
+    signal,
+    beforeChange: async () => {},
+    ...extra,
+  }
+}
+
+export async function copyTo(
+  engine: Engine,
+  id: string,
+  files: readonly FileToCopy[],
+  extra: Partial<RouteTask> = {},
+): Promise<Copied> {
+  return await procRoute.copy(await taskFor(engine, id, files, extra))
+}
+
+/** What is there, by the plain way: for containers that do not fight us. */
+export async function seen(
+  { state }: ContainerDetails,
+  path: string,
+): Promise<{ content: string; mode: string; owner: string }> {
+  const at = join(`/proc/${state.pid}/root`, path)
+  const { mode, uid, gid } = await stat(at)
+  return {
+    content: await readFile(at, "utf8"),
+    mode: (mode & 0o7777).toString(8),
+    owner: `${uid}:${gid}`,
+  }
+}
+
+export async function namesIn({ state }: ContainerDetails, directory: string): Promise<string[]> {
+  return (await readdir(join(`/proc/${state.pid}/root`, directory), { recursive: true })).sort()
+}
