@@ -1,6 +1,6 @@
 import { readdir, readFile, stat } from "node:fs/promises"
 import { homedir } from "node:os"
-import { join } from "node:path"
+import { join, relative } from "node:path"
 import type { TestContext } from "node:test"
 import { silentLog } from "../../src/base/log.ts"
 import { Secret } from "../../src/base/secret.ts"
@@ -68,6 +68,9 @@ export async function seen(
   }
 }
 
+/** Without following links. */
 export async function namesIn({ state }: ContainerDetails, directory: string): Promise<string[]> {
-  return (await readdir(join(`/proc/${state.pid}/root`, directory), { recursive: true })).sort()
+  const top = join(`/proc/${state.pid}/root`, directory)
+  const entries = await readdir(top, { recursive: true, withFileTypes: true })
+  return entries.map(({ parentPath, name }) => relative(top, join(parentPath, name))).sort()
 }
