@@ -138,7 +138,8 @@ function lockOf(directory: string): string {
 
 async function removeAll(directory: string): Promise<void> {
   await rm(directory, { recursive: true, force: true })
-  for (const file of [lockOf(directory), `${lockOf(directory)}.pid`]) await rm(file, { force: true })
+  // SQLite leaves the journal where its process was killed.
+  for (const end of ["-journal", ".pid", ""]) await rm(`${lockOf(directory)}${end}`, { force: true })
 }
 
 function isInDirectory(path: string): boolean {

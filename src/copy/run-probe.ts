@@ -24,6 +24,8 @@ export async function tryMounts(
 ): Promise<{ uid: number; gid: number }> {
   const body = {
     Image: run.image,
+    // It never runs; but an image may have none of its own, and the engine wants one.
+    Cmd: ["never"],
     Labels: { "purser.temporary": id },
     HostConfig: {
       NetworkMode: "none",

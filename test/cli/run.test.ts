@@ -1,6 +1,10 @@
 import assert from "node:assert/strict"
+import { spawn } from "node:child_process"
 import { createHash } from "node:crypto"
+import { once } from "node:events"
+import { connect, createServer, type AddressInfo } from "node:net"
 import { existsSync, readdirSync } from "node:fs"
+import { text } from "node:stream/consumers"
 import { after, test, type TestContext } from "node:test"
 import { imageWith, shellImage } from "../support/base-image.ts"
 import { cleanUp, docker, inspect, labels, run as runName } from "../support/docker.ts"
@@ -110,8 +114,6 @@ test("on a terminal the container has one too", async (t) => {
   const home = await stage(t)
   if (home === null) return
   const image = await shellImage()
-  const { spawn } = await import("node:child_process")
-  const { text } = await import("node:stream/consumers")
   const bin = new URL("../../bin/purser.js", import.meta.url).pathname
   const command = [process.execPath, bin, "run", "-s", "db-password", "--", ...rest, "-it", image, "tty"]
   const child = spawn("script", ["--quiet", "--return", "--command", command.join(" "), "/dev/null"], {
@@ -155,8 +157,10 @@ test("what kill -9 left is collected by the next command, but not while its cont
   const command = ["sh", "-c", "echo ready; while :; do sleep 0.1; done"]
   const running = home.start(["run", "-s", "db-password", "--", ...rest, "--name", name, image, ...command])
   await running.wrote("stdout", /ready/)
+  // Not its "close": the docker command, which lives on, has its pipes.
+  const killed = once(running.child, "exit")
   running.child.kill("SIGKILL")
-  await running.exited
+  await killed
   const [id = ""] = left()
   assert.equal(left().length, 1)
   const next = ["run", "-s", "db-password", "--", ...rest, image, "true"]
@@ -197,6 +201,23 @@ test("what cannot work is refused before anything is started", async (t) => {
     env: { DOCKER_HOST: "tcp://127.0.0.1:1" },
   })
   assert.equal(remote.code, 4, remote.stderr)
+  // The same engine, but not by its socket here: it might be anybody's.
+  const far = createServer((socket) => {
+    const engine = connect("/var/run/docker.sock")
+    socket.on("error", () => engine.destroy()).pipe(engine)
+    engine.on("error", () => socket.destroy()).pipe(socket)
+  }).listen(0, "127.0.0.1")
+  t.after(() => far.close())
+  await once(far, "listening")
+  const { port } = far.address() as AddressInfo
+  const elsewhere = await home.run(["run", "-s", "db-password", "--", image], {
+    env: { DOCKER_HOST: `tcp://127.0.0.1:${port}` },
+  })
+  assert.equal(elsewhere.code, 1)
+  assert.match(
+    elsewhere.stderr,
+    /cannot be mounted by this engine: it is another machine's.*\nhint: .*purser cp/,
+  )
   assert.deepEqual(left(), [])
   assert.equal(await docker(["ps", "--all", "--quiet", "--filter=label=purser.temporary"]), "")
 })
