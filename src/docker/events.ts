@@ -65,11 +65,13 @@ async function follow(
   queue: EventQueue,
 ): Promise<void> {
   const memory = new EventMemory()
+  let startNs: bigint | undefined
   const filters = types === undefined ? undefined : JSON.stringify({ type: types })
   for (let failures = 0; !signal.aborted;) {
+    const openedAt = performance.now()
     try {
-      const sinceNs =
-        memory.lastNs === undefined ? await engineTimeNs(engine, signal) : memory.lastNs - overlapNs
+      startNs ??= await engineTimeNs(engine, signal)
+      const sinceNs = memory.lastNs === undefined ? startNs : memory.lastNs - overlapNs
       const query = { filters, since: sinceNs === undefined ? undefined : secondsOf(sinceNs) }
       const { body } = await engine.request({ path: "/events", query, signal })
       queue.push({ kind: "list" })
@@ -77,12 +79,12 @@ async function follow(
       for await (const line of lines) {
         const event = parseEvent(line)
         if (memory.isNew(event)) queue.push(event)
-        failures = 0
       }
       throw new PurserError("ERR_DOCKER_UNREACHABLE", "the engine ended its stream of events")
     } catch (error) {
       if (signal.aborted) return
-      failures++
+      // A stream that stood for a while was no failure; one that breaks at once, again and again, is.
+      failures = performance.now() - openedAt > backoff.maxMs ? 1 : failures + 1
       const retryInMs = backoffMs(failures, backoff)
       onLost?.(error, retryInMs)
       await delay(retryInMs, undefined, { signal }).catch(() => {})
