@@ -1,6 +1,6 @@
 import assert from "node:assert/strict"
 import { createHash } from "node:crypto"
-import { chmod, mkdir, writeFile } from "node:fs/promises"
+import { mkdir, readFile, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { test, type TestContext } from "node:test"
 import fc from "fast-check"
@@ -9,6 +9,7 @@ import { findEndpoint, parseEndpoint } from "../../src/docker/endpoint.ts"
 import { docker } from "../support/docker.ts"
 import { requireService } from "../support/services.ts"
 import { tempDir } from "../support/temp.ts"
+import { makeCertificates } from "./certificates.ts"
 
 const tls = { skipVerify: false }
 
@@ -115,12 +116,12 @@ test("the home's .docker is the place where DOCKER_CONFIG names none", async (t)
 })
 
 test("finds what docker context create wrote, certificates too", async (t) => {
-  if (!(await requireService(t, "docker"))) return
+  if (!(await requireService(t, "docker", "openssl"))) return
   const [dir, certs] = [await tempDir(t), await tempDir(t)]
   const env = { DOCKER_CONFIG: dir }
   const words = (host: string): string[] => ["context", "create", host.replace(/\W+/g, "-"), "--docker"]
   await docker([...words("unix"), "host=unix:///tmp/x.sock"], { env })
-  for (const name of ["ca", "cert", "key"]) await writeFile(join(certs, `${name}.pem`), pem[name] ?? "")
+  await makeCertificates(certs)
   const files = ["ca", "cert", "key"].map((name) => `${name}=${join(certs, `${name}.pem`)}`)
   await docker([...words("tls"), `host=tcp://box:2376,${files.join(",")}`], { env })
   await docker([...words("loose"), "host=tcp://box:2376,skip-tls-verify=true"], { env })
@@ -130,15 +131,12 @@ test("finds what docker context create wrote, certificates too", async (t) => {
   const found = await find("tls")
   assert.ok(found.kind === "tcp")
   assert.equal(found.tls?.skipVerify, false)
-  assert.equal(`${found.tls.ca}${found.tls.cert}${found.tls.key}`, `${pem["ca"]}${pem["cert"]}${pem["key"]}`)
+  for (const name of ["ca", "cert", "key"] as const) {
+    assert.deepEqual(found.tls[name], await readFile(join(certs, `${name}.pem`)), name)
+  }
   const loose = await find("loose")
   assert.deepEqual(loose.kind === "tcp" && loose.tls, { skipVerify: true })
 })
-
-/** What docker context create asks of them: that they look like PEM. */
-const pem: Record<string, string> = Object.fromEntries(
-  ["ca", "cert", "key"].map((name) => [name, `-----BEGIN ${name}-----\nAAAA\n-----END ${name}-----\n`]),
-)
 
 const badMeta: [claim: string, meta: string][] = [
   ["is not JSON", "{"],
@@ -173,5 +171,4 @@ test("DOCKER_TLS_VERIFY takes DOCKER_CERT_PATH, and a certificate without its ke
   assert.deepEqual(found.kind === "tcp" && found.tls, { ca: Buffer.from("ca"), skipVerify: false })
   await writeFile(join(dir, "cert.pem"), "cert")
   await assert.rejects(findEndpoint({ env, home: "/none" }), { code: "ERR_CONFIG", message: /no key\.pem/ })
-  await chmod(join(dir, "cert.pem"), 0o600)
 })

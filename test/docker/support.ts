@@ -1,9 +1,12 @@
 import { once } from "node:events"
 import { createServer as createHttpServer, type RequestListener } from "node:http"
-import { connect, createServer, type Socket } from "node:net"
+import { readFile } from "node:fs/promises"
+import { connect, createServer, type AddressInfo, type Socket } from "node:net"
 import { homedir } from "node:os"
 import { join } from "node:path"
+import type { Duplex } from "node:stream"
 import type { TestContext } from "node:test"
+import { createServer as createTlsServer } from "node:tls"
 import { connectEngine, type Engine } from "../../src/docker/engine.ts"
 import { tempDir } from "../support/temp.ts"
 
@@ -22,53 +25,103 @@ export interface EngineProxy {
   readonly address: string
   /** First lines of the requests that came through. */
   readonly requests: readonly string[]
+  /** How many there were until now. */
+  connections(): number
+  /** Resolves when none of them stands any more. */
+  idle(): Promise<void>
   /** Both sides of every connection that stands. */
   cut(): void
   /** Closes new connections at once. */
   refuse(isRefusing: boolean): void
 }
 
-/** A socket in front of the real engine's. */
-export async function startEngineProxy(t: TestContext): Promise<EngineProxy> {
-  const path = join(await tempDir(t), "engine.sock")
+export interface ProxyOptions {
+  /** Listen on a port of this address, not on a socket. */
+  readonly host?: string
+  /** With the files of makeCertificates in this directory, asking the client for its certificate. */
+  readonly tls?: string
+  /** Of the engine. */
+  readonly path?: string
+}
+
+/** A socket or port in front of the real engine's socket. */
+export async function startEngineProxy(
+  t: TestContext,
+  { host, tls, path = realSocket }: ProxyOptions = {},
+): Promise<EngineProxy> {
   const sockets = new Set<Socket>()
   const requests: string[] = []
-  let isRefusing = false
-  const server = createServer({ allowHalfOpen: true }, (near) => {
+  let [isRefusing, connections] = [false, 0]
+  let idle = Promise.withResolvers<void>()
+  const serve = (near: Socket): void => {
     if (isRefusing) return void near.destroy()
-    const far = connect({ path: realSocket, allowHalfOpen: true })
+    connections++
+    const far = connect({ path, allowHalfOpen: true })
     for (const [from, to] of [
       [near, far],
       [far, near],
     ] as const) {
       sockets.add(from)
-      from.on("error", () => {}).on("close", () => (sockets.delete(from), to.destroy()))
+      from.on("error", () => {})
+      from.on("close", () => {
+        sockets.delete(from)
+        to.destroy()
+        if (sockets.size === 0) {
+          idle.resolve()
+          idle = Promise.withResolvers()
+        }
+      })
       from.pipe(to)
     }
     near.on("data", (part: Buffer) => {
       const [line] = /^(?:GET|HEAD|POST|PUT|DELETE) \S+(?= HTTP\/1)/.exec(part.toString("latin1")) ?? []
       if (line !== undefined) requests.push(line)
     })
-  })
+  }
+  const server =
+    tls === undefined
+      ? createServer({ allowHalfOpen: true }, serve)
+      : createTlsServer(
+          {
+            allowHalfOpen: true,
+            ca: await readFile(join(tls, "ca.pem")),
+            cert: await readFile(join(tls, "server-cert.pem")),
+            key: await readFile(join(tls, "server-key.pem")),
+            requestCert: true,
+          },
+          serve,
+        )
   const cut = (): void => {
     for (const socket of sockets) socket.destroy()
   }
   t.after(() => (cut(), server.close()))
-  await once(server.listen(path), "listening")
-  return { address: `unix://${path}`, requests, cut, refuse: (value) => (isRefusing = value) }
+  const socket = join(await tempDir(t), "engine.sock")
+  await once(host === undefined ? server.listen(socket) : server.listen(0, host), "listening")
+  const address =
+    host === undefined ? `unix://${socket}` : `tcp://${host}:${(server.address() as AddressInfo).port}`
+  return {
+    address,
+    requests,
+    connections: () => connections,
+    idle: () => (sockets.size === 0 ? Promise.resolve() : idle.promise),
+    cut,
+    refuse: (value) => void (isRefusing = value),
+  }
 }
 
-/** A server that answers `/_ping` as an engine does, and the rest as `answer` says. Resolves with its address. */
+/** A server that answers `/_ping` as an engine does, the rest as `answer` and `upgrade` say. Resolves with its address. */
 export async function startFakeEngine(
   t: TestContext,
   answer: RequestListener,
   apiVersion = "1.41",
+  upgrade?: (socket: Duplex) => void,
 ): Promise<string> {
   const path = join(await tempDir(t), "fake.sock")
   const server = createHttpServer((request, response) => {
     if (request.url !== "/_ping" || apiVersion === "") return answer(request, response)
     return response.setHeader("Api-Version", apiVersion).end("OK")
   })
+  if (upgrade !== undefined) server.on("upgrade", (_request, socket) => upgrade(socket))
   t.after(() => (server.closeAllConnections(), server.close()))
   await once(server.listen(path), "listening")
   return `unix://${path}`
