@@ -46,6 +46,8 @@ export interface Copied {
   readonly replaced: readonly string[]
   /** Held this content already; mode and owner were set right where they differed. */
   readonly unchanged: readonly string[]
+  /** How it was done, where there is more to say than the route's name. */
+  readonly why?: string
 }
 
 /** This route cannot work for this container, which only trying showed. Nothing has changed. */

@@ -1,0 +1,210 @@
+import { posix } from "node:path"
+import { PurserError } from "../base/errors.ts"
+import type { Log } from "../base/log.ts"
+import { quote } from "../base/names.ts"
+import { TimeLimit } from "../base/time-limit.ts"
+import { inspectContainer, type ContainerDetails } from "../docker/containers.ts"
+import type { Engine } from "../docker/engine.ts"
+import type { PullOptions } from "./pull.ts"
+import {
+  RouteUnsuitable,
+  type Copied,
+  type FileToCopy,
+  type Route,
+  type RouteName,
+  type RouteTask,
+} from "./route.ts"
+
+/**
+ * Into a running container: chooses the route, and gives back only what was read back there. One that failed is
+ * not followed by another, since it may have changed something; only what proves unsuitable before that is.
+ */
+
+export type { FileToCopy, RouteName } from "./route.ts"
+
+export interface CopyOptions {
+  /** Default: `auto`, the cheapest that is right; `pull` only where it is asked for. */
+  readonly route?: RouteName | "auto"
+  /** Throw `ERR_DISK` for what would lie on a disk. */
+  readonly requireTmpfs: boolean
+  readonly log: Log
+  readonly signal: AbortSignal
+  /** For the container as a whole; default 30 s. */
+  readonly timeoutMs?: number
+  /** Once, after everything is staged and verified and before the first name changes; not when nothing changes. */
+  readonly beforeChange?: () => Promise<void>
+  readonly pull?: PullOptions
+}
+
+export interface CopyResult extends Copied {
+  readonly route: RouteName
+  /** One line for people. */
+  readonly why: string
+  /** Routes that were looked at before, with what speaks against each. */
+  readonly skipped: readonly SkippedRoute[]
+}
+
+export interface SkippedRoute {
+  readonly route: RouteName
+  readonly why: string
+}
+
+const defaultMs = 30_000
+/** The cheapest first. */
+const automatic = ["proc", "exec", "volume"] as const
+const ownerPattern = /^[A-Za-z0-9_][A-Za-z0-9_.-]*(:[A-Za-z0-9_][A-Za-z0-9_.-]*)?$/
+
+/**
+ * Copies a set of files: all of them or, as far as the container lets us, none. Throws `ERR_NOT_RUNNING`,
+ * `ERR_CONTAINER_PAUSED`, `ERR_ROUTE` (the hint says what speaks against each route), `ERR_DISK`, `ERR_TARGET`,
+ * `ERR_NOT_VERIFIED`, `ERR_TIMEOUT`, and what the engine's calls throw.
+ */
+export async function copyInto(
+  engine: Engine,
+  container: ContainerDetails,
+  files: readonly FileToCopy[],
+  options: CopyOptions,
+): Promise<CopyResult> {
+  checkFiles(files)
+  checkState(container)
+  const { route = "auto", requireTmpfs, log, timeoutMs = defaultMs } = options
+  using limit = new TimeLimit(options.signal, timeoutMs)
+  const task: RouteTask = {
+    engine,
+    container,
+    files,
+    requireTmpfs,
+    log,
+    signal: limit.signal,
+    beforeChange: options.beforeChange ?? (async () => {}),
+  }
+  try {
+    return await byFirstOf(route === "auto" ? automatic : [route], task, options.pull)
+  } catch (error) {
+    if (!limit.isOver || options.signal.aborted) throw error
+    throw await tooSlow(task, timeoutMs, error)
+  }
+}
+
+async function byFirstOf(
+  names: readonly RouteName[],
+  task: RouteTask,
+  pull: PullOptions | undefined,
+): Promise<CopyResult> {
+  const skipped: SkippedRoute[] = []
+  for (const name of names) {
+    const route = await load(name, pull)
+    task.signal.throwIfAborted()
+    const whyNot = await route.whyNot(task)
+    if (whyNot !== null) {
+      skipped.push({ route: name, why: whyNot })
+      continue
+    }
+    try {
+      const copied = await route.copy(task)
+      return { ...copied, route: name, why: reasonFor(name, copied, skipped), skipped }
+    } catch (error) {
+      if (!(error instanceof RouteUnsuitable)) throw error
+      skipped.push({ route: name, why: error.message })
+    }
+  }
+  throw noRoute(task.container, skipped)
+}
+
+/** Each is loaded when it is its turn: most runs need one. */
+async function load(name: RouteName, pull: PullOptions | undefined): Promise<Route> {
+  switch (name) {
+    case "proc":
+      return (await import("./proc.ts")).procRoute
+    case "exec":
+      return (await import("./exec.ts")).execRoute
+    case "volume":
+      return (await import("./volume.ts")).volumeRoute
+    case "pull":
+      return (await import("./pull.ts")).pullRoute(pull)
+  }
+}
+
+const ways: Readonly<Record<RouteName, string>> = {
+  proc: "through its process's root",
+  exec: "by a shell in it",
+  volume: "by the engine, into its tmpfs volume",
+  pull: "downloaded by it",
+}
+
+function reasonFor(name: RouteName, { why }: Copied, skipped: readonly SkippedRoute[]): string {
+  const against = skipped.length === 0 ? "" : ` (${listOf(skipped)})`
+  return `${name}: ${why ?? ways[name]}${against}`
+}
+
+function listOf(skipped: readonly SkippedRoute[]): string {
+  return skipped.map(({ route, why }) => `not ${route}: ${why}`).join("; ")
+}
+
+function noRoute({ name, state }: ContainerDetails, skipped: readonly SkippedRoute[]): PurserError {
+  const hint = listOf(skipped)
+  if (state.paused && skipped.some(({ route }) => route === "exec" || route === "pull"))
+    return new PurserError("ERR_CONTAINER_PAUSED", `the container ${quote(name)} is paused`, {
+      hint: `docker unpause lets it go on (${hint})`,
+    })
+  const [only] = skipped
+  if (skipped.length === 1 && only !== undefined)
+    return new PurserError("ERR_ROUTE", `route ${only.route} cannot work for ${quote(name)}: ${only.why}`, {
+      hint: "--route auto looks for another",
+    })
+  return new PurserError("ERR_ROUTE", `no route into the container ${quote(name)} can work`, { hint })
+}
+
+function checkState({ name, state }: ContainerDetails): void {
+  // In a restart loop it counts as running between two runs, without a process.
+  if (state.running && state.pid > 0) return
+  throw new PurserError("ERR_NOT_RUNNING", `the container ${quote(name)} is not running (${state.status})`, {
+    hint: "what a stopped container has in memory is gone: start it, then copy",
+  })
+}
+
+function checkFiles(files: readonly FileToCopy[]): void {
+  const seen = new Set<string>()
+  for (const { path, mode, owner } of files) {
+    if (!Number.isInteger(mode) || mode < 0 || mode > 0o777) throw new TypeError(`${mode} is not a mode`)
+    const steps = path.split("/")
+    if (
+      !path.startsWith("/") ||
+      path.endsWith("/") ||
+      path.includes("\0") ||
+      steps.some((step) => step === "." || step === "..")
+    )
+      throw new PurserError("ERR_TARGET", `${quote(path)} is no absolute path of a file`, {
+        hint: "write it out, without . and .. and without a slash at its end",
+      })
+    if (owner !== undefined && !ownerPattern.test(owner))
+      throw new PurserError("ERR_TARGET", `the owner ${quote(owner)} is not USER or USER:GROUP`)
+    const plain = posix.normalize(path)
+    if (seen.has(plain))
+      throw new PurserError("ERR_TARGET", `${quote(plain)} would be written twice`, {
+        hint: "give each file a path of its own",
+      })
+    seen.add(plain)
+  }
+}
+
+/** What holds a copy up is mostly a pause, which the engine is asked about: it must not be tried again then. */
+async function tooSlow(
+  { engine, container }: RouteTask,
+  timeoutMs: number,
+  cause: unknown,
+): Promise<PurserError> {
+  const now = await inspectContainer(engine, container.id, AbortSignal.timeout(2000)).catch(() => null)
+  const message = `copying into the container ${quote(container.name)} took longer than ${timeoutMs} ms`
+  return new PurserError(
+    "ERR_TIMEOUT",
+    now?.state.paused === true ? `${message}: it was paused meanwhile` : message,
+    {
+      cause,
+      hint:
+        now?.state.paused === true
+          ? "docker unpause it, see what it holds, and only then copy again: more that is started in it hangs too"
+          : "a pause holds it up: see whether docker ps says that the container is paused or is busy",
+    },
+  )
+}
