@@ -4,7 +4,7 @@
 #
 #   scripts/provision.sh                    what the tests need
 #   scripts/provision.sh docker compose …   only these: docker, compose, age, openssl, busybox, nodes,
-#                                           postgres, chromium, openbao
+#                                           sshd, postgres, chromium, openbao
 #
 # Downloads and logs are kept in .cache. What is started keeps running: dockerd until the machine stops,
 # or until `kill $(cat /var/run/docker.pid)`.
@@ -13,7 +13,7 @@ export DEBIAN_FRONTEND=noninteractive
 
 root=$(cd "$(dirname "$0")/.." && pwd)
 cache=$root/.cache
-wanted_by_tests="openssl age busybox nodes docker compose"
+wanted_by_tests="openssl age busybox sshd nodes docker compose"
 missing=
 mkdir -p "$cache"
 
@@ -73,6 +73,11 @@ need() {
 
 bring_openssl() { need openssl openssl && say "openssl: $(openssl version | cut -d' ' -f1-2)"; }
 bring_age() { need age age && say "age: $(age --version 2>/dev/null || echo present)"; }
+
+# dropbear-bin is a server that as a package starts nothing and makes no user; the tests run it in a container.
+bring_sshd() {
+  need ssh openssh-client && need dropbear dropbear-bin && say "sshd: $(dropbear -V 2>&1 | cut -d' ' -f1-2)"
+}
 
 # Statically linked, since the tests build images out of it and nothing else.
 bring_busybox() {
@@ -299,11 +304,11 @@ bring_openbao() {
 # shellcheck disable=SC2048,SC2086
 for service in ${*:-$wanted_by_tests}; do
   case $service in
-    openssl | age | busybox | nodes | docker | compose | postgres | chromium | openbao)
+    openssl | age | busybox | sshd | nodes | docker | compose | postgres | chromium | openbao)
       "bring_$service" || true # what is missing is noted, the others are still brought
       ;;
     *)
-      say "there is no $service; there are openssl age busybox nodes docker compose postgres chromium openbao"
+      say "there is no $service; there are openssl age busybox sshd nodes docker compose postgres chromium openbao"
       exit 2
       ;;
   esac

@@ -3,12 +3,10 @@ import { setTimeout as delay } from "node:timers/promises"
 import { backoffMs } from "../base/backoff.ts"
 import { PurserError } from "../base/errors.ts"
 import type { Engine } from "./engine.ts"
-import { EventMemory, parseEvent, splitLines, type ParsedEvent } from "./event-lines.ts"
+import { EventQueue, type EngineEvent } from "./event-queue.ts"
+import { EventMemory, parseEvent, splitLines } from "./event-lines.ts"
 
-export type EngineEvent =
-  | ParsedEvent
-  /** Comes first, after every reconnect and where events had to be dropped: list afresh now. */
-  | { readonly kind: "list" }
+export type { EngineEvent }
 
 export interface FollowOptions {
   /** `container`, `network`, …; default: all. */
@@ -19,7 +17,6 @@ export interface FollowOptions {
   readonly onLost?: (error: unknown, retryInMs: number) => void
 }
 
-/** More than these waiting for a slow reader become one `list`. */
 const maxQueued = 10_000
 const backoff = { firstMs: 200, maxMs: 30_000 }
 /** So much earlier than what was seen last: neither clocks nor the order of events are exact. */
@@ -105,42 +102,4 @@ async function engineTimeNs(engine: Engine, signal: AbortSignal): Promise<bigint
 
 function secondsOf(ns: bigint): string {
   return `${ns / 1_000_000_000n}.${(ns % 1_000_000_000n).toString().padStart(9, "0")}`
-}
-
-class EventQueue {
-  #events: EngineEvent[] = []
-  readonly #max: number
-  #waiting = Promise.withResolvers<void>()
-  #isEnded = false
-  #error: { readonly reason: unknown } | undefined
-
-  constructor(max: number) {
-    this.#max = max
-  }
-
-  push(event: EngineEvent): void {
-    if (this.#events.length >= this.#max) this.#events = [{ kind: "list" }]
-    this.#events.push(event)
-    this.#waiting.resolve()
-  }
-
-  fail(reason: unknown): void {
-    this.#error = { reason }
-  }
-
-  end(): void {
-    this.#isEnded = true
-    this.#waiting.resolve()
-  }
-
-  /** Undefined at the end. */
-  async next(): Promise<EngineEvent | undefined> {
-    while (this.#events.length === 0 && !this.#isEnded) {
-      this.#waiting = Promise.withResolvers()
-      await this.#waiting.promise
-    }
-    const event = this.#events.shift()
-    if (event === undefined && this.#error !== undefined) throw this.#error.reason
-    return event
-  }
 }

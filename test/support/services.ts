@@ -20,6 +20,8 @@ const probes = {
   busybox: () => runs("busybox", "true"),
   age: () => runs("age", "--version"),
   openssl: () => runs("openssl", "version"),
+  /** A server and OpenSSH's client; the server is dropbear, which as a package starts nothing. */
+  sshd: () => runs("sh", "-c", "command -v dropbear dropbearkey ssh ssh-keygen"),
   node22: () => runs(oldNode(22), "--version"),
   node18: () => runs(oldNode(18), "--version"),
   /** The result of `npm run build`. */
