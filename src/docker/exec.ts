@@ -17,6 +17,8 @@ export interface ExecOptions {
   /** For stdout and stderr together; default 1 MiB. More is `ERR_LIMIT`. */
   readonly maxOutputBytes?: number
   readonly timeoutMs: number
+  /** Gets stdout as it comes, for a conversation over a `stdin` that is a stream. */
+  readonly onStdout?: (bytes: Buffer) => void
 }
 
 export interface ExecResult {
@@ -54,7 +56,7 @@ export async function execIn(
 async function runIn(
   engine: Engine,
   id: string,
-  { command, user, stdin, maxOutputBytes = 1024 * 1024 }: ExecOptions,
+  { command, user, stdin, maxOutputBytes = 1024 * 1024, onStdout }: ExecOptions,
   signal: AbortSignal,
 ): Promise<ExecResult> {
   const { Id: exec } = await engine.json<{ readonly Id: string }>({
@@ -73,9 +75,11 @@ async function runIn(
   const body = { Detach: false, Tty: false }
   const connection = await engine.upgrade({ path: `/exec/${exec}/start`, body, signal })
   const [out, err]: [Buffer[], Buffer[]] = [[], []]
-  const output = { out, err, maxBytes: maxOutputBytes }
+  const output = { out, err, maxBytes: maxOutputBytes, onStdout }
+  // Who still writes to a program that has ended is to hear of it.
+  const endInput = (): void => void (stdin instanceof Uint8Array || stdin?.destroy())
   try {
-    await Promise.all([readOutput(connection, output), writeInput(connection, stdin)])
+    await Promise.all([readOutput(connection, output).finally(endInput), writeInput(connection, stdin)])
   } catch (error) {
     signal.throwIfAborted()
     throw error
@@ -89,10 +93,14 @@ async function runIn(
   }
 }
 
-async function readOutput(
-  connection: Duplex,
-  { out, err, maxBytes }: { out: Buffer[]; err: Buffer[]; maxBytes: number },
-): Promise<void> {
+interface Output {
+  readonly out: Buffer[]
+  readonly err: Buffer[]
+  readonly maxBytes: number
+  readonly onStdout: ExecOptions["onStdout"]
+}
+
+async function readOutput(connection: Duplex, { out, err, maxBytes, onStdout }: Output): Promise<void> {
   const frames = new FrameReader()
   let size = 0
   try {
@@ -103,6 +111,7 @@ async function readOutput(
           throw new PurserError("ERR_LIMIT", `the program in the container wrote more than ${maxBytes} bytes`)
         }
         ;(stream === "stderr" ? err : out).push(bytes)
+        if (stream === "stdout") onStdout?.(bytes)
       }
     }
   } catch (error) {

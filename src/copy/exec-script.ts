@@ -1,0 +1,155 @@
+/**
+ * What the route `exec` runs in the container: a POSIX shell program (dash, bash, busybox) that is told by lines of
+ * its stdin what to do and answers with lines. It holds nothing of what it is to write, since command lines can be
+ * seen. When it ends, also because its stdin did, what was staged is removed.
+ *
+ * - by itself first: `purser UID GID` of the user that it runs as, or `missing PROGRAM`
+ * - `look N SIZE DIGEST PATH` gives `at FILESYSTEM KIND PERMISSIONS UID GID SAME`; KIND is none, file, link, directory,
+ *   fifo, socket or device, the rest `-` for what is no file; SAME is yes or no. Changes nothing.
+ * - `put N MASK MODE PERMISSIONS UID:GID TEMPORARY`, then SIZE bytes, gives `staged`
+ * - `commit` gives `changed` once all names are changed, then `read KIND PERMISSIONS UID GID SAME` for each put
+ * - instead of any of these: `no REASON N`, and it ends
+ *
+ * Paths come as `printf %b` reads them. `head` takes no more of stdin than there is, and the next line is sent only
+ * after its answer: busybox reads ahead. As mount points are compared by their names, the last mount over one wins.
+ */
+export const script = `
+export LC_ALL=C PATH="\${PATH:+$PATH:}/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
+set -f
+umask 077
+puts=
+trap 'for n in $puts; do eval "test -z \\"\\$new$n\\" || rm -f \\"\\$new$n\\""; done' 0
+trap 'exit 1' 1 2 13 15
+no() { echo "no $1 $n"; exit 1; }
+for need in cat chmod head ls mkdir mv rm; do
+  command -v $need >/dev/null 2>&1 || { echo "missing $need"; exit 1; }
+done
+if command -v sha256sum >/dev/null 2>&1; then
+  sum() { sum=$(sha256sum <"$1") && sum=\${sum%% *}; }
+elif command -v openssl >/dev/null 2>&1; then
+  sum() { sum=$(openssl dgst -sha256 <"$1") && sum=\${sum##* }; }
+elif command -v shasum >/dev/null 2>&1; then
+  sum() { sum=$(shasum -a 256 <"$1") && sum=\${sum%% *}; }
+else echo 'missing sha256sum, openssl and shasum'; exit 1; fi
+
+plain() { case $1 in *\\\\*) plain=$(printf '%b.' "$1"); plain=\${plain%.} ;; *) plain=$1 ;; esac; }
+
+filesystem() {
+  filesystem=unknown longest=0
+  IFS='
+'
+  for line in $(cat /proc/self/mountinfo); do
+    point=\${line#* * * * }
+    plain "\${point%% *}"
+    plain=\${plain%/}
+    case \${PWD%/}/ in "$plain"/*)
+      [ \${#plain} -lt $longest ] || { longest=\${#plain} filesystem=\${line#* - }; }
+    esac
+  done
+  unset IFS
+  filesystem=\${filesystem%% *}
+}
+
+state() {
+  if [ -L "$1" ]; then state=link
+  elif [ -f "$1" ]; then state=file
+  elif [ -d "$1" ]; then state=directory
+  elif [ -p "$1" ]; then state=fifo
+  elif [ -S "$1" ]; then state=socket
+  elif [ -e "$1" ]; then state=device
+  else state=none; fi
+  [ $state = file ] || { state="$state - - - no"; return; }
+  same=no size=$2 digest=$3
+  set -- "$1" $(ls -lnd "$1")
+  [ "$6" != "$size" ] || [ ! -r "$1" ] || ! sum "$1" || [ "$sum" != "$digest" ] || same=yes
+  state="file $2 $4 $5 $same"
+}
+
+look() {
+  n=$1 size=$2 digest=$3
+  plain "$4"
+  path=$plain near=\${plain%/*} part=no
+  until cd -P "\${near:-/}" 2>/dev/null; do
+    [ ! -d "$near" ] || no denied
+    [ ! -e "$near" ] && [ ! -L "$near" ] || no way
+    near=\${near%/*} part=yes
+  done
+  eval "path$n=\\$path size$n=$size digest$n=$digest part$n=$part dir$n=\\\${PWD%/}"
+  filesystem
+  if [ $part = no ]; then state "\${PWD%/}/\${path##*/}" $size $digest; else state='none - - - no'; fi
+  echo "at $filesystem $state"
+}
+
+make() {
+  [ ! -d "$1/" ] || return 0
+  make "\${1%/*}" && mkdir "$1" || return
+  [ "$uid" = 0 ] || return 0
+  set -- "$1" $(ls -lnd "\${1%/*}/")
+  [ "$4:$5" = 0:0 ] || chown "$4:$5" "$1"
+}
+
+put() {
+  n=$1 mask=$2 mode=$3 permissions=$4 owner=$5 temporary=$6
+  eval "path=\\$path$n size=\\$size$n digest=\\$digest$n part=\\$part$n dir=\\$dir$n"
+  if [ $part = yes ]; then
+    umask 022
+    make "\${path%/*}" || no make
+    umask 077
+    cd -P "\${path%/*}" || no way
+    dir=\${PWD%/}
+  fi
+  to=$dir/\${path##*/} new=$dir/$temporary
+  for other in $puts; do
+    eval "[ \\"\\$to$other\\" != \\"\\$to\\" ]" || no twice
+  done
+  puts="$puts $n"
+  eval "to$n=\\$to new$n=\\$new"
+  umask $mask
+  set -C
+  head -c $size >"$new" || no write
+  set +C
+  umask 077
+  set -- $(ls -lnd "$new")
+  [ "$5" = $size ] || no short
+  sum "$new" || no sum
+  [ "$sum" = $digest ] || no digest
+  [ "$3:$4" = $owner ] || chown $owner "$new" || no chown
+  case $1 in "$permissions"*) ;; *) chmod $mode "$new" || no chmod ;; esac
+  echo staged
+}
+
+swap() {
+  if [ -d "$2" ] && [ ! -L "$2" ]; then no directory; fi
+  why=$(mv -fT "$1" "$2" 2>&1) && return
+  case $why in
+    *'T'*ption*|*ption*'T'*|*sage:*)
+      [ ! -L "$2" ] || rm -f "$2"
+      mv -f "$1" "$2" ;;
+    *) echo "$why" >&2; false ;;
+  esac
+}
+
+commit() {
+  for n in $puts; do
+    eval "swap \\"\\$new$n\\" \\"\\$to$n\\"" || no rename
+    eval "new$n="
+  done
+  echo changed
+  for n in $puts; do
+    eval "state \\"\\$path$n\\" \\$size$n \\$digest$n"
+    echo "read $state"
+  done
+}
+
+uid= gid=
+while read -r key real effective rest; do
+  case $key in Uid:) uid=$effective ;; Gid:) gid=$effective ;; esac
+done </proc/self/status
+echo "purser $uid $gid"
+while read -r order rest; do
+  case $order in
+    look|put) $order $rest ;;
+    commit) commit ;;
+  esac
+done
+`.trimStart()
