@@ -1,7 +1,6 @@
-import { sameText } from "../base/digest.ts"
-import { PurserError } from "../base/errors.ts"
+import { PurserError, systemErrorCode } from "../base/errors.ts"
 import type { ContainerDetails } from "../docker/containers.ts"
-import { digestAt } from "../files/content.ts"
+import { holds, openCurrent } from "../files/content.ts"
 import type { FileLine } from "../files/file-line.ts"
 import { installFiles, refuseDisk } from "../files/install.ts"
 import { isMemory } from "../files/memory.ts"
@@ -101,14 +100,20 @@ async function differsIn(
   path: string,
   { content, mode, owner }: Pick<FileToCopy, "content" | "mode"> & { owner: Owner | undefined },
 ): Promise<string | null> {
-  await using place = await openInRoot(root, path).catch(() => null)
-  const found = place && (await digestAt(place))
-  if (found === null) return "is not there"
-  const { digest, stats } = found
-  if (stats.size !== content.sizeBytes || !sameText(digest, content.digest)) return "has other content"
-  if ((stats.mode & 0o7777) !== mode) return "has another mode"
-  if (stats.uid !== owner?.uid || stats.gid !== owner.gid) return "has another owner"
-  return null
+  try {
+    await using place = await openInRoot(root, path)
+    await using found = await openCurrent(place)
+    if (found === null) return "is not there"
+    if (!(await holds(found, content))) return "has other content"
+    const { stats } = found
+    if ((stats.mode & 0o7777) !== mode) return "has another mode"
+    if (stats.uid !== owner?.uid || stats.gid !== owner.gid) return "has another owner"
+    return null
+  } catch (error) {
+    // Something else is there, or on the way.
+    if (error instanceof PurserError || systemErrorCode(error) !== undefined) return "is not there"
+    throw error
+  }
 }
 
 function closing(handle: FileHandle): AsyncDisposable & { handle: FileHandle } {

@@ -1,7 +1,6 @@
-import { createHash } from "node:crypto"
 import { constants, type Stats } from "node:fs"
 import { join } from "node:path"
-import { sameText, type Digest } from "../base/digest.ts"
+import { digestOf, type Digest } from "../base/digest.ts"
 import { PurserError, systemErrorCode } from "../base/errors.ts"
 import { Secret } from "../base/secret.ts"
 import { ownerOf } from "./owner.ts"
@@ -47,13 +46,8 @@ export async function readOnDisk(line: FileLine, directory: string): Promise<Sec
   try {
     await using place = await openPlace(line, directory, { create: false })
     await using current = place && (await openCurrent(place))
-    if (current === null || current.stats.size > maxBytes) return null
-    const bytes = Buffer.alloc(current.stats.size)
-    let length = 0
-    for (let read = -1; read !== 0 && length < bytes.length; length += read) {
-      read = (await current.handle.read(bytes, length, bytes.length - length, length)).bytesRead
-    }
-    return new Secret(bytes.subarray(0, length))
+    const bytes = current && (await readAll(current))
+    return bytes && new Secret(bytes)
   } catch (error) {
     if (error instanceof PurserError || systemErrorCode(error) !== undefined) return null
     throw error
@@ -66,8 +60,8 @@ export async function digestAt(
 ): Promise<{ digest: Digest; stats: Stats } | null> {
   try {
     await using current = await openCurrent(place)
-    if (current === null || current.stats.size > maxBytes) return null
-    return { digest: await digestOfHandle(current.handle, maxBytes), stats: current.stats }
+    const bytes = current && (await readAll(current))
+    return bytes && { digest: digestOf(bytes), stats: current.stats }
   } catch (error) {
     // Writing will find the same, and say so.
     if (error instanceof PurserError || systemErrorCode(error) !== undefined) return null
@@ -106,49 +100,42 @@ export async function openCurrent({
  * opening a device may do what it likes. Throws `ERR_TARGET` for those, and Node's system errors.
  */
 export async function openRegular(file: string, path: string, flags: number): Promise<Current> {
-  const safely = process.platform === "win32" ? 0 : constants.O_NOFOLLOW | constants.O_NONBLOCK
-  if (process.platform !== "linux") {
-    const before = await lstat(file)
-    if (!before.isFile()) throw notAFile(path, before)
-    return await opened(await open(file, flags | safely), path)
-  }
   // First only its name, so that what is opened is the very file whose type was looked at.
-  const named = await open(file, pathOnly)
+  const named = process.platform === "linux" ? await open(file, pathOnly) : null
   try {
-    const stats = await named.stat()
-    if (!stats.isFile()) throw notAFile(path, stats)
-    return await opened(await open(`/proc/self/fd/${named.fd}`, flags), path)
+    const before = await (named?.stat() ?? lstat(file))
+    if (!before.isFile()) throw notAFile(path, before)
+    // Windows has neither flag, and undefined adds nothing.
+    const safely = flags | constants.O_NOFOLLOW | constants.O_NONBLOCK
+    const handle = await (named ? open(`/proc/self/fd/${named.fd}`, flags) : open(file, safely))
+    const stats = await handle.stat()
+    if (stats.isFile()) return { handle, stats, [Symbol.asyncDispose]: () => handle.close() }
+    await handle.close()
+    throw notAFile(path, stats)
   } finally {
-    await named.close()
+    await named?.close()
   }
 }
 
-async function opened(handle: FileHandle, path: string): Promise<Current> {
-  const stats = await handle.stat()
-  if (stats.isFile()) return { handle, stats, [Symbol.asyncDispose]: () => handle.close() }
-  await handle.close()
-  throw notAFile(path, stats)
+/** Null for more than a secret's size. */
+export async function readAll({ handle, stats }: Current): Promise<Buffer | null> {
+  if (stats.size > maxBytes) return null
+  const bytes = Buffer.alloc(stats.size)
+  let length = 0
+  for (let read = -1; read !== 0 && length < bytes.length; length += read)
+    read = (await handle.read(bytes, length, bytes.length - length, length)).bytesRead
+  return bytes.subarray(0, length)
 }
 
-/** Of no more than a little over the limit, which is enough to differ. */
-export async function digestOfHandle(handle: FileHandle, limitBytes: number): Promise<Digest> {
-  const hash = createHash("sha256")
-  const buffer = Buffer.allocUnsafe(65_536)
-  for (let position = 0; position <= limitBytes;) {
-    const { bytesRead } = await handle.read(buffer, 0, buffer.length, position)
-    if (bytesRead === 0) break
-    hash.update(buffer.subarray(0, bytesRead))
-    position += bytesRead
-  }
-  return `sha256:${hash.digest("hex")}`
+export async function holds(current: Current, content: Secret): Promise<boolean> {
+  if (current.stats.size !== content.sizeBytes) return false
+  return (await readAll(current))?.equals(content.reveal()) === true
 }
 
 /** Reads back what was written, by a descriptor of its own. Throws `ERR_TARGET` when it is not the content. */
 export async function verifyContent(file: string, path: string, content: Secret): Promise<void> {
   await using current = await openRegular(file, path, constants.O_RDONLY)
-  const { size } = current.stats
-  if (size === content.sizeBytes && sameText(await digestOfHandle(current.handle, size), content.digest))
-    return
+  if (await holds(current, content)) return
   throw new PurserError("ERR_TARGET", `cannot write ${path}: what was read back is not what was written`, {
     hint: "the disk or its file system is damaged, or somebody else writes there",
   })

@@ -4,7 +4,7 @@ import { createFlags, temporaryIn } from "../base/atomic-file.ts"
 import { PurserError, systemErrorCode } from "../base/errors.ts"
 import type { Log } from "../base/log.ts"
 import type { Secret } from "../base/secret.ts"
-import { digestOfHandle, maxBytes, openCurrent, openRegular, pathOnly, verifyContent } from "./content.ts"
+import { holds, readAll, openCurrent, openRegular, pathOnly, verifyContent } from "./content.ts"
 import { checkPaths, pathOf, type FileLine } from "./file-line.ts"
 import { isMemory } from "./memory.ts"
 import { clearOwed, recordOwed } from "./owed.ts"
@@ -180,8 +180,7 @@ async function compare(
   try {
     await using current = await openCurrent(place)
     if (current === null) return "none"
-    if (current.stats.size !== content.sizeBytes) return "other"
-    if ((await digestOfHandle(current.handle, content.sizeBytes)) !== content.digest) return "other"
+    if (!(await holds(current, content))) return "other"
     // It has another name too, where mode and owner may have to stay as they are.
     if (current.stats.nlink > 1) return "none"
     await setOwnerAndMode(current.handle, line, owner)
@@ -272,30 +271,18 @@ async function overwrite(
       )
     }
     await setOwnerAndMode(handle, file.line, owner)
-    const old = await readOver(handle, stats.size)
+    const old = await readAll(current)
     try {
       await writeOver(handle, file.content.reveal())
     } catch (error) {
       // Its blocks are still the file's own, so a full disk does not stop this.
-      if (old !== undefined) await writeOver(handle, old).catch(() => {})
+      if (old !== null) await writeOver(handle, old).catch(() => {})
       throw error
     }
     await verifyContent(target, place.path, file.content)
   } catch (error) {
     throw targetError(place.path, error)
   }
-}
-
-/** Undefined for what is too large to be one of ours. */
-async function readOver(handle: FileHandle, sizeBytes: number): Promise<Buffer | undefined> {
-  if (sizeBytes > maxBytes) return undefined
-  const bytes = Buffer.alloc(sizeBytes)
-  for (let done = 0; done < sizeBytes;) {
-    const { bytesRead } = await handle.read(bytes, done, sizeBytes - done, done)
-    if (bytesRead === 0) return undefined
-    done += bytesRead
-  }
-  return bytes
 }
 
 /** Cut only afterwards, so that no block is given up before it is known that the rest can be had. */

@@ -1,14 +1,13 @@
-import { constants } from "node:fs"
 import { dirname, join } from "node:path"
 import { replaceFile, temporaryPattern } from "../base/atomic-file.ts"
 import { isDigest, type Digest } from "../base/digest.ts"
 import { isPurserError, systemErrorCode } from "../base/errors.ts"
 import type { Log } from "../base/log.ts"
-import { digestAt } from "./content.ts"
+import { digestAt, openCurrent } from "./content.ts"
 import { pathOf, type FileLine } from "./file-line.ts"
 import { openDirectory, openPlace, resolveAbove, targetError } from "./place.ts"
 import { formatReload, reloadWith, type Reload, type RunReload } from "./reload.ts"
-import { open, readdir, rm } from "./system-calls.ts"
+import { readdir, rm } from "./system-calls.ts"
 
 /**
  * Reloads that are owed. A crash between the rename and the reload must not
@@ -103,20 +102,14 @@ export async function removeStaleTemporaries(where: Where): Promise<void> {
 
 async function readOwed(directory: string): Promise<Owed[]> {
   try {
-    const flags =
-      constants.O_RDONLY | (process.platform === "win32" ? 0 : constants.O_NOFOLLOW | constants.O_NONBLOCK)
-    const handle = await open(join(directory, owedFile), flags)
-    try {
-      const stats = await handle.stat()
-      if (!stats.isFile() || stats.size > maxOwedBytes) return []
-      const list: unknown = JSON.parse(await handle.readFile("utf8"))
-      return Array.isArray(list) ? list.filter(isOwed) : []
-    } finally {
-      await handle.close()
-    }
+    await using current = await openCurrent({ directory, leaf: owedFile, path: owedFile })
+    if (current === null || current.stats.size > maxOwedBytes) return []
+    const list: unknown = JSON.parse(await current.handle.readFile("utf8"))
+    return Array.isArray(list) ? list.filter(isOwed) : []
   } catch (error) {
     // Not there, not ours, or not as we write it: then nothing is owed.
-    if (systemErrorCode(error) !== undefined || error instanceof SyntaxError) return []
+    if (isPurserError(error) || systemErrorCode(error) !== undefined || error instanceof SyntaxError)
+      return []
     throw error
   }
 }
