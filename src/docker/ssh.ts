@@ -42,7 +42,8 @@ export class SshConnection extends Duplex {
   }
 
   override _write(part: Buffer, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
-    this.#child.stdin.write(part, done)
+    // An ssh that ended takes nothing more, and says why only in its last words.
+    this.#child.stdin.write(part, () => done())
   }
 
   override _final(done: (error?: Error | null) => void): void {

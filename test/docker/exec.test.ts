@@ -8,6 +8,7 @@ import type { Engine } from "../../src/docker/engine.ts"
 import { shelllessImage, shellImage } from "../support/base-image.ts"
 import { cleanUp, docker, labels, startContainer } from "../support/docker.ts"
 import { requireService, type Service } from "../support/services.ts"
+import { waitFor } from "../support/wait.ts"
 import { openEngine, startEngineProxy, startFakeEngine } from "./support.ts"
 import type { TestContext } from "node:test"
 
@@ -38,7 +39,7 @@ const shell = (script: string): string[] => ["sh", "-c", script]
 test("gives exit code, stdout and stderr of a program", async (t) => {
   if (!(await requireService(t, ...needed))) return
   const { exitCode, stdout, stderr } = await exec(t, shell("echo out; echo err >&2; exit 42"))
-  assert.deepEqual([exitCode, `${stdout}`, `${stderr}`], [42, "out\n", "err\n"])
+  assert.deepEqual([exitCode, String(stdout), String(stderr)], [42, "out\n", "err\n"])
 })
 
 test("stdin arrives whole, and its end is seen", async (t) => {
@@ -61,9 +62,9 @@ test("without stdin a program that reads is at the end at once", async (t) => {
 test("runs as the container's user, or as another", async (t) => {
   if (!(await requireService(t, ...needed))) return
   const ids = shell("id -u; id -g")
-  assert.equal(`${(await exec(t, ids)).stdout}`, "1000\n1001\n")
-  assert.equal(`${(await exec(t, ids, { user: "0" })).stdout}`, "0\n0\n")
-  assert.equal(`${(await exec(t, ids, { user: "db:app" })).stdout}`, "999\n1000\n")
+  assert.equal(String((await exec(t, ids)).stdout), "1000\n1001\n")
+  assert.equal(String((await exec(t, ids, { user: "0" })).stdout), "0\n0\n")
+  assert.equal(String((await exec(t, ids, { user: "db:app" })).stdout), "999\n1000\n")
 })
 
 test("a program that does not read its input ends as it ends", async (t) => {
@@ -76,7 +77,7 @@ test("the reason of a program that cannot be started is in the output, with 126 
   if (!(await requireService(t, ...needed))) return
   const missing = await exec(t, ["no-such-program"])
   assert.ok([126, 127].includes(missing.exitCode), String(missing.exitCode))
-  assert.match(`${missing.stdout}`, /executable file not found/)
+  assert.match(String(missing.stdout), /executable file not found/)
   const id = await startContainer(t, await shelllessImage(), ["node", "-e", "setInterval(() => {}, 1e6)"])
   const shellless = await exec(t, shell("true"), { stdin: Buffer.from("x") }, id)
   assert.ok([126, 127].includes(shellless.exitCode), String(shellless.exitCode))
@@ -133,6 +134,21 @@ test("paused, stopped and unknown containers have their own codes", async (t) =>
   await docker(["kill", id])
   await assert.rejects(exec(t, ["true"], {}, id), { code: "ERR_NOT_RUNNING" })
   await assert.rejects(exec(t, ["true"], {}, "purser-no-such"), { code: "ERR_NO_SUCH_CONTAINER" })
+})
+
+test("a pause in the middle is the time limit's business, and nothing is stuck afterwards", async (t) => {
+  if (!(await requireService(t, ...needed))) return
+  const id = await startContainer(t, await shellImage(), ["sleep", "600"])
+  const reading = Promise.withResolvers<void>()
+  const stdin = new Readable({ read: () => reading.resolve() })
+  const stuck = exec(t, ["cat"], { stdin, timeoutMs: 1500 }, id)
+  await reading.promise
+  // Once the program runs: a pause while the engine prepares it hangs the engine itself.
+  await waitFor("cat to run", async () => (await docker(["top", id, "-o", "pid,args"])).includes("cat"))
+  await docker(["pause", id])
+  await assert.rejects(stuck, { code: "ERR_TIMEOUT", hint: /paused/ })
+  await docker(["unpause", id])
+  assert.equal((await exec(t, ["true"], {}, id)).exitCode, 0)
 })
 
 test("a container that dies in the middle ends the call", async (t) => {

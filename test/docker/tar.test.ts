@@ -59,7 +59,7 @@ for (const format of ["ustar", "gnu", "pax"]) {
       readTar(stdout).map(({ name, type, content, uid, linkName }) => [
         name,
         type,
-        `${content}`,
+        String(content),
         uid,
         linkName,
       ]),
