@@ -1,5 +1,5 @@
 import { constants } from "node:fs"
-import { PurserError, systemErrorCode } from "../base/errors.ts"
+import { PurserError, isPurserError, systemErrorCode } from "../base/errors.ts"
 import { quote } from "../base/names.ts"
 import { inspectContainer, type ContainerDetails } from "../docker/containers.ts"
 import type { Engine } from "../docker/engine.ts"
@@ -27,7 +27,7 @@ export interface ContainerProcess extends AsyncDisposable {
 
 /**
  * Holds the process that the engine names, once it is proven to be the container's. Throws `ERR_NOT_RUNNING` where
- * it has ended, and {@link RouteUnsuitable} where it is not ours to look into.
+ * it has ended, and {@link RouteUnsuitable} where it is not ours to look into or not like our own.
  */
 export async function openContainerProcess(
   engine: Engine,
@@ -63,10 +63,12 @@ export async function openContainerProcess(
     // Only what the engine says afterwards proves that the number was still this container's when we opened it.
     await held.confirm(signal)
     if (why !== null) throw new RouteUnsuitable(why)
+    // Tried once, while another route can still be taken.
+    await (await held.openRoot()).close()
     return held
   } catch (error) {
     await handle.close()
-    throw error
+    throw isPurserError(error, "ERR_ROUTE") ? new RouteUnsuitable(error.message, { cause: error }) : error
   }
 }
 
@@ -115,7 +117,9 @@ async function alive<T>(container: ContainerDetails, call: () => Promise<T>): Pr
     // ENOENT is a process that is gone, or one that has ended and whose parent does not know yet.
     if (code === "ESRCH" || code === "ENOENT") throw ended(container, error)
     if (code === "EACCES" || code === "EPERM")
-      throw new RouteUnsuitable("we may not look into its process", { cause: error })
+      throw new PurserError("ERR_ROUTE", `we may not look into the process of ${quote(container.name)}`, {
+        cause: error,
+      })
     throw error
   }
 }
