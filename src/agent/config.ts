@@ -6,6 +6,7 @@ import { isPin, type Pin } from "../channel/pin.ts"
 import { checkPaths, defaultDirectory, parseFileLine, type FileLine } from "../files/file-line.ts"
 import { parseReload, type Reload } from "../files/reload.ts"
 import { grant } from "../sources/schema.ts"
+import { containersSchema, resolveContainers, type ContainerRule } from "./containers/rule-config.ts"
 import { nodeSchema, resolveNode, type NodeSpec } from "./node-spec.ts"
 
 export type { NodeSpec } from "./node-spec.ts"
@@ -47,11 +48,13 @@ export interface AppConfig {
   readonly nodes: readonly NodeSpec[]
   /** Absolute. Undefined: no directory to fill. */
   readonly directory: string | undefined
-  /** What goes into `directory`. Undefined: everything that is granted. */
+  /** Which running containers are its targets. */
+  readonly containers: ContainerRule | undefined
+  /** What goes into `directory` and into containers. Undefined: everything that is granted. */
   readonly files: readonly FileLine[] | undefined
-  /** Of `directory`: only `exec:` and `http:`. */
+  /** Of `directory` and containers; with a directory only `exec:` and `http:`. */
   readonly reload: Reload | undefined
-  /** Of `directory`. */
+  /** Of `directory`; containers have their own. */
   readonly requireTmpfs: boolean
 }
 
@@ -124,17 +127,23 @@ export const appSchema = z
       .min(1)
       .optional()
       .describe("a directory beside the agent to fill, best a tmpfs volume"),
+    containers: containersSchema
+      .optional()
+      .describe("which running containers of this host may have its secrets"),
     files: z
       .array(parsedBy(parseFileLine))
       .min(1)
       .optional()
       .describe(
-        "file lines for the directory: NAME [path=] [mode=] [owner=] [optional]; default: all grants",
+        "file lines for the directory or the containers: NAME [path=] [mode=] [owner=] [optional]; default: all grants",
       ),
     reload: parsedBy(parseReload)
       .optional()
-      .describe("after the directory changed: exec:COMMAND or http:URL"),
-    require_tmpfs: z.boolean().default(false).describe("refuse a directory that is on a disk"),
+      .describe("after files changed: exec:COMMAND or http:URL; for containers also a signal, or restart"),
+    require_tmpfs: z
+      .boolean()
+      .optional()
+      .describe("refuse to write to a disk; default: true for containers, false for a directory"),
   })
   .superRefine((app, context) => {
     const report = (key: string, message: string, hint: string): void =>
@@ -175,10 +184,14 @@ export const appSchema = z
       )
     }
     if (app.directory === undefined) {
-      const hint = "add directory:, or say it at the node (PURSER_FILES, PURSER_RELOAD, --require-tmpfs)"
-      if (app.files !== undefined) report("files", "needs a directory beside it", hint)
-      if (app.reload !== undefined) report("reload", "needs a directory beside it", hint)
-      if (app.require_tmpfs) report("require_tmpfs", "needs a directory beside it", hint)
+      const needs = "needs a directory or containers beside it"
+      const hint =
+        "add directory: or containers:, or say it at the node (PURSER_FILES, PURSER_RELOAD, --require-tmpfs)"
+      if (app.containers === undefined) {
+        if (app.files !== undefined) report("files", needs, hint)
+        if (app.reload !== undefined) report("reload", needs, hint)
+        if (app.require_tmpfs === true) report("require_tmpfs", needs, hint)
+      }
     } else if (app.reload !== undefined && app.reload.kind !== "exec" && app.reload.kind !== "http") {
       report("reload", "a directory has no process to signal", "use exec:COMMAND or http:URL")
     }
@@ -212,8 +225,9 @@ export function resolveApp(name: string, app: z.infer<typeof appSchema>, directo
     requirePq: app.require_pq,
     nodes: (app.nodes ?? []).map(resolveNode),
     directory: app.directory === undefined ? undefined : configPath(app.directory, directory),
+    containers: resolveContainers(app.containers, app.require_tmpfs ?? true),
     files: app.files,
     reload: app.reload,
-    requireTmpfs: app.require_tmpfs,
+    requireTmpfs: app.require_tmpfs ?? false,
   }
 }

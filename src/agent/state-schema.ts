@@ -48,6 +48,16 @@ const steps: readonly string[] = [
   CREATE TABLE keys (name TEXT PRIMARY KEY, bytes BLOB NOT NULL) STRICT;
   CREATE TABLE numbers (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT;
   `,
+  `
+  CREATE TABLE containers (
+    app TEXT NOT NULL,
+    id TEXT NOT NULL,
+    started TEXT NOT NULL,
+    complete INTEGER NOT NULL,
+    owed TEXT,
+    PRIMARY KEY (app, id)
+  ) STRICT, WITHOUT ROWID;
+  `,
 ]
 
 /** Throws `ERR_STATE` for a database of a newer Purser. */

@@ -6,6 +6,7 @@ import { firstHead, type AuditHead, type HeadStore } from "../audit/audit-log.ts
 import { isDigest } from "../base/digest.ts"
 import { PurserError, reasonOf } from "../base/errors.ts"
 import type { Pin } from "../channel/pin.ts"
+import { ContainerStarts } from "./state-containers.ts"
 import { StateDatabase } from "./state-database.ts"
 import { migrate } from "./state-schema.ts"
 import { Tokens, type Clocks } from "./state-tokens.ts"
@@ -58,6 +59,8 @@ const mostPending = 16
 const knownMs = 500
 
 export class State implements HeadStore, Disposable {
+  /** What was delivered into containers. */
+  readonly containers: ContainerStarts
   readonly #database: StateDatabase
   readonly #tokens: Tokens
   readonly #now: () => number
@@ -73,6 +76,7 @@ export class State implements HeadStore, Disposable {
   constructor(database: DatabaseSync, clocks: Clocks) {
     this.#database = new StateDatabase(database)
     this.#tokens = new Tokens(this.#database, clocks)
+    this.containers = new ContainerStarts(this.#database)
     this.#now = clocks.now
   }
 

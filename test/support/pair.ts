@@ -167,6 +167,7 @@ export function appConfig(name: string, settings: Partial<AppConfig> = {}): AppC
     requirePq: false,
     nodes: [],
     directory: undefined,
+    containers: undefined,
     files: undefined,
     reload: undefined,
     requireTmpfs: false,

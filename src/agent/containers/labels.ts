@@ -1,0 +1,37 @@
+/**
+ * The labels that count: those somebody gave the container. An image's own `LABEL` becomes a container label too,
+ * and whoever builds an image must not say by it whose secrets its containers get.
+ */
+
+export const appLabel = "purser.app"
+export const filesLabel = "purser.files"
+export const reloadLabel = "purser.reload"
+
+type Labels = Readonly<Record<string, string>>
+
+/** What stands in the image with the same value is the image's. */
+export function ownLabels(container: Labels, image: Labels): Labels {
+  return Object.fromEntries(
+    Object.entries(container).filter(([key, value]) => !Object.hasOwn(image, key) || image[key] !== value),
+  )
+}
+
+export interface ComposeName {
+  readonly project: string | undefined
+  readonly service: string | undefined
+}
+
+/** Compose writes it over its images' labels, so that all are true where one of them shows that it was at work. */
+const composeMark = "com.docker.compose.config-hash"
+
+/**
+ * Compose also labels the images that it builds, with the same values. What it said of the container counts even so:
+ * its hash of the configuration is never in an image of its own.
+ */
+export function composeNameOf(container: Labels, own: Labels): ComposeName {
+  const labels = own[composeMark] === undefined ? own : container
+  return {
+    project: labels["com.docker.compose.project"],
+    service: labels["com.docker.compose.service"],
+  }
+}
