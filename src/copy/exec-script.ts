@@ -11,14 +11,19 @@
  * - instead of any of these: `no REASON N`, and it ends
  *
  * Paths come as `printf %b` reads them. `head` takes no more of stdin than there is, and the next line is sent only
- * after its answer: busybox reads ahead. As mount points are compared by their names, the last mount over one wins.
+ * after its answer: busybox reads ahead. It cannot tell a full disk either, but its `cat` can (`full`); and its
+ * `mv -T` follows a link to a directory (`swap`), as do those without -T. Of the mounts over one place the last counts.
  */
 export const script = `
 export LC_ALL=C PATH="\${PATH:+$PATH:}/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
 set -f
 umask 077
-puts=
-trap 'for n in $puts; do eval "test -z \\"\\$new$n\\" || rm -f \\"\\$new$n\\""; done' 0
+puts= made=0
+clean() {
+  for n in $puts; do eval "[ -z \\"\\$new$n\\" ] || rm -f \\"\\$new$n\\""; done
+  while [ $made -gt 0 ]; do eval "rmdir \\"\\$made$made\\"" 2>/dev/null; made=$((made - 1)); done
+}
+trap clean 0
 trap 'exit 1' 1 2 13 15
 no() { echo "no $1 $n"; exit 1; }
 for need in cat chmod head ls mkdir mv rm; do
@@ -83,9 +88,16 @@ look() {
 make() {
   [ ! -d "$1/" ] || return 0
   make "\${1%/*}" && mkdir "$1" || return
+  made=$((made + 1))
+  eval "made$made=\\$1"
   [ "$uid" = 0 ] || return 0
   set -- "$1" $(ls -lnd "\${1%/*}/")
   [ "$4:$5" = 0:0 ] || chown "$4:$5" "$1"
+}
+
+full() {
+  [ ! -f "$new" ] || { chmod 600 "$new" && cat /proc/self/status >>"$new"; }
+  no write
 }
 
 put() {
@@ -106,7 +118,7 @@ put() {
   eval "to$n=\\$to new$n=\\$new"
   umask $mask
   set -C
-  head -c $size >"$new" || no write
+  head -c $size >"$new" || full
   set +C
   umask 077
   set -- $(ls -lnd "$new")
@@ -121,10 +133,12 @@ put() {
 swap() {
   if [ -d "$2" ] && [ ! -L "$2" ]; then no directory; fi
   why=$(mv -fT "$1" "$2" 2>&1) && return
+  if [ -L "$2" ]; then
+    rm -f "$2" && mv -f "$1" "$2"
+    return
+  fi
   case $why in
-    *'T'*ption*|*ption*'T'*|*sage:*)
-      [ ! -L "$2" ] || rm -f "$2"
-      mv -f "$1" "$2" ;;
+    *ption*|*sage:*) mv -f "$1" "$2" ;;
     *) echo "$why" >&2; false ;;
   esac
 }
@@ -134,6 +148,7 @@ commit() {
     eval "swap \\"\\$new$n\\" \\"\\$to$n\\"" || no rename
     eval "new$n="
   done
+  made=0
   echo changed
   for n in $puts; do
     eval "state \\"\\$path$n\\" \\$size$n \\$digest$n"
