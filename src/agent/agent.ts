@@ -5,23 +5,29 @@ import { silentLog, type Log } from "../base/log.ts"
 import type { Identity } from "../channel/identity.ts"
 import { builtInActions, type Action } from "./actions/action.ts"
 import type { AppConfig } from "./config.ts"
-import { formatAddress, type Address } from "./discovery/address.ts"
+import { createFollower, type ContainerFollower } from "./containers/follow.ts"
+import { serveContainer } from "./containers/serve.ts"
+import { Told } from "./containers/told.ts"
+import type { Address } from "./discovery/address.ts"
 import { createDiscovery } from "./discovery/discovery.ts"
 import type { AgentEvent, DeliveryEvent } from "./events.ts"
 import { grantedSecrets } from "./granted.ts"
+import { logHead } from "./audit-head.ts"
 import { AgentHealth } from "./health.ts"
 import type { AgentPlan } from "./plan.ts"
 import { Schedule } from "./schedule.ts"
 import { SecretCache } from "./secret-cache.ts"
 import type { State } from "./state.ts"
-import { addDirectory, concerns, keyOf, type Target } from "./target.ts"
+import { addDirectory, addNodes, concerns, keyOf, type Target } from "./target.ts"
+import { isAway } from "./targets/containers.ts"
 import { deliverToDirectory } from "./targets/directory.ts"
 import { deliverToFluxvaultNode } from "./targets/fluxvault.ts"
 import { deliverToNode } from "./targets/node.ts"
+import { warnOfTrust } from "./warnings.ts"
 
 /**
- * The agent: looks for nodes, gives each target its turn, and lets `targets/`
- * deliver. It dials and never listens. What may be sent is decided in
+ * The agent: looks for nodes and containers, gives each target its turn, and lets
+ * `targets/` deliver. It dials and never listens. What may be sent is decided in
  * `granted.ts`, to whom in `trust/`; nothing here may go around them.
  */
 
@@ -61,6 +67,9 @@ export class Agent implements AsyncDisposable {
   #planEnds = new AbortController()
   #schedule: Schedule<Target> | undefined
   #running: Promise<void> | undefined
+  /** Of the running containers, where an app has some. */
+  #containers: ContainerFollower | undefined
+  readonly #told = new Told()
   /** The last good answers of discovery, which a plan that replaces another must not lose. */
   readonly #found = new Map<string, readonly Address[]>()
 
@@ -84,19 +93,22 @@ export class Agent implements AsyncDisposable {
     signal.addEventListener("abort", onAbort, { once: true })
     try {
       await this.#health.begin(this.#plan.apps)
-      this.#warn(this.#plan.apps)
-      await Promise.all(
-        Object.values(this.#plan.apps).map(async (app) => {
+      warnOfTrust(this.#plan.apps, this.#log)
+      this.#containers = this.#createFollower(schedule)
+      await Promise.all([
+        this.#containers?.look(signal),
+        ...Object.values(this.#plan.apps).map(async (app) => {
           addDirectory(schedule, app)
           const discovery = createDiscovery(app.nodes, { log: this.#log })
           const proven = this.#provenAddresses(app)
           await discovery.look(signal, (found) => addNodes(schedule, app, found, proven))
         }),
-      )
+      ])
       await schedule.idle()
       return deliveries
     } finally {
       signal.removeEventListener("abort", onAbort)
+      await this.#closeFollower()
     }
   }
 
@@ -108,27 +120,20 @@ export class Agent implements AsyncDisposable {
 
   async #run(signal: AbortSignal): Promise<void> {
     this.#schedule = this.#createSchedule({ once: false })
-    const heads = setInterval(() => this.#logAuditHead(), this.#options.auditHeadMs ?? 3_600_000).unref()
+    const { audit, auditHeadMs = 3_600_000 } = this.#options
+    const heads = setInterval(() => logHead(audit, this.#log), auditHeadMs).unref()
     try {
-      this.#logAuditHead()
+      logHead(audit, this.#log)
       await this.#startPlan()
       await this.#watchState(signal)
     } finally {
       clearInterval(heads)
       this.#planEnds.abort()
       await this.#schedule.stop()
+      await this.#closeFollower()
       await this.#health.end().catch((error: unknown) => {
         this.#log.error(`cannot remove the status for purser health: ${reasonOf(error)}`)
       })
-    }
-  }
-
-  /** Kept wherever logs go, it shows with `purser audit verify --expect` whether history was rewritten here. */
-  #logAuditHead(): void {
-    try {
-      this.#log.info(`audit head ${this.#options.audit.head()}`)
-    } catch (error) {
-      this.#log.error(`cannot read the head of the audit log: ${reasonOf(error)}`)
     }
   }
 
@@ -173,11 +178,22 @@ export class Agent implements AsyncDisposable {
       if (Object.hasOwn(apps, app)) before.add(key)
       else schedule.remove(key)
     }
-    this.#warn(apps)
+    // Its own listing makes due, or takes out, what the one before it had found.
+    const last = this.#closeFollower()
+    this.#containers = this.#createFollower(schedule)
+    this.#containers?.start()
+    void last.catch((error: unknown) => this.#log.error(reasonOf(error)))
+    if (this.#containers === undefined)
+      for (const [key, { container }] of schedule.entries()) if (container !== undefined) schedule.remove(key)
+    warnOfTrust(apps, this.#log)
     for (const app of Object.values(apps)) {
       addDirectory(schedule, app)
       schedule.dueNow(
-        (target) => target.app === app.name && target.address === undefined && before.has(keyOf(target)),
+        ({ app: of, address, container }) =>
+          of === app.name &&
+          address === undefined &&
+          container === undefined &&
+          before.has(keyOf({ app: of })),
       )
       void this.#keepLooking(schedule, app, { before, signal })
     }
@@ -216,20 +232,18 @@ export class Agent implements AsyncDisposable {
     }
   }
 
-  #warn(apps: AgentPlan["apps"]): void {
-    for (const { name, trust, protocol } of Object.values(apps)) {
-      if (protocol === "fluxvault") {
-        this.#log.warn(
-          `${name} speaks FluxVault's protocol: its nodes are not authenticated, and whoever answers at an address can read the content of every name it asks for`,
-          { hint: "once a node is Purser's, take protocol: fluxvault away and enrol it (docs/fluxvault.md)" },
-        )
-        continue
-      }
-      if (trust !== "discovered") continue
-      this.#log.warn(`${name} has trust: discovered: whoever answers at its addresses gets its secrets`, {
-        hint: "use trust: enrolled, and give the nodes what purser enrol prints",
-      })
-    }
+  /** What it has under way ends as it began. */
+  async #closeFollower(): Promise<void> {
+    const follower = this.#containers
+    this.#containers = undefined
+    await follower?.[Symbol.asyncDispose]()
+  }
+
+  #createFollower(schedule: Schedule<Target>): ContainerFollower | undefined {
+    const { state, audit } = this.#options
+    const { apps, connectEngine: connect } = this.#plan
+    const given = { apps, schedule, starts: state.containers, told: this.#told, audit, log: this.#log }
+    return createFollower(connect, given)
   }
 
   #cacheFor({ catalogue, everyMs }: AgentPlan): SecretCache {
@@ -285,17 +299,21 @@ export class Agent implements AsyncDisposable {
       },
       once,
       serve: async (target) => {
-        const event = await this.#deliver(target)
+        const event = await this.#deliver(target, once)
         if (event === undefined) return true
         this.#options.onEvent?.(event)
         onDelivery?.(event)
-        return event.status === "ok"
+        // What has stopped or is paused will be heard of again.
+        return event.status === "ok" || isAway(event.error)
       },
     })
   }
 
   /** Undefined when its app has gone meanwhile. */
-  async #deliver({ app: name, address }: Target): Promise<DeliveryEvent | undefined> {
+  async #deliver(
+    { app: name, address, container }: Target,
+    isOnce: boolean,
+  ): Promise<DeliveryEvent | undefined> {
     const app = this.#plan.apps[name]
     if (app === undefined) return undefined
     const { state, audit, identity, actions = {}, reloadEnv = {}, onEvent = () => {} } = this.#options
@@ -311,6 +329,11 @@ export class Agent implements AsyncDisposable {
         { ...common, address, identity, actions, actionMs, limits, aliveMs, state },
         signal,
       )
+    }
+    if (container !== undefined) {
+      if (this.#containers === undefined) return undefined
+      const given = { ...common, starts: state.containers, told: this.#told, isOnce }
+      return await serveContainer(this.#containers, { id: container, app: name }, given, signal)
     }
     if (app.directory === undefined) return undefined
     const { event, required } = await deliverToDirectory(
@@ -328,17 +351,5 @@ export class Agent implements AsyncDisposable {
     } catch (error) {
       this.#log.error(`cannot write the status for purser health: ${reasonOf(error)}`)
     }
-  }
-}
-
-function addNodes(
-  schedule: Schedule<Target>,
-  app: AppConfig,
-  addresses: readonly Address[],
-  proven: ReadonlySet<string>,
-): void {
-  for (const address of addresses) {
-    const target = { app: app.name, address }
-    schedule.add(keyOf(target), target, { proven: proven.has(formatAddress(address)) })
   }
 }

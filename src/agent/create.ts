@@ -4,6 +4,8 @@ import { silentLog, type Log } from "../base/log.ts"
 import { parseAppName, parseSecretName } from "../base/names.ts"
 import { Secret } from "../base/secret.ts"
 import type { Pin } from "../channel/pin.ts"
+import { connectEngine } from "../docker/engine.ts"
+import { defaultAddress } from "../docker/endpoint.ts"
 import { createCatalogue, type Catalogue } from "../sources/catalogue.ts"
 import type { Action } from "./actions/action.ts"
 import type { AgentEvent, DeliveryEvent } from "./events.ts"
@@ -26,6 +28,8 @@ export interface CreateAgentOptions extends Omit<PlainConfig, "state" | "secrets
   readonly secrets?: Readonly<Record<string, PlainSecrets[string] | OwnSecret>>
   /** What nodes may ask besides `list` and `file`, by name. An app may ask for those that its own `actions` list. */
   readonly actions?: Readonly<Record<string, Action>>
+  /** `unix:///…`, `npipe://…`, `ssh://…`: the container engine of apps with containers. Default: this machine's usual socket. */
+  readonly engine?: string
   readonly log?: Log
   readonly onEvent?: (event: AgentEvent) => void
 }
@@ -45,7 +49,7 @@ export interface PurserAgent extends AsyncDisposable {
 
 /** Throws `ERR_CONFIG` for options that a `purser.yaml` could not have, `ERR_LOCKED` while another agent has the state. */
 export async function createAgent(options: CreateAgentOptions): Promise<PurserAgent> {
-  const { state: stateDir, secrets = {}, actions = {}, log = silentLog, onEvent, ...plain } = options
+  const { state: stateDir, secrets = {}, actions = {}, engine, log = silentLog, onEvent, ...plain } = options
   const { own, configured } = partition(secrets)
   const config = resolveConfig(
     { ...plain, secrets: configured },
@@ -61,7 +65,12 @@ export async function createAgent(options: CreateAgentOptions): Promise<PurserAg
   const { apps, everyMs, discoverMs, limits, parallel, actionMs } = config
   const opened = await openAgent({
     stateDir: config.stateDir,
-    plan: { apps, everyMs, discoverMs, limits, parallel, actionMs, catalogue: withOwn(catalogue, own) },
+    plan: {
+      ...{ apps, everyMs, discoverMs, limits, parallel, actionMs },
+      catalogue: withOwn(catalogue, own),
+      connectEngine: (signal) =>
+        connectEngine({ host: engine ?? defaultAddress, env: {}, home: stateDir, signal }),
+    },
     actions,
     log,
     ...(onEvent === undefined ? {} : { onEvent }),

@@ -10,8 +10,10 @@ export type DeliveryStatus = "ok" | "failed" | "refused"
 export interface FileEvent {
   readonly type: "file"
   readonly app: string
-  /** `host:port` of a node, or the path of a directory. */
+  /** `host:port` of a node, the path of a directory, or the name of a container. */
   readonly target: string
+  /** Full id of a container. */
+  readonly container?: string
   /** As the node calls itself: escape it before it is shown. */
   readonly node?: string
   readonly secret: string
@@ -22,6 +24,8 @@ export interface DeliveryEvent {
   readonly type: "delivery"
   readonly app: string
   readonly target: string
+  /** Full id of a container. */
+  readonly container?: string
   readonly node?: string
   readonly pin?: Pin
   readonly status: DeliveryStatus
@@ -36,6 +40,8 @@ export interface StartEvent {
   readonly type: "start"
   readonly app: string
   readonly target: string
+  /** Full id of a container. */
+  readonly container?: string
 }
 
 export type AgentEvent = StartEvent | FileEvent | DeliveryEvent

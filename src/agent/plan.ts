@@ -1,4 +1,5 @@
 import type { ChannelLimits } from "../channel/limits.ts"
+import type { Engine } from "../docker/engine.ts"
 import type { Catalogue } from "../sources/catalogue.ts"
 import type { AppConfig } from "./config.ts"
 
@@ -15,4 +16,6 @@ export interface AgentPlan {
   readonly parallel: number
   /** Time limit of one action, in milliseconds. */
   readonly actionMs: number
+  /** To the engine of apps with containers. Undefined: there is no such app. */
+  readonly connectEngine?: (signal: AbortSignal) => Promise<Engine>
 }

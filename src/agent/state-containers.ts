@@ -51,6 +51,18 @@ export class ContainerStarts {
     )
   }
 
+  /** Its reload has happened. Nothing changes where another start is remembered by now. */
+  pay({ app, id, startedAt }: ContainerStart): void {
+    this.#database.transaction(() =>
+      this.#database.run(
+        "UPDATE containers SET owed = NULL WHERE app = ? AND id = ? AND started = ?",
+        app,
+        id,
+        startedAt,
+      ),
+    )
+  }
+
   /** Drops what is remembered of containers that do not run any more. */
   keepOnly(running: ReadonlySet<string>): void {
     const ids = this.#database.prepare("SELECT DISTINCT id FROM containers").all()

@@ -3,11 +3,13 @@ import type { AppConfig } from "./config.ts"
 import { formatAddress, type Address } from "./discovery/address.ts"
 import type { Schedule } from "./schedule.ts"
 
-/** A node of an app, or the directory of one. */
+/** A node of an app, a container, or the directory. */
 export interface Target {
   readonly app: string
-  /** Undefined: the app's directory. */
+  /** Of a node. */
   readonly address?: Address
+  /** Full id of a container. Neither: the app's directory. */
+  readonly container?: string
 }
 
 /** Or takes it out, where the app has none. */
@@ -17,7 +19,20 @@ export function addDirectory(schedule: Schedule<Target>, app: AppConfig): void {
   else schedule.add(keyOf(target), target, { proven: true })
 }
 
-export function keyOf({ app, address }: Target): string {
+export function addNodes(
+  schedule: Schedule<Target>,
+  app: AppConfig,
+  addresses: readonly Address[],
+  proven: ReadonlySet<string>,
+): void {
+  for (const address of addresses) {
+    const target = { app: app.name, address }
+    schedule.add(keyOf(target), target, { proven: proven.has(formatAddress(address)) })
+  }
+}
+
+export function keyOf({ app, address, container }: Target): string {
+  if (container !== undefined) return `${app} container ${container}`
   return `${app} ${address === undefined ? "directory" : formatAddress(address)}`
 }
 

@@ -10,6 +10,7 @@ import { errorFields } from "../base/log.ts"
 import { createDisplay } from "./agent-display.ts"
 import type { Action, Context } from "./command.ts"
 import { configFromFlags, printConfig } from "./config-flags.ts"
+import { openEngine } from "./engine.ts"
 import { statusFileIn } from "./health.ts"
 import { loadConfig, openCatalogue, resolvePlain } from "./load-config.ts"
 
@@ -142,10 +143,10 @@ async function configOf(plain: PlainConfig | undefined, context: Context): Promi
       hint: "grant secrets with --secret NAME or --dir DIRECTORY, or by secrets: of the app in purser.yaml",
     })
   }
-  for (const { name, nodes, directory } of apps) {
-    if (nodes.length > 0 || directory !== undefined) continue
+  for (const { name, nodes, directory, containers } of apps) {
+    if (nodes.length > 0 || directory !== undefined || containers !== undefined) continue
     throw new PurserError("ERR_USAGE", `${name} has no target`, {
-      hint: "give --node HOST or --directory DIR, or nodes: or directory: of the app in purser.yaml",
+      hint: "give --node HOST or --directory DIR, or nodes:, directory: or containers: of the app in purser.yaml",
     })
   }
   return config
@@ -153,7 +154,9 @@ async function configOf(plain: PlainConfig | undefined, context: Context): Promi
 
 function planOf(config: ResolvedConfig, context: Context): AgentPlan {
   const { apps, everyMs, discoverMs, limits, parallel, actionMs } = config
-  return { apps, everyMs, discoverMs, limits, parallel, actionMs, catalogue: openCatalogue(config, context) }
+  const connectEngine = (signal: AbortSignal) => openEngine({ ...context, signal })
+  const catalogue = openCatalogue(config, context)
+  return { apps, everyMs, discoverMs, limits, parallel, actionMs, catalogue, connectEngine }
 }
 
 /** SIGHUP: what the configuration says now, or, when that cannot be read, what it said before. */
@@ -190,10 +193,13 @@ function exitCodeOf(
   // What was cut off says nothing of what was not.
   signal.throwIfAborted()
   let code = deliveries.every(({ status }) => status === "ok") ? 0 : 1
-  for (const { name } of Object.values(apps)) {
+  for (const { name, nodes, containers } of Object.values(apps)) {
     if (deliveries.some(({ app }) => app === name)) continue
     log.error(`no target of ${name} was found`, {
-      hint: "look at the addresses under nodes: of the app, or at what --node names",
+      hint:
+        containers !== undefined && nodes.length === 0
+          ? "no running container meets its containers:, or asks for it by the label purser.app"
+          : "look at the addresses under nodes: of the app, or at what --node names",
     })
     code = 1
   }

@@ -120,7 +120,7 @@ function* warnings(
   granted: ReadonlyMap<string, unknown>,
 ): Generator<[string, string?]> {
   for (const app of Object.values(config.apps)) {
-    const { name, trust, protocol, secrets, nodes, directory } = app
+    const { name, trust, protocol, secrets, nodes, directory, containers } = app
     if (protocol === "fluxvault") {
       yield [
         `${name} speaks FluxVault's protocol, in which no end proves who it is`,
@@ -133,8 +133,18 @@ function* warnings(
       ]
     }
     if (secrets.length === 0) yield [`${name} is granted nothing`, "add secrets: to it"]
-    if (nodes.length === 0 && directory === undefined)
-      yield [`${name} has no target`, "add nodes: or directory: to it"]
+    if (nodes.length === 0 && directory === undefined && containers === undefined)
+      yield [`${name} has no target`, "add nodes:, directory: or containers: to it"]
+    if (containers !== undefined && containers.images === undefined)
+      yield [
+        `${name} may go into containers of any image`,
+        "name the images: image: [sha256:…], as docker inspect --format '{{.Image}}' CONTAINER gives it",
+      ]
+    if (containers?.requireTmpfs === false)
+      yield [
+        `${name} may lie on the disks of its containers`,
+        "give them a tmpfs, and take require_tmpfs away",
+      ]
     for (const grant of secrets) {
       if (isPattern(grant) && ![...granted.keys()].some((secret) => grantCovers(grant, secret))) {
         yield [`${grant} of ${name} covers nothing now`]

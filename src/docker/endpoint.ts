@@ -39,7 +39,7 @@ export interface Surroundings {
   readonly home: string
 }
 
-const defaultAddress =
+export const defaultAddress =
   process.platform === "win32" ? "npipe:////./pipe/docker_engine" : "unix:///var/run/docker.sock"
 
 /** In the docker command's order: `host`, DOCKER_HOST, DOCKER_CONTEXT, the current context, the default socket. */

@@ -50,9 +50,7 @@ export function membershipOf(
   if (asked !== undefined) {
     const app = Object.hasOwn(apps, asked) ? apps[asked] : undefined
     const refusal = refuse(app, asked, container, own)
-    return refusal === undefined && app !== undefined
-      ? joined([app], own, asked)
-      : { members: [], refusal }
+    return refusal === undefined && app !== undefined ? joined([app], own, asked) : { members: [], refusal }
   }
   const picked = Object.values(apps).filter(
     (app) =>
@@ -90,7 +88,8 @@ function whyNot(
   container: Judged,
   own: Readonly<Record<string, string>>,
 ): string | null {
-  if (rule.images !== undefined && !rule.images.includes(container.image)) return "its image is not named there"
+  if (rule.images !== undefined && !rule.images.includes(container.image))
+    return "its image is not named there"
   if (rule.name !== undefined && rule.name !== container.name) return `its name is not ${rule.name}`
   const compose = composeNameOf(container.labels, own)
   if (rule.composeProject !== undefined && rule.composeProject !== compose.project)

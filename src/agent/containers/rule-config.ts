@@ -14,17 +14,21 @@ export interface ContainerRule {
   readonly requireTmpfs: boolean
 }
 
-const imageId = z.string().regex(/^sha256:[0-9a-f]{64}$/, {
-  error: "not the id of an image",
-  params: { hint: "docker inspect --format '{{.Image}}' CONTAINER gives it: sha256: and 64 digits" },
-})
+/** A text of this form; `error` and `hint` for what is not. */
+function text(form: RegExp, error: string, hint?: string) {
+  return z.string().refine((given) => form.test(given), { error, params: { hint } })
+}
 
-const composeName = z.string().regex(/^[a-z0-9][a-z0-9_-]*$/, { error: "not the name of a Compose project" })
-
-const composeService = z.string().regex(/^[a-z0-9][a-z0-9_-]*\/[A-Za-z0-9][A-Za-z0-9._-]*$/, {
-  error: "not PROJECT/SERVICE",
-  params: { hint: "write the Compose project too: shop/cache" },
-})
+const imageId = text(
+  /^sha256:[0-9a-f]{64}$/,
+  "not the id of an image",
+  "docker inspect --format '{{.Image}}' CONTAINER gives it: sha256: and 64 digits",
+)
+const composeService = text(
+  /^[a-z0-9][a-z0-9_-]*\/[A-Za-z0-9][A-Za-z0-9._-]*$/,
+  "not PROJECT/SERVICE",
+  "write the Compose project too: shop/cache",
+)
 
 export const containersSchema = z
   .strictObject({
@@ -33,12 +37,12 @@ export const containersSchema = z
       .literal(true, { error: "only true has a meaning" })
       .optional()
       .describe("whatever image it runs; in the place of image:"),
-    name: z
-      .string()
-      .regex(/^[A-Za-z0-9][A-Za-z0-9_.-]*$/, { error: "not the name of a container" })
+    name: text(/^[A-Za-z0-9][A-Za-z0-9_.-]*$/, "not the name of a container")
       .optional()
       .describe("and the container's name is this"),
-    compose_project: composeName.optional().describe("and it is of this Compose project"),
+    compose_project: text(/^[a-z0-9][a-z0-9_-]*$/, "not the name of a Compose project")
+      .optional()
+      .describe("and it is of this Compose project"),
     compose_service: composeService.optional().describe("and it is of this service: PROJECT/SERVICE"),
     labels: z
       .record(z.string().min(1), z.string())
