@@ -40,12 +40,13 @@ else echo 'missing sha256sum, openssl and shasum'; exit 1; fi
 plain() { case $1 in *\\\\*) plain=$(printf '%b.' "$1"); plain=\${plain%.} ;; *) plain=$1 ;; esac; }
 
 filesystem() {
-  filesystem=unknown longest=0
+  filesystem=unknown longest=0 busy=no
   IFS='
 '
   for line in $(cat /proc/self/mountinfo); do
     point=\${line#* * * * }
     plain "\${point%% *}"
+    [ "$plain" != "$1" ] || busy=yes
     plain=\${plain%/}
     case \${PWD%/}/ in "$plain"/*)
       [ \${#plain} -lt $longest ] || { longest=\${#plain} filesystem=\${line#* - }; }
@@ -80,8 +81,11 @@ look() {
     near=\${near%/*} part=yes
   done
   eval "path$n=\\$path size$n=$size digest$n=$digest part$n=$part dir$n=\\\${PWD%/}"
-  filesystem
-  if [ $part = no ]; then state "\${PWD%/}/\${path##*/}" $size $digest; else state='none - - - no'; fi
+  set -- "\${PWD%/}/\${path##*/}"
+  filesystem "$1"
+  if [ $part = yes ]; then state='none - - - no'
+  elif [ $busy = yes ]; then state='mount - - - no'
+  else state "$1" $size $digest; fi
   echo "at $filesystem $state"
 }
 

@@ -53,7 +53,7 @@ export class ExecSession implements AsyncDisposable {
     for (;;) {
       const line = this.#lines.shift()
       if (line !== undefined) return line.split(" ")
-      if (this.#isOver) throw await this.#whyOver()
+      if (this.#isOver) throw await this.whyOver()
       await this.#waiting.promise
       if (!this.#isOver) this.#waiting = Promise.withResolvers()
     }
@@ -65,22 +65,12 @@ export class ExecSession implements AsyncDisposable {
     return (await this.#ended).stderr.toString("utf8").trim()
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#stdin.end()
-    await this.#ended.catch(() => {})
-  }
-
-  #read(text: string): void {
-    const lines = (this.#rest + text).split("\n")
-    this.#rest = lines.pop() ?? ""
-    this.#lines.push(...lines)
-    if (lines.length > 0) this.#waiting.resolve()
-  }
-
-  async #whyOver(): Promise<unknown> {
+  /** Why there is no (other) answer: the error for that. Resolves when the session has ended. */
+  async whyOver(): Promise<unknown> {
     const { engine, container, signal } = this.#task
     let result: ExecResult | undefined
     let cause: unknown
+    this.#stdin.end()
     try {
       result = await this.#ended
     } catch (error) {
@@ -105,6 +95,18 @@ export class ExecSession implements AsyncDisposable {
       `the shell in ${quote(container.name)} ended with exit code ${result.exitCode} before it was done: ${quote(result.stderr.toString("utf8").trim())}`,
       { hint: "137 is mostly a lack of memory: see docker inspect and the kernel's log" },
     )
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stdin.end()
+    await this.#ended.catch(() => {})
+  }
+
+  #read(text: string): void {
+    const lines = (this.#rest + text).split("\n")
+    this.#rest = lines.pop() ?? ""
+    this.#lines.push(...lines)
+    if (lines.length > 0) this.#waiting.resolve()
   }
 }
 

@@ -78,12 +78,14 @@ async function greet(session: ExecSession): Promise<Owner> {
   const [uid, gid] = rest.map(Number)
   if (word === "purser" && Number.isSafeInteger(uid) && Number.isSafeInteger(gid))
     return { uid: uid ?? NaN, gid: gid ?? NaN }
-  throw new RouteUnsuitable("its shell does not answer as a shell does")
+  // What the engine says where there is none.
+  throw await session.whyOver()
 }
 
 async function look(session: ExecSession, task: RouteTask, file: FileToCopy, owner: Owner): Promise<Planned> {
   const [filesystem = "", kind = "", ...found] = await expect(session, "at", task)
   if (!memory.has(filesystem)) refuseDisk(file.path, task)
+  if (kind === "mount") throw mountPoint(file.path)
   if (kind !== "none" && kind !== "file" && kind !== "link")
     throw new PurserError(
       "ERR_TARGET",
@@ -192,10 +194,7 @@ async function refused(session: ExecSession, reason: string, path: string): Prom
     return new PurserError("ERR_TARGET", `${path} is the same file as another of this set`, {
       hint: "a link leads there: give each file a path of its own",
     })
-  if (reason === "rename" && /busy/i.test(said))
-    return new PurserError("ERR_TARGET", `cannot write ${path}: it is a mount point itself`, {
-      hint: "mount the directory instead of the single file, or use --route proc",
-    })
+  if (reason === "rename" && /busy/i.test(said)) return mountPoint(path)
   const code = reasons[reason] ?? texts.find(([pattern]) => pattern.test(said))?.[1]
   if (code !== undefined) return targetError(path, Object.assign(new Error(said), { code }))
   const why =
@@ -203,4 +202,10 @@ async function refused(session: ExecSession, reason: string, path: string): Prom
       ? "less or other content arrived than was sent"
       : `${reason} failed: ${quote(said)}`
   return new PurserError("ERR_TARGET", `cannot write ${path}: ${why}`)
+}
+
+function mountPoint(path: string): PurserError {
+  return new PurserError("ERR_TARGET", `cannot write ${path}: it is a mount point itself`, {
+    hint: "mount the directory instead of the single file",
+  })
 }
