@@ -22,7 +22,7 @@ const tell = (text: string): void => console.log(`${String(++scene).padStart(2)}
 try {
   await play()
   const why = await whyNoContainers()
-  if (why === null) await playWithContainers(cast, stage, tell)
+  if (why === null) await playWithContainers(stage, tell)
   else console.log(`\nThe second part, with running containers, is left out: ${why}.`)
   console.log(`
 All of it happened, in ${((performance.now() - begun) / 1000).toFixed(1)} s; nothing of it is left. Try next:

@@ -61,10 +61,10 @@ export class Cast {
     return child
   }
 
-  /** Resolves once the agent follows the engine. */
-  async startFollowing(argv: readonly string[]): Promise<ChildProcess> {
+  /** Resolves once the agent runs, though there is nothing to deliver yet. */
+  async startIdle(argv: readonly string[]): Promise<ChildProcess> {
     const child = this.#spawn([...argv, "--json"])
-    await this.#line(child, "stderr", /following the engine/)
+    await this.#line(child, "stderr", /audit head/)
     return child
   }
 

@@ -4,7 +4,7 @@ import { copyFile, mkdir, rm, writeFile } from "node:fs/promises"
 import { dirname, join } from "node:path"
 import { promisify } from "node:util"
 import { sharedLibraries } from "../shared-libraries.ts"
-import { expect, type Cast } from "./cast.ts"
+import { Cast, expect } from "./cast.ts"
 
 /**
  * The second part of the demo: running containers on this host. It makes its own image out of the Node that runs
@@ -26,11 +26,8 @@ export async function whyNoContainers(): Promise<string | null> {
   }
 }
 
-export async function playWithContainers(
-  cast: Cast,
-  stage: string,
-  tell: (text: string) => void,
-): Promise<void> {
+export async function playWithContainers(stage: string, tell: (text: string) => void): Promise<void> {
+  const cast = new Cast(join(stage, "second-home"))
   const run = `purser-demo-${randomBytes(4).toString("hex")}`
   const image = `${run}:image`
   try {
@@ -69,7 +66,7 @@ export async function playWithContainers(
         apps: { shop: { secrets: ["api-key"], containers: { image: [imageId] } } },
       }),
     )
-    const agent = await cast.startFollowing(["agent", "--config", join(stage, "purser.yaml")])
+    const agent = await cast.startIdle(["agent", "--config", join(stage, "purser.yaml")])
     const shop = await start(
       "shop",
       "--label=purser.app=shop",
@@ -96,7 +93,11 @@ export async function playWithContainers(
     ]
     expect(!seen.join("").includes("swordfish"), "neither inspect nor the containers' layers hold a secret")
     tell("docker inspect and the containers' layers on the disk hold none of it.")
+  } catch (error) {
+    for (const line of cast.lastWords()) console.error(`  ${line}`)
+    throw error
   } finally {
+    await cast.leave()
     await removeAll(run, image)
   }
 }

@@ -4,6 +4,8 @@ import { once } from "node:events"
 import { readdirSync } from "node:fs"
 import { join } from "node:path"
 import { test } from "node:test"
+import { docker } from "../support/docker.ts"
+import { requireService } from "../support/services.ts"
 import { tempDir } from "../support/temp.ts"
 
 const demo = join(import.meta.dirname, "../../scripts/demo.ts")
@@ -19,16 +21,40 @@ async function play(env: NodeJS.ProcessEnv = {}) {
   return { code, stdout }
 }
 
+function scenes(stdout: string): string[] {
+  return stdout.split("\n").filter((line) => /^ ?\d+\. /.test(line))
+}
+
 test("the demo does what it says, within 20 seconds, and leaves nothing behind", async (t) => {
   const room = await tempDir(t)
   const begun = performance.now()
   const { code, stdout } = await play({ TMPDIR: room })
   assert.equal(code, 0, stdout)
   assert.ok(performance.now() - begun < 20_000)
-  const lines = stdout.split("\n").filter((line) => /^ ?\d+\. /.test(line))
+  const lines = scenes(stdout)
   assert.ok(lines.length >= 8 && lines.length <= 14, stdout)
   assert.ok(!stdout.includes("swordfish"))
   assert.deepEqual(readdirSync(room), [])
+})
+
+test("the demo's second part plays where an engine answers, and leaves nothing on it", async (t) => {
+  if (!(await requireService(t, "docker"))) return
+  const { code, stdout } = await play()
+  assert.equal(code, 0, stdout)
+  assert.match(stdout, /purser cp - web:/)
+  assert.doesNotMatch(stdout, /left out/)
+  for (const list of [
+    ["ps", "--all", "--quiet"],
+    ["image", "ls", "--quiet"],
+  ])
+    assert.equal(await docker([...list, "--filter=label=purser.demo"]), "")
+})
+
+test("the demo says that it leaves the second part out where no engine answers", async () => {
+  const { code, stdout } = await play({ DOCKER_HOST: "unix:///nonexistent/docker.sock" })
+  assert.equal(code, 0, stdout)
+  assert.match(stdout, /second part.*is left out: no container engine answers here/)
+  assert.equal(scenes(stdout).length, 10)
 })
 
 test("the demo fails when what it claims does not happen", async () => {
