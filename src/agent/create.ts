@@ -66,7 +66,12 @@ export async function createAgent(options: CreateAgentOptions): Promise<PurserAg
   const opened = await openAgent({
     stateDir: config.stateDir,
     plan: {
-      ...{ apps, everyMs, discoverMs, limits, parallel, actionMs },
+      apps,
+      everyMs,
+      discoverMs,
+      limits,
+      parallel,
+      actionMs,
       catalogue: withOwn(catalogue, own),
       connectEngine: (signal) =>
         connectEngine({ host: engine ?? defaultAddress, env: {}, home: stateDir, signal }),

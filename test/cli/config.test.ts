@@ -62,6 +62,7 @@ suite("purser.yaml", () => {
         { kind: "flux", app: "myapp", port: 39_898, api: undefined },
       ],
       directory: undefined,
+      containers: undefined,
       files: undefined,
       reload: undefined,
       requireTmpfs: false,
