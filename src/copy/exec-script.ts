@@ -5,8 +5,9 @@
  *
  * - by itself first: `purser UID GID` of the user that it runs as, or `missing PROGRAM`
  * - `look N SIZE DIGEST PATH` gives `at FILESYSTEM KIND PERMISSIONS UID GID SAME`; KIND is none, file, link, directory,
- *   fifo, socket or device, the rest `-` for what is no file; SAME is yes or no. Changes nothing.
- * - `put N MASK MODE PERMISSIONS UID:GID TEMPORARY`, then SIZE bytes, gives `staged`
+ *   fifo, socket or device, SAME is yes for a file of this content, otherwise no, and the rest `-`. Changes nothing.
+ * - `put N MASK MODE UID:GID yes|no TEMPORARY`, then SIZE bytes, gives `staged`; MODE is `-` where MASK makes it,
+ *   and yes gives the file to that user
  * - `commit` gives `changed` once all names are changed, then `read KIND PERMISSIONS UID GID SAME` for each put
  * - instead of any of these: `no REASON N`, and it ends
  *
@@ -64,11 +65,10 @@ state() {
   elif [ -S "$1" ]; then state=socket
   elif [ -e "$1" ]; then state=device
   else state=none; fi
-  [ $state = file ] || { state="$state - - - no"; return; }
-  same=no size=$2 digest=$3
-  set -- "$1" $(ls -lnd "$1")
-  [ "$6" != "$size" ] || [ ! -r "$1" ] || ! sum "$1" || [ "$sum" != "$digest" ] || same=yes
-  state="file $2 $4 $5 $same"
+  same=no
+  if [ $state = file ] && [ -r "$1" ] && sum "$1" && [ "$sum" = "$2" ]; then same=yes; fi
+  if [ $same = yes ]; then set -- $(ls -lnd "$1"); else set -- - - - -; fi
+  state="$state $1 $3 $4 $same"
 }
 
 look() {
@@ -85,7 +85,7 @@ look() {
   filesystem "$1"
   if [ $part = yes ]; then state='none - - - no'
   elif [ $busy = yes ]; then state='mount - - - no'
-  else state "$1" $size $digest; fi
+  else state "$1" $digest; fi
   echo "at $filesystem $state"
 }
 
@@ -105,7 +105,7 @@ full() {
 }
 
 put() {
-  n=$1 mask=$2 mode=$3 permissions=$4 owner=$5 temporary=$6
+  n=$1 mask=$2 mode=$3 owner=$4 give=$5 temporary=$6
   eval "path=\\$path$n size=\\$size$n digest=\\$digest$n part=\\$part$n dir=\\$dir$n"
   if [ $part = yes ]; then
     umask 022
@@ -125,12 +125,11 @@ put() {
   head -c $size >"$new" || full
   set +C
   umask 077
-  set -- $(ls -lnd "$new")
-  [ "$5" = $size ] || no short
   sum "$new" || no sum
   [ "$sum" = $digest ] || no digest
-  [ "$3:$4" = $owner ] || chown $owner "$new" || no chown
-  case $1 in "$permissions"*) ;; *) chmod $mode "$new" || no chmod ;; esac
+  [ ! -g "$dir" ] || give=yes
+  [ $give = no ] || chown $owner "$new" || no chown
+  [ $mode = - ] || chmod $mode "$new" || no chmod
   echo staged
 }
 
@@ -155,7 +154,7 @@ commit() {
   made=0
   echo changed
   for n in $puts; do
-    eval "state \\"\\$path$n\\" \\$size$n \\$digest$n"
+    eval "state \\"\\$path$n\\" \\$digest$n"
     echo "read $state"
   done
 }

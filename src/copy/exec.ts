@@ -132,11 +132,12 @@ function putOrder(
   { mode }: FileToCopy,
   { owner, self, index }: { owner: Owner; self: Owner; index: number },
 ): string {
-  // The mask alone gives the mode where it can; for another owner, nobody may read before it is theirs.
   const isOwn = owner.uid === self.uid && owner.gid === self.gid
-  const mask = isOwn ? 0o777 & ~mode : 0o077
+  // New files are never executable; and for another owner, nobody may read before it is theirs.
+  const byMask = isOwn && (mode & 0o111) === 0
+  const how = byMask ? `${octal(0o777 & ~mode)} -` : `077 ${octal(mode)}`
   const temporary = `.purser-${randomBytes(8).toString("hex")}.tmp`
-  return `put ${index + 1} ${octal(mask)} ${octal(mode)} ${permissionsOf(mode)} ${owner.uid}:${owner.gid} ${temporary}`
+  return `put ${index + 1} ${how} ${owner.uid}:${owner.gid} ${isOwn ? "no" : "yes"} ${temporary}`
 }
 
 function octal(mode: number): string {
@@ -198,9 +199,7 @@ async function refused(session: ExecSession, reason: string, path: string): Prom
   const code = reasons[reason] ?? texts.find(([pattern]) => pattern.test(said))?.[1]
   if (code !== undefined) return targetError(path, Object.assign(new Error(said), { code }))
   const why =
-    reason === "short" || reason === "digest"
-      ? "less or other content arrived than was sent"
-      : `${reason} failed: ${quote(said)}`
+    reason === "digest" ? "less or other content arrived than was sent" : `${reason} failed: ${quote(said)}`
   return new PurserError("ERR_TARGET", `cannot write ${path}: ${why}`)
 }
 
