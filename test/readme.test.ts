@@ -7,7 +7,7 @@ import { after, test, type TestContext } from "node:test"
 import { promisify } from "node:util"
 import { execFile } from "node:child_process"
 import { databaseImage, freePort } from "./deploy/support.ts"
-import { nodeImage } from "./support/base-image.ts"
+import { imageWith, nodeImage } from "./support/base-image.ts"
 import { cleanUp, docker, DockerError, run } from "./support/docker.ts"
 import { codeBlocks } from "./support/markdown.ts"
 import { requireService } from "./support/services.ts"
@@ -35,6 +35,7 @@ test("the README names scripts and files that exist", async () => {
     [
       "Quick start: a Compose project on this host",
       ...Array.from({ length: 3 }, () => "Quick start: one rented host"),
+      ...Array.from({ length: 2 }, () => "Quick start: containers that say what they need"),
     ],
     "every shell block is one that the tests below run",
   )
@@ -71,6 +72,33 @@ test("the quick start for a rented host starts the application there with the se
   assert.match(await docker(["exec", web, "cat", "/run/secrets/db-password"]), /^[\w-]{43}$/)
   await atHome.says(/: ok, 1 sent/)
   await atHome.stop()
+})
+
+test("the quick start for containers brings the secret into a container that asks by its labels", async (t) => {
+  if (!(await requireService(t, "compose", "busybox"))) return
+  const { shell, project } = await sandbox(t)
+  const [, , , , block, byHand] = await codeBlocks("README.md", "sh")
+  const agent = shell(`set -e\n${block?.text}`, { running: true })
+  await agent.says(/web .*: ok, 1 sent/)
+  const web = await docker(["ps", "--quiet", `--filter=label=com.docker.compose.project=${project}`])
+  assert.match(await docker(["exec", web, "cat", "/run/secrets/db-password"]), /^[\w-]{43}$/)
+  await agent.stop()
+  const alias = /^alias .*$/m.exec(block?.text ?? "")?.[0] ?? ""
+  const hand = shell(`${alias}\n${byHand?.text.replace("deploy/web", `${project}/web`)}`)
+  await hand.ended
+  assert.match(hand.output(), /^[0-9a-f]{64} .*db-password$/m)
+  assert.match(hand.output(), /web-1 +\w+ +1 unchanged/)
+})
+
+test("the README's Compose labels are those of the file in deploy/", async () => {
+  const [block] = await codeBlocks("README.md", "yaml")
+  const file = await readFile(join(root, "deploy/compose.labels.yaml"), "utf8")
+  const plain = (text: string): string =>
+    text
+      .replaceAll(/^ *#.*\n/gm, "")
+      .replaceAll(/image: .*/g, "image: …")
+      .trim()
+  assert.equal(plain(block?.text ?? ""), plain(file))
 })
 
 interface Running {
@@ -122,7 +150,11 @@ async function sandbox(t: TestContext) {
     cleanUps.defer(async () => void (await docker(down)))
   }
 
-  const placeholders = { "vps.example.org": `127.0.0.1:${port}`, "registry.example.org/web": env.DB_IMAGE }
+  const placeholders = {
+    "vps.example.org": `127.0.0.1:${port}`,
+    "registry.example.org/web": env.DB_IMAGE,
+    "registry.example.org/shop": await waitingImage(),
+  }
   const shell = (block: string, { cwd = clone, running = false } = {}): Running => {
     let text = block
     for (const [name, value] of Object.entries(placeholders)) text = text.replaceAll(name, value)
@@ -155,6 +187,13 @@ async function sandbox(t: TestContext) {
     return { ended, output: () => output, says, stop }
   }
   return { shell, project, host }
+}
+
+/** An application that waits for its secret, and takes a HUP. */
+async function waitingImage(): Promise<string> {
+  const script =
+    "trap : HUP; until [ -s /run/secrets/db-password ]; do sleep 0.1; done; while :; do sleep 1; done"
+  return await imageWith(await nodeImage(), "waiting", {}, [`CMD ${JSON.stringify(["sh", "-c", script])}`])
 }
 
 /** What git would clone from here, with what bootstrap would install. */
