@@ -172,7 +172,8 @@ async function sandbox(t: TestContext) {
       stream.setEncoding("utf8").on("data", (more: string) => (output += more))
     const closed = once(child, "close") as Promise<[number | null]>
     const stop = async (): Promise<void> => {
-      if (child.exitCode === null && child.pid !== undefined) process.kill(-child.pid, "SIGTERM")
+      if (child.exitCode === null && child.signalCode === null && child.pid !== undefined)
+        process.kill(-child.pid, "SIGTERM")
       await closed
     }
     cleanUps.defer(stop)
