@@ -193,7 +193,7 @@ export class ContainerFollower implements AsyncDisposable {
       if (container !== undefined && !found.has(container)) schedule.remove(key)
     const next = async (): Promise<void> => {
       for (let id = waiting.shift(); id !== undefined; id = waiting.shift())
-        await this.#consider(engine, id, outer)
+        await this.#consider(engine, id, outer, { again: true })
     }
     await Promise.all(Array.from({ length: inspectedAtATime }, next))
   }
@@ -204,12 +204,20 @@ export class ContainerFollower implements AsyncDisposable {
       this.#remove(id)
       this.#options.told.forget(id)
     } else if (["start", "restart", "unpause", "rename"].includes(action)) {
-      void this.#holding(() => this.#consider(engine, id, signal))
+      void this.#holding(() => this.#consider(engine, id, signal, { again: action === "unpause" }))
     }
   }
 
-  /** Makes it the target of whom it belongs to, due at once. Never rejects. */
-  async #consider(engine: Engine, id: string, signal: AbortSignal): Promise<void> {
+  /**
+   * Makes it the target of whom it belongs to, due at once: for each start once, as a listing finds what its event
+   * then tells too, or `again`. Never rejects.
+   */
+  async #consider(
+    engine: Engine,
+    id: string,
+    signal: AbortSignal,
+    { again }: { again: boolean },
+  ): Promise<void> {
     const own = Symbol()
     const isCurrent = (): boolean => !signal.aborted && this.#latest.get(id) === own
     this.#latest.set(id, own)
@@ -217,7 +225,9 @@ export class ContainerFollower implements AsyncDisposable {
       try {
         const judged = await this.#judge(engine, id, signal)
         if (!isCurrent()) return
-        this.#arrange(id, judged?.membership.members ?? [])
+        const startedAt = judged?.container.state.startedAt ?? ""
+        const isNew = this.#options.told.isNew(id, "start", startedAt)
+        this.#arrange(id, judged?.membership.members ?? [], isNew || again)
         if (judged !== undefined) await this.#refuse(judged.container, judged.membership)
         break
       } catch (error) {
@@ -232,15 +242,15 @@ export class ContainerFollower implements AsyncDisposable {
     if (this.#latest.get(id) === own) this.#latest.delete(id)
   }
 
-  #arrange(id: string, members: readonly Member[]): void {
+  #arrange(id: string, members: readonly Member[], isDue: boolean): void {
     const { schedule } = this.#options
     const targets = members.map(({ app }): Target => ({ app: app.name, container: id }))
     const keys = new Set(targets.map(keyOf))
     this.#remove(id, keys)
     for (const target of targets) {
       const key = keyOf(target)
-      if (schedule.has(key)) schedule.dueNow((other) => keyOf(other) === key)
-      else schedule.add(key, target, { proven: true })
+      if (!schedule.has(key)) schedule.add(key, target, { proven: true })
+      else if (isDue) schedule.dueNow((other) => keyOf(other) === key)
     }
   }
 
@@ -285,9 +295,11 @@ export class ContainerFollower implements AsyncDisposable {
   /** Once for each start of the container. */
   async #refuse({ id, name, image, state }: ContainerDetails, { refusal }: Membership): Promise<void> {
     const { told, log, audit } = this.#options
-    if (refusal === undefined || !told.isNew(id, "refused", `${state.startedAt} ${refusal.reason}`)) return
+    const value = `${state.startedAt} ${refusal?.reason ?? ""}`
+    if (refusal === undefined || told.has(id, "refused", value)) return
     const { app, reason, hint } = refusal
     log.warn(`the container ${quote(name)} asks for ${quote(app)} and gets nothing: ${reason}`, { hint })
     await audit.append({ kind: "rejected", app, container: id, name, image, reason })
+    told.note(id, "refused", value)
   }
 }

@@ -61,7 +61,7 @@ test("one that asks for an app without a rule, or for none that there is, is ref
   assert.match(judge({ "purser.app": "nobody" }).refusal?.reason ?? "", /there is no app "nobody"/)
   const nasty = judge({ "purser.app": "a: {}\n\u001b[2J" }).refusal
   assert.match(nasty?.reason ?? "", /\\x1b/)
-  assert.doesNotMatch(nasty?.hint ?? "", /\u001b/)
+  assert.ok(!nasty?.hint.includes("\u001b"))
   assert.match(judge({ "purser.app": "constructor" }).refusal?.reason ?? "", /there is no app/)
 })
 

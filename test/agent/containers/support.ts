@@ -67,10 +67,10 @@ export interface Stage {
   readonly image: string
   readonly place: Home
   /** Of the app, with this image in its rule. */
-  config(settings?: Partial<AppConfig>): AppConfig
-  agent(settings?: Partial<AppConfig>, more?: AgentSettings): Promise<TestAgent>
+  readonly config: (settings?: Partial<AppConfig>) => AppConfig
+  readonly agent: (settings?: Partial<AppConfig>, more?: AgentSettings) => Promise<TestAgent>
   /** A running container that asks for the app, and has a tmpfs at /run/secrets. */
-  start(labels?: Readonly<Record<string, string>>, options?: readonly string[]): Promise<string>
+  readonly start: (labels?: Readonly<Record<string, string>>, options?: readonly string[]) => Promise<string>
 }
 
 export async function stage(t: TestContext): Promise<Stage> {
