@@ -6,6 +6,8 @@ import { quote } from "../base/names.ts"
 export interface TarFile {
   /** Relative, at most 255 bytes, the last part at most 100. */
   readonly name: string
+  /** Default: file. A directory's content is empty. */
+  readonly type?: "file" | "directory"
   readonly content: Uint8Array
   readonly mode: number
   readonly uid: number
@@ -39,7 +41,7 @@ export function writeTar(files: readonly TarFile[]): Buffer {
   return Buffer.concat([...parts, Buffer.alloc(2 * blockBytes)])
 }
 
-function headerOf({ name, content, mode, uid, gid }: TarFile, mtime: number): Buffer {
+function headerOf({ name, type = "file", content, mode, uid, gid }: TarFile, mtime: number): Buffer {
   const header = Buffer.alloc(blockBytes)
   const { prefix, base } = splitName(name)
   header.set(base, 0)
@@ -53,7 +55,7 @@ function headerOf({ name, content, mode, uid, gid }: TarFile, mtime: number): Bu
   octal(gid, 116, 7)
   octal(content.byteLength, 124, 11)
   octal(mtime, 136, 11)
-  header.write("0", 156, "ascii")
+  header.write(type === "directory" ? "5" : "0", 156, "ascii")
   header.write("ustar\0" + "00", 257, "ascii")
   header.set(prefix, 345)
   octal(checksumOf(header), 148, 6)

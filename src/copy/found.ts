@@ -1,0 +1,33 @@
+import { PurserError } from "../base/errors.ts"
+import type { Owner } from "../files/owner.ts"
+
+/** A file as it was read back in the container, and whether it is the one that was meant. */
+
+export interface Found extends Owner {
+  /** Whether it holds the content that was asked about; where not, the rest may be NaN. */
+  readonly same: boolean
+  /** With those bits above 0o777. */
+  readonly mode: number
+}
+
+export interface Meant {
+  readonly mode: number
+  readonly owner: Owner
+}
+
+/** Null when everything fits. `found` is null for what is no file. */
+export function whatIsWrong(found: Found | null, { mode, owner }: Meant): string | null {
+  if (found === null) return "is not there"
+  if (!found.same) return "has other content"
+  if (found.mode !== mode) return "has another mode"
+  return found.uid === owner.uid && found.gid === owner.gid ? null : "has another owner"
+}
+
+/** Throws `ERR_NOT_VERIFIED`. */
+export function verifyFound(path: string, found: Found | null, meant: Meant): void {
+  const wrong = whatIsWrong(found, meant)
+  if (wrong === null) return
+  throw new PurserError("ERR_NOT_VERIFIED", `read back in the container, ${path} ${wrong}`, {
+    hint: "something in the container changes files there, or another mount hides them",
+  })
+}
