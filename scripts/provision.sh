@@ -3,8 +3,8 @@
 # Idempotent; says what it does. Debian, as root; elsewhere it says what is missing and ends with 1.
 #
 #   scripts/provision.sh                    what the tests need
-#   scripts/provision.sh docker compose …   only these: docker, compose, age, openssl, busybox, nodes,
-#                                           sshd, postgres, chromium, openbao
+#   scripts/provision.sh docker compose …   only these: docker, docker28, compose, age, openssl, busybox,
+#                                           nodes, sshd, postgres, chromium, openbao
 #
 # Downloads and logs are kept in .cache. What is started keeps running: dockerd until the machine stops,
 # or until `kill $(cat /var/run/docker.pid)`.
@@ -13,7 +13,7 @@ export DEBIAN_FRONTEND=noninteractive
 
 root=$(cd "$(dirname "$0")/.." && pwd)
 cache=$root/.cache
-wanted_by_tests="openssl age busybox sshd nodes docker compose"
+wanted_by_tests="openssl age busybox sshd nodes docker compose docker28"
 missing=
 mkdir -p "$cache"
 
@@ -182,8 +182,7 @@ engine_answered_or_ended() { engine_answers >/dev/null 2>&1 || ! kill -0 "$engin
 # --- Compose v2 ----------------------------------------------------------------------------------------
 
 # Debian 12 has only Compose v1. The docker-compose package of sid holds v2 as a plugin for the docker
-# command, one static binary that runs here too. It is unpacked, not installed, and sid never becomes one
-# of the system's sources: lists and sources of its own, made from the system's.
+# command, one static binary that runs here too.
 bring_compose() {
   if docker compose version >/dev/null 2>&1; then
     say "compose: $(docker compose version --short)"
@@ -198,23 +197,74 @@ bring_compose() {
 
 fetch_compose() {
   say "installing Compose v2 from Debian sid's docker-compose"
-  apt=$cache/sid
-  rm -rf "$apt"
-  mkdir -p "$apt/lists/partial" "$apt/archives/partial" "$apt/unpacked"
-  sid_sources "$apt" || { say "no Debian archive among apt's sources"; return 1; }
-  (
-    cd "$apt"
-    set -- -q -o Dir::Etc::SourceList="$(ls "$apt"/sid.*)" -o Dir::Etc::SourceParts=/dev/null \
-      -o Dir::State::Lists="$apt/lists" -o Dir::Cache::archives="$apt/archives" -o Dir::Cache::pkgcache= \
-      -o Dir::Cache::srcpkgcache= -o Acquire::Languages=none -o APT::Sandbox::User=root \
-      -o Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false
-    { apt-get update "$@" && apt-get download docker-compose "$@"; } </dev/null >"$cache/apt.log" 2>&1
-  ) || { tail -n 5 "$cache/apt.log" | sed 's/^/provision: apt-get: /' >&2; return 1; }
-  dpkg -x "$apt"/docker-compose_*.deb "$apt/unpacked"
+  unpack_from_sid docker-compose || return 1
   plugins=/usr/local/lib/docker/cli-plugins
   mkdir -p $plugins
-  install -m 0755 "$apt/unpacked/usr/libexec/docker/cli-plugins/docker-compose" $plugins/docker-compose
-  rm -rf "$apt"
+  install -m 0755 "$sid/unpacked/usr/libexec/docker/cli-plugins/docker-compose" $plugins/docker-compose
+  rm -rf "$sid"
+}
+
+# --- a newer engine ------------------------------------------------------------------------------------
+
+# Debian 12 has Engine 20.10, sid has 28 or what has come since. It is unpacked into .cache/docker-VERSION with
+# the libraries that it wants newer than the system's; a test starts it with that laid over /usr, in a mount
+# namespace of its own (test/support/second-engine.ts), and nothing of it ever runs otherwise.
+bring_docker28() {
+  if ! newer=$(newest_engine); then
+    say "bringing a newer Docker Engine from Debian sid's docker.io"
+    if ! { may_install && fetch_docker28 && newer=$(newest_engine); }; then
+      lacks docker28 "run this script as root on Debian; the tests of a newer engine need it, nothing else does"
+      return 1
+    fi
+  fi
+  if ! version=$(engine_version_in "$newer" 2>"$cache/docker28.log"); then
+    tail -n 3 "$cache/docker28.log" | sed 's/^/provision: docker28: /' >&2
+    lacks docker28 "it does not run here: mount namespaces and overlay mounts are needed (see $cache/docker28.log)"
+    return 1
+  fi
+  say "docker28: $version in $newer"
+}
+
+newest_engine() {
+  found=$(printf '%s\n' "$cache"/docker-*/usr/sbin/dockerd | sort -V | tail -n 1)
+  [ -x "$found" ] && echo "${found%/usr/sbin/dockerd}"
+}
+
+engine_version_in() {
+  # shellcheck disable=SC2016
+  unshare --mount --propagation=private sh -c \
+    'cd "$1" && mount -t overlay overlay -o lowerdir=usr:/usr /usr && dockerd --version' sh "$1"
+}
+
+fetch_docker28() {
+  unpack_from_sid docker.io containerd runc libc6 libseccomp2 || return 1
+  version=$(dpkg-deb --field "$sid"/docker.io_*.deb Version) || return 1
+  rm -rf "$sid/unpacked/usr/share" "$cache/docker-${version%%[+-]*}"
+  mv "$sid/unpacked" "$cache/docker-${version%%[+-]*}"
+  rm -rf "$sid"
+}
+
+# --- packages of Debian sid ----------------------------------------------------------------------------
+
+sid=$cache/sid
+
+# unpack_from_sid PACKAGE…: into $sid/unpacked, the packages themselves into $sid. Nothing is installed, and sid
+# never becomes one of the system's sources: lists and sources of its own, made from the system's.
+unpack_from_sid() {
+  packages=$*
+  rm -rf "$sid"
+  mkdir -p "$sid/lists/partial" "$sid/archives/partial" "$sid/unpacked"
+  sid_sources "$sid" || { say "no Debian archive among apt's sources"; return 1; }
+  (
+    cd "$sid"
+    set -- -q -o Dir::Etc::SourceList="$(ls "$sid"/sid.*)" -o Dir::Etc::SourceParts=/dev/null \
+      -o Dir::State::Lists="$sid/lists" -o Dir::Cache::archives="$sid/archives" -o Dir::Cache::pkgcache= \
+      -o Dir::Cache::srcpkgcache= -o Acquire::Languages=none -o APT::Sandbox::User=root \
+      -o Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false
+    # shellcheck disable=SC2086
+    { apt-get update "$@" && apt-get download $packages "$@"; } </dev/null >"$cache/apt.log" 2>&1
+  ) || { tail -n 5 "$cache/apt.log" | sed 's/^/provision: apt-get: /' >&2; return 1; }
+  for package in "$sid"/*.deb; do dpkg -x "$package" "$sid/unpacked" || return 1; done
 }
 
 # The system's own entry for the Debian archive (not security, not updates), its suite changed to sid; in
@@ -304,11 +354,11 @@ bring_openbao() {
 # shellcheck disable=SC2048,SC2086
 for service in ${*:-$wanted_by_tests}; do
   case $service in
-    openssl | age | busybox | sshd | nodes | docker | compose | postgres | chromium | openbao)
+    openssl | age | busybox | sshd | nodes | docker | docker28 | compose | postgres | chromium | openbao)
       "bring_$service" || true # what is missing is noted, the others are still brought
       ;;
     *)
-      say "there is no $service; there are openssl age busybox sshd nodes docker compose postgres chromium openbao"
+      say "there is no $service; there are openssl age busybox sshd nodes docker docker28 compose postgres chromium openbao"
       exit 2
       ;;
   esac
