@@ -98,6 +98,7 @@ apps:
   open: { secrets: ["quotes/a"], trust: discovered, nodes: [vps.example.org] }
   empty: { directory: ./out }
   nowhere: { secrets: ["quotes/sub/*"] }
+  here: { secrets: ["quotes/a"], containers: { any_image: true }, require_tmpfs: false }
 `,
   )
   const { code, stderr } = await check()
@@ -108,6 +109,8 @@ apps:
     "nowhere has no target",
     "quotes/sub/* of nowhere covers nothing now",
     "no app is granted unused",
+    "here may go into containers of any image",
+    "here may lie on the disks of its containers",
   ]) {
     assert.ok(stderr.includes(`purser: warning: ${line}\n`), `${line} is not in ${stderr}`)
   }
