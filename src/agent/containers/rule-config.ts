@@ -33,10 +33,7 @@ const composeService = text(
 export const containersSchema = z
   .strictObject({
     image: z.array(imageId).min(1).optional().describe("ids of the images that may have the secrets"),
-    any_image: z
-      .literal(true)
-      .optional()
-      .describe("whatever image it runs; in the place of image:"),
+    any_image: z.literal(true).optional().describe("whatever image it runs; in the place of image:"),
     name: text(/^[A-Za-z0-9][A-Za-z0-9_.-]*$/, "not the name of a container")
       .optional()
       .describe("and the container's name is this"),
