@@ -54,8 +54,11 @@ async function throughProcess({ engine, container, signal }: RouteTask): Promise
 }
 
 async function byShell(task: RouteTask): Promise<ReadBack> {
-  // Root reads whatever the owner is.
-  const session = new ExecSession(task, "0:0")
+  // Root reads whatever the owner is, but without capabilities not even that of the container's user.
+  const session = new ExecSession(
+    task,
+    task.files.some(({ owner }) => owner !== undefined) ? "0:0" : undefined,
+  )
   try {
     await greet(session)
   } catch (error) {
