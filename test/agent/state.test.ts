@@ -445,16 +445,32 @@ test("a state of a newer Purser is refused, and stays as it is", async (t) => {
   const { dir, state } = await place(t)
   const token = state.enrol("web")
   state[Symbol.dispose]()
-  const setVersion = (version: number): void => {
-    const database = new DatabaseSync(stateFileIn(dir))
+  const setVersion = (version: number): number => {
+    using database = new DatabaseSync(stateFileIn(dir))
+    const before = Number(database.prepare("PRAGMA user_version").get()?.["user_version"])
     database.exec(`PRAGMA user_version = ${version}`)
-    database.close()
+    return before
   }
-  setVersion(99)
+  const current = setVersion(99)
   assert.throws(() => openState(dir), { code: "ERR_STATE", message: /was made by a newer Purser/ })
-  setVersion(1)
+  assert.equal(setVersion(current), 99)
   using after = openState(dir)
   same(after.tokensOf("web"), [token])
+})
+
+test("a state of a Purser that knew no containers is brought up to date, and keeps what it has", async (t) => {
+  const { dir, state } = await place(t)
+  const token = state.enrol("web")
+  state[Symbol.dispose]()
+  {
+    using database = new DatabaseSync(stateFileIn(dir))
+    database.exec("DROP TABLE containers; PRAGMA user_version = 1")
+  }
+  using after = openState(dir)
+  same(after.tokensOf("web"), [token])
+  const start = { app: "web", id: "a", startedAt: "now" }
+  after.containers.remember(start, { isComplete: true, owed: null })
+  assert.equal(after.containers.find(start).isComplete, true)
 })
 
 test("a file that is no database is refused", async (t) => {
