@@ -167,6 +167,12 @@ async function copy(
   })
   if (there.length === 0) return { written: [], replaced: [] }
   const { reload } = member
+  const audited = new Set<(typeof there)[number]>()
+  const writeDown = async (these: typeof there): Promise<void> => {
+    for (const one of these) audited.add(one)
+    const of = { kind: "delivered", app: start.app, ...nameOf(container) } as const
+    await Promise.all(these.map(({ secret, tag: content }) => audit.append({ ...of, secret, content })))
+  }
   const files = there.map(({ file }) => file)
   const copied = await copyInto(engine, container, files, {
     requireTmpfs: member.app.containers?.requireTmpfs ?? true,
@@ -177,17 +183,15 @@ async function copy(
         const { isComplete } = starts.find(start)
         starts.remember(start, { isComplete, owed: formatReload(reload) })
       }
-      // Written down before it can be read; what is known to lie there is not delivered again.
-      const news = there.filter(({ what, value }) => !told.has(container.id, what, value))
-      await Promise.all(
-        news.map(({ secret, tag: content }) =>
-          audit.append({ kind: "delivered", app: start.app, ...nameOf(container), secret, content }),
-        ),
-      )
+      // Before it can be read. What was delivered to this start and is as it was most likely lies there still.
+      await writeDown(there.filter(({ what, value }) => !told.has(container.id, what, value)))
     },
   })
   log.debug(`${start.app} ${container.name}: ${copied.why}`)
   for (const { what, value } of there) told.note(container.id, what, value)
+  // Those that somebody had removed or changed there.
+  const written = new Set(copied.written)
+  await writeDown(there.filter((one) => written.has(one.file.path) && !audited.has(one)))
   return copied
 }
 

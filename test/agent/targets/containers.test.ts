@@ -81,6 +81,23 @@ test("without file lines it gets everything granted, and never what is not", asy
   )
 })
 
+test("what somebody removed or changed in the container is delivered again, and each time written down", async (t) => {
+  if (!(await requireService(t, "docker", "root"))) return
+  const { agent, start, place } = await stage(t)
+  const id = await start()
+  const opened = await agent()
+  await opened.round()
+  await docker(["exec", id, "rm", secret])
+  assert.equal((await opened.round())[0]?.sent, 1)
+  await docker(["exec", id, "sh", "-c", `echo mine > ${secret}`])
+  assert.equal((await opened.round())[0]?.sent, 1)
+  assert.equal(await read(id, secret), "swordfish")
+  assert.deepEqual(
+    (await auditOf(place, id)).map(({ kind }) => kind),
+    ["delivered", "delivered", "delivered"],
+  )
+})
+
 test("labels of its image ask in vain, and without a word", async (t) => {
   if (!(await requireService(t, "docker", "root"))) return
   const { agent, image, app, place, config } = await stage(t)
