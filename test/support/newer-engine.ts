@@ -1,7 +1,5 @@
-import { execFile } from "node:child_process"
 import { globSync } from "node:fs"
 import { resolve } from "node:path"
-import { promisify } from "node:util"
 
 /**
  * Debian sid's Docker Engine, unpacked by scripts/provision.sh with what it needs, its C library among that. It
@@ -20,9 +18,10 @@ export function newerEngine(): { prepare: string; env: Readonly<Record<string, s
   return { prepare: layOver, env: { NEWER_ENGINE: resolve(root, newest, "../../..") } }
 }
 
-/** Rejects where it cannot run. */
-export async function tryNewerEngine(): Promise<void> {
+/** The command line that tells whether it runs here. */
+export function newerEngineCheck(): [command: string, ...args: string[]] {
   const { prepare, env } = newerEngine()
-  const args = ["--mount", "--propagation=private", "sh", "-c", `${prepare}\nexec dockerd --version`]
-  await promisify(execFile)("unshare", args, { timeout: 20_000, env: { ...process.env, ...env } })
+  const variables = Object.entries(env).map(([name, value]) => `${name}=${value}`)
+  const script = `${prepare}\nexec dockerd --version`
+  return ["env", ...variables, "unshare", "--mount", "--propagation=private", "sh", "-c", script]
 }

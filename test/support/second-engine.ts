@@ -90,14 +90,15 @@ export async function startSecondEngine(
   const stop = (): Promise<void> => (cleared ??= clear())
   t.after(stop)
 
+  let isOver = false
   const answers = (): Promise<boolean> =>
     call("version").then(
       () => true,
-      () => false,
+      () => isOver,
     )
-  const started = waitFor("the second engine", answers, { everyMs: 100 })
-  if (!(await Promise.race([started, ended.then(() => false)]))) {
-    started.catch(() => {}) // it asks on for a while
+  void ended.then(() => (isOver = true))
+  await waitFor("the second engine", answers, { everyMs: 100 })
+  if (isOver) {
     const said = (await readFile(at("log"), "utf8").catch(() => "")).trim().split("\n")
     throw new Error(`the second engine does not start: ${said.slice(-3).join("; ")}`)
   }

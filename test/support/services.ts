@@ -4,7 +4,7 @@ import { resolve } from "node:path"
 import type { TestContext } from "node:test"
 import { promisify } from "node:util"
 import { pinnedNodePath } from "../../scripts/pinned-node.mjs"
-import { tryNewerEngine } from "./newer-engine.ts"
+import { newerEngineCheck } from "./newer-engine.ts"
 
 /**
  * What some tests need besides Node. `npm test` runs without and says what it left out; under
@@ -18,7 +18,7 @@ const probes = {
   root: () => demand(process.getuid?.() === 0, "we are not root"),
   docker: () => runs("docker", "version", "--format", "{{.Server.Version}}"),
   /** To be started beside the usual one, see second-engine.ts. */
-  newerEngine: tryNewerEngine,
+  newerEngine: async () => runs(...newerEngineCheck()),
   compose: () => runs("docker", "compose", "version"),
   busybox: () => runs("busybox", "true"),
   age: () => runs("age", "--version"),
