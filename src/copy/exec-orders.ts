@@ -126,7 +126,12 @@ async function refused(session: ExecSession, reason: string, path: string): Prom
 
 function foundIn([kind, permissions = "", uid, gid, same]: readonly string[]): Found | null {
   if (kind !== "file") return null
-  return { same: same === "yes", mode: modeOf(permissions), uid: Number(uid), gid: Number(gid) }
+  return {
+    same: same === "unread" ? null : same === "yes",
+    mode: modeOf(permissions),
+    uid: Number(uid),
+    gid: Number(gid),
+  }
 }
 
 /** Of what ls shows: `-r--r-----`, where a sign may follow for an access control list or a security label. */

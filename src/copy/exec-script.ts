@@ -5,7 +5,8 @@
  *
  * - by itself first: `purser UID GID` of the user that it runs as, or `missing PROGRAM`
  * - `look N SIZE DIGEST PATH` gives `at FILESYSTEM KIND PERMISSIONS UID GID SAME`; KIND is none, file, link, directory,
- *   fifo, socket or device, SAME is yes for a file of this content, otherwise no, and the rest `-`. Changes nothing.
+ *   fifo, socket, device or mount (a mount point itself); SAME is yes for a file of this content, unread for one that
+ *   may not be read, otherwise no; without a yes the rest is `-`. Changes nothing.
  * - `put N MASK MODE UID:GID yes|no TEMPORARY`, then SIZE bytes, gives `staged`; MODE is `-` where MASK makes it,
  *   and yes gives the file to that user
  * - `commit` gives `changed` once all names are changed, then `read KIND PERMISSIONS UID GID SAME` for each put
@@ -66,7 +67,11 @@ state() {
   elif [ -e "$1" ]; then state=device
   else state=none; fi
   same=no
-  if [ $state = file ] && [ -r "$1" ] && sum "$1" && [ "$sum" = "$2" ]; then same=yes; fi
+  if [ $state = file ]; then
+    # Not [ -r ], by which busybox thinks that root may read everything.
+    if ! sum "$1" 2>/dev/null; then same=unread
+    elif [ "$sum" = "$2" ]; then same=yes; fi
+  fi
   if [ $same = yes ]; then set -- $(ls -lnd "$1"); else set -- - - - -; fi
   state="$state $1 $3 $4 $same"
 }
@@ -128,8 +133,9 @@ put() {
   sum "$new" || no sum
   [ "$sum" = $digest ] || no digest
   [ ! -g "$dir" ] || give=yes
-  [ $give = no ] || chown $owner "$new" || no chown
+  [ $give = no ] || chown :\${owner#*:} "$new" || no chown
   [ $mode = - ] || chmod $mode "$new" || no chmod
+  [ $give = no ] || chown $owner "$new" || no chown
   echo staged
 }
 

@@ -5,8 +5,9 @@ import type { Owner } from "../files/owner.ts"
 import { findOwners } from "./container-names.ts"
 import { commit, greet, lookAnswer, mountPoint, orderLook, put, type Seen } from "./exec-orders.ts"
 import { ExecSession } from "./exec-session.ts"
-import { verifyFound, whatIsWrong } from "./found.ts"
+import { verifyFound, whatIsWrong, type Found } from "./found.ts"
 import { RouteUnsuitable, type Copied, type FileToCopy, type Route, type RouteTask } from "./route.ts"
+import { ShellReader } from "./shell-reader.ts"
 
 /**
  * By a shell in the container and its usual programs, with everything over the stdin of one exec, for a set of files
@@ -24,15 +25,26 @@ async function whyNot({ container }: RouteTask): Promise<string | null> {
 /** `mend`: the content is there, with another mode or owner. */
 type Change = "none" | "mend" | "create" | "replace"
 
+type Readable = Pick<FileToCopy, "path" | "content"> & { readonly owner: Owner }
+
 async function copy(task: RouteTask): Promise<Copied> {
   const { owners, user } = await whoWrites(task)
   await using session = new ExecSession(task, user)
   for (const [index, { path, content }] of task.files.entries()) orderLook(session, index + 1, path, content)
   const self = await greet(session)
+  await using reader = new ShellReader(task)
+  // Root without DAC_OVERRIDE may not read what it has given away.
+  const readable = async (found: Found | null, { path, content, owner }: Readable): Promise<Found | null> =>
+    found?.same === null && owner.uid !== self.uid ? await reader.look(path, content, owner) : found
   const plans: { file: FileToCopy; owner: Owner; change: Change; number: number }[] = []
   for (const [index, file] of task.files.entries()) {
     const owner = owners[index] ?? self
-    const change = changeFor(await lookAnswer(session, file.path), { file, owner }, task)
+    const seen = await lookAnswer(session, file.path)
+    const change = changeFor(
+      { ...seen, found: await readable(seen.found, { ...file, owner }) },
+      { file, owner },
+      task,
+    )
     plans.push({ file, owner, change, number: index + 1 })
   }
   const changing = plans.filter(({ change }) => change !== "none")
@@ -40,7 +52,8 @@ async function copy(task: RouteTask): Promise<Copied> {
   for (const one of puts) await put(session, one)
   if (changing.some(({ change }) => change !== "mend")) await task.beforeChange()
   const found = puts.length === 0 ? [] : await commit(session, puts)
-  for (const [index, one] of puts.entries()) verifyFound(one.path, found[index] ?? null, one)
+  for (const [index, one] of puts.entries())
+    verifyFound(one.path, await readable(found[index] ?? null, one), one)
   const pathsOf = (...changes: readonly Change[]): string[] =>
     plans.filter(({ change }) => changes.includes(change)).map(({ file }) => file.path)
   return {

@@ -4,8 +4,8 @@ import type { Owner } from "../files/owner.ts"
 /** A file as it was read back in the container, and whether it is the one that was meant. */
 
 export interface Found extends Owner {
-  /** Whether it holds the content that was asked about; where not, the rest may be NaN. */
-  readonly same: boolean
+  /** Whether it holds the content that was asked about, null where who looked may not read it. When not true, the rest may be NaN. */
+  readonly same: boolean | null
   /** With those bits above 0o777. */
   readonly mode: number
 }
@@ -18,6 +18,7 @@ export interface Meant {
 /** Null when everything fits. `found` is null for what is no file. */
 export function whatIsWrong(found: Found | null, { mode, owner }: Meant): string | null {
   if (found === null) return "is not there"
+  if (found.same === null) return "cannot be read by its owner"
   if (!found.same) return "has other content"
   if (found.mode !== mode) return "has another mode"
   return found.uid === owner.uid && found.gid === owner.gid ? null : "has another owner"

@@ -5,27 +5,27 @@ import { getArchive } from "../docker/archive.ts"
 import { statusOf } from "../docker/refusal.ts"
 import { readTar } from "../docker/tar.ts"
 import { digestAt } from "../files/content.ts"
+import type { Owner } from "../files/owner.ts"
 import { openInRoot } from "./container-root.ts"
-import { ExecSession } from "./exec-session.ts"
-import { greet, lookAnswer, orderLook } from "./exec-orders.ts"
 import type { Found } from "./found.ts"
 import { openContainerProcess } from "./process.ts"
 import { procRoute } from "./proc.ts"
 import { RouteUnsuitable, type RouteTask } from "./route.ts"
+import { ShellReader } from "./shell-reader.ts"
 
 /** Looks at files as the container has them, by the way that is closest to how it looks at them itself. */
 export interface ReadBack extends AsyncDisposable {
   /** For people: how it looks. */
   readonly how: string
-  /** Null for what is no file. */
-  look(path: string, content: Secret): Promise<Found | null>
+  /** `owner` is whose it is to be. Null for what is no file. */
+  look(path: string, content: Secret, owner: Owner): Promise<Found | null>
 }
 
 /** Through its process where we may, else by a shell in it; the last is only for what is proven to lie on a volume. */
-export async function openReadBack(task: RouteTask): Promise<ReadBack> {
+export async function openReadBack(task: RouteTask, owners: readonly Owner[]): Promise<ReadBack> {
   try {
     if ((await procRoute.whyNot(task)) === null) return await throughProcess(task)
-    if (!task.container.state.paused) return await byShell(task)
+    if (!task.container.state.paused) return await byShell(task, owners)
   } catch (error) {
     if (!(error instanceof RouteUnsuitable)) throw error
   }
@@ -53,25 +53,18 @@ async function throughProcess({ engine, container, signal }: RouteTask): Promise
   }
 }
 
-async function byShell(task: RouteTask): Promise<ReadBack> {
-  // Root reads whatever the owner is, but without capabilities not even that of the container's user.
-  const session = new ExecSession(
-    task,
-    task.files.some(({ owner }) => owner !== undefined) ? "0:0" : undefined,
-  )
+async function byShell(task: RouteTask, owners: readonly Owner[]): Promise<ReadBack> {
+  const reader = new ShellReader(task)
   try {
-    await greet(session)
+    for (const owner of owners) await reader.as(owner)
   } catch (error) {
-    await session[Symbol.asyncDispose]()
+    await reader[Symbol.asyncDispose]()
     throw error
   }
   return {
     how: "read back by a shell in it",
-    async look(path, content) {
-      orderLook(session, 1, path, content)
-      return (await lookAnswer(session, path)).found
-    },
-    [Symbol.asyncDispose]: () => session[Symbol.asyncDispose](),
+    look: (path, content, owner) => reader.look(path, content, owner),
+    [Symbol.asyncDispose]: () => reader[Symbol.asyncDispose](),
   }
 }
 

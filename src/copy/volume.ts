@@ -40,8 +40,8 @@ interface Planned {
 async function copy(task: RouteTask): Promise<Copied> {
   const { engine, container, signal } = task
   const plans: Planned[] = []
-  await using back = await openReadBack(task)
   const owners = await ownersFor(task)
+  await using back = await openReadBack(task, owners)
   const mountOf = memoryMountsOf(engine, container, signal)
   for (const [index, file] of task.files.entries()) {
     const { destination, why } = await mountOf(file.path)
@@ -94,7 +94,7 @@ async function planFor(
     )
   const planned = { file, owner, destination, missing }
   if (kind === "none") return { ...planned, change: "create" }
-  const found = await back.look(path, content)
+  const found = await back.look(path, content, owner)
   if (found?.same !== true) return { ...planned, change: "replace" }
   return { ...planned, change: whatIsWrong(found, { mode, owner }) === null ? "none" : "mend" }
 }
@@ -112,7 +112,7 @@ async function writeAll(task: RouteTask, back: ReadBack, puts: readonly Planned[
       })
     }
     for (const { file, owner } of puts) {
-      const found = await back.look(file.path, file.content)
+      const found = await back.look(file.path, file.content, owner)
       verifyFound(file.path, found, { mode: file.mode, owner })
     }
   } catch (error) {

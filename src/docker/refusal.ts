@@ -40,7 +40,7 @@ function kindOf(status: number, message: string): { code: ErrorCode; hint?: stri
   if (/\bis paused\b/i.test(message)) {
     return { code: "ERR_CONTAINER_PAUSED", hint: "docker unpause CONTAINER lets it go on" }
   }
-  if (status >= 400 && /\bis not running\b/i.test(message)) {
+  if (status >= 400 && /\bis (?:not running|restarting)\b/i.test(message)) {
     return { code: "ERR_NOT_RUNNING", hint: "docker start CONTAINER starts it" }
   }
   if (status === 400 && /HTTP request to an HTTPS server/i.test(message)) {

@@ -115,6 +115,24 @@ test("no capabilities are needed for its own files, and what they are needed for
   assert.deepEqual(await namesIn(container, "/run/secrets"), ["a", "b"])
 })
 
+test("root that may give files away and nothing else is enough", async (t) => {
+  if (!(await requireService(t, "linux", "root", "docker"))) return
+  const caps = ["--cap-drop=ALL", "--cap-add=CHOWN", "--user=app"]
+  const { engine, id, container } = await start(t, [secrets, ...caps])
+  const files = [
+    file("/run/secrets/a", "one", { owner: "db" }),
+    file("/run/secrets/b", "two", { owner: "4711:db", mode: 0o640 }),
+  ]
+  assert.equal((await copyTo(engine, id, files)).written.length, 2)
+  assert.deepEqual(await seen(container, "/run/secrets/a"), { content: "one", mode: "400", owner: "999:999" })
+  assert.deepEqual(await seen(container, "/run/secrets/b"), {
+    content: "two",
+    mode: "640",
+    owner: "4711:999",
+  })
+  assert.equal((await copyTo(engine, id, files)).unchanged.length, 2)
+})
+
 test("paths may hold anything that a path can", async (t) => {
   if (!(await requireService(t, "linux", "root", "docker"))) return
   const { engine, id, container } = await start(t)

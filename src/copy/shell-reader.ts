@@ -1,0 +1,38 @@
+import type { Secret } from "../base/secret.ts"
+import type { Owner } from "../files/owner.ts"
+import { greet, lookAnswer, orderLook } from "./exec-orders.ts"
+import { ExecSession } from "./exec-session.ts"
+import type { Found } from "./found.ts"
+import type { RouteTask } from "./route.ts"
+
+/** Looks at files by shells in the container that run as those whose files they are: what the application sees. */
+export class ShellReader implements AsyncDisposable {
+  readonly #task: RouteTask
+  readonly #sessions = new Map<string, ExecSession>()
+
+  constructor(task: RouteTask) {
+    this.#task = task
+  }
+
+  /** Throws `RouteUnsuitable` where there is no shell. */
+  async as({ uid, gid }: Owner): Promise<ExecSession> {
+    const user = `${uid}:${gid}`
+    const known = this.#sessions.get(user)
+    if (known !== undefined) return known
+    const session = new ExecSession(this.#task, user)
+    this.#sessions.set(user, session)
+    await greet(session)
+    return session
+  }
+
+  /** Null for what is no file. */
+  async look(path: string, content: Secret, owner: Owner): Promise<Found | null> {
+    const session = await this.as(owner)
+    orderLook(session, 1, path, content)
+    return (await lookAnswer(session, path)).found
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all([...this.#sessions.values()].map((session) => session[Symbol.asyncDispose]()))
+  }
+}
