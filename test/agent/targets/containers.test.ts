@@ -130,7 +130,7 @@ test("a container whose image is not named gets nothing; a warning with the line
     opened.text(),
     new RegExp(`apps: \\{ ${app}: .*image: \\[${nobody}, ${await imageId(image)}\\]`),
   )
-  assert.equal(opened.text().split("gets nothing").length, 2)
+  assert.equal(opened.text().split(`asks for "${app}" and gets nothing`).length, 2)
   await opened.agent.replacePlan({ ...opened.plan({ apps: { [app]: config() } }), connectEngine: connect() })
   assert.equal((await opened.round())[0]?.status, "ok", "after the line was pasted")
 })
