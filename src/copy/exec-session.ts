@@ -18,6 +18,7 @@ export class ExecSession implements AsyncDisposable {
   readonly #lines: string[] = []
   #rest = ""
   #waiting = Promise.withResolvers<void>()
+  readonly #leaving = new AbortController()
   #isOver = false
 
   /** `user`: as the engine takes it; undefined is the container's own. */
@@ -25,6 +26,9 @@ export class ExecSession implements AsyncDisposable {
     this.#task = task
     const { engine, container, signal } = task
     this.#stdin.on("error", () => {})
+    const follow = (): void => this.#leaving.abort(signal.reason)
+    if (signal.aborted) follow()
+    signal.addEventListener("abort", follow, { once: true })
     this.#ended = execIn(
       engine,
       container.id,
@@ -35,8 +39,9 @@ export class ExecSession implements AsyncDisposable {
         timeoutMs: noLimitMs,
         onStdout: (bytes) => this.#read(bytes.toString("latin1")),
       },
-      signal,
+      this.#leaving.signal,
     ).finally(() => {
+      signal.removeEventListener("abort", follow)
       this.#isOver = true
       this.#waiting.resolve()
     })
@@ -95,6 +100,11 @@ export class ExecSession implements AsyncDisposable {
       `the shell in ${quote(container.name)} ended with exit code ${result.exitCode} before it was done: ${quote(result.stderr.toString("utf8").trim())}`,
       { hint: "137 is mostly a lack of memory: see docker inspect and the kernel's log" },
     )
+  }
+
+  /** When nothing is staged any more: its end need not be waited for, which takes as long as all the rest. */
+  leave(): void {
+    this.#leaving.abort()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -54,6 +54,7 @@ async function copy(task: RouteTask): Promise<Copied> {
   const found = puts.length === 0 ? [] : await commit(session, puts)
   for (const [index, one] of puts.entries())
     verifyFound(one.path, await readable(found[index] ?? null, one), one)
+  session.leave()
   const pathsOf = (...changes: readonly Change[]): string[] =>
     plans.filter(({ change }) => changes.includes(change)).map(({ file }) => file.path)
   return {

@@ -33,6 +33,7 @@ export class ShellReader implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    for (const session of this.#sessions.values()) session.leave()
     await Promise.all([...this.#sessions.values()].map((session) => session[Symbol.asyncDispose]()))
   }
 }

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict"
+import { stat } from "node:fs/promises"
 import { after, test, type TestContext } from "node:test"
 import { copyInto, type CopyOptions, type CopyResult, type FileToCopy } from "../../src/copy/copy.ts"
 import { inspectContainer, type ContainerDetails } from "../../src/docker/containers.ts"
@@ -62,8 +63,10 @@ test("a set is written for the container's own user, and nothing else is left", 
   assert.equal(changes, 1)
 
   await t.test("and what is there already is not written again", async () => {
+    const { ino } = await stat(`/proc/${container.state.pid}/root/run/secrets/a`)
     const again = await copyTo(engine, id, files, { beforeChange })
     assert.deepEqual([again.written, again.replaced, again.unchanged], [[], [], paths])
+    assert.equal((await stat(`/proc/${container.state.pid}/root/run/secrets/a`)).ino, ino)
     assert.equal(changes, 1)
     const next = [file("/run/secrets/a", "new"), ...files.slice(1)]
     const changed = await copyTo(engine, id, next, { beforeChange })
@@ -113,6 +116,17 @@ test("no capabilities are needed for its own files, and what they are needed for
     purserError("ERR_ROUTE", /\/run\/secrets\/c is to be another user's, and root .* lacks CHOWN/),
   )
   assert.deepEqual(await namesIn(container, "/run/secrets"), ["a", "b"])
+})
+
+test("in a directory that gives its own group to files, they are still the user's group's", async (t) => {
+  if (!(await requireService(t, "linux", "root", "docker"))) return
+  const { engine, id, container } = await start(t, [
+    "--tmpfs=/run/secrets:uid=1000,gid=999,mode=2770",
+    "--user=app",
+  ])
+  await copyTo(engine, id, [file("/run/secrets/a", "one"), file("/run/secrets/sub/b", "two")])
+  assert.equal((await seen(container, "/run/secrets/a")).owner, "1000:1000")
+  assert.equal((await seen(container, "/run/secrets/sub/b")).owner, "1000:1000")
 })
 
 test("root that may give files away and nothing else is enough", async (t) => {
