@@ -60,6 +60,11 @@ export const groups: readonly { readonly title: string; readonly commands: reado
         summary: "docker run, with secrets that are there before the container starts",
         load: () => import("./run.ts"),
       },
+      {
+        name: "doctor",
+        summary: "say where secrets leak on an engine, and how to mend it",
+        load: () => import("./doctor.ts"),
+      },
     ],
   },
   {

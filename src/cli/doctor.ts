@@ -1,0 +1,100 @@
+import { Option, type Command } from "commander"
+import { membershipOf } from "../agent/containers/membership.ts"
+import { PurserError, errorKinds } from "../base/errors.ts"
+import { readConfigText } from "../base/config-file.ts"
+import { escapeForTerminal } from "../base/escape.ts"
+import { composeFileFindings } from "../doctor/compose-file.ts"
+import type { AsksInVain } from "../doctor/container.ts"
+import { about, examine } from "../doctor/doctor.ts"
+import { isAtLeast, type Finding, type Level } from "../doctor/finding.ts"
+import type { Action, Context } from "./command.ts"
+import { openEngine } from "./engine.ts"
+import { loadConfig } from "./load-config.ts"
+
+interface Flags {
+  container?: string
+  image?: string
+  file?: string
+  sarif?: boolean
+  failOn: Level
+}
+
+/** `purser doctor`: where secrets leak, and how to mend it. Names and reasons, never values. */
+export function define(command: Command, action: Action): void {
+  command
+    .description(
+      "Looks for secrets that leak, on an engine, in one container, image or Compose file; changes nothing.",
+    )
+    .option("--container <name>", "only this container, with its image")
+    .option("--image <name>", "only this image")
+    .option("--file <compose.yaml>", "a Compose file, for which no engine is needed")
+    .option("--sarif", "print SARIF 2.1.0, for code hosts")
+    .addOption(
+      new Option("--fail-on <level>", "end with exit code 1 from this level on")
+        .choices(["error", "warning", "note"])
+        .default("error"),
+    )
+    .action(action(run))
+}
+
+async function run(context: Context, flags: Flags): Promise<number> {
+  const chosen = [flags.container, flags.image, flags.file].filter((one) => one !== undefined)
+  if (chosen.length > 1)
+    throw new PurserError("ERR_USAGE", "--container, --image and --file exclude each other")
+  if (flags.sarif === true && context.json)
+    throw new PurserError("ERR_USAGE", "--sarif and --json exclude each other")
+  const findings = flags.file === undefined ? await ofEngine(context, flags) : await ofFile(flags.file)
+  await print(findings, flags, context)
+  return findings.some(({ level }) => isAtLeast(level, flags.failOn)) ? errorKinds.ERR_FINDINGS.exit : 0
+}
+
+async function ofEngine(context: Context, { container, image }: Flags): Promise<Finding[]> {
+  await using engine = await openEngine(context)
+  return await examine(engine, {
+    ...(container === undefined ? {} : { container }),
+    ...(image === undefined ? {} : { image }),
+    asksInVain: await asker(context),
+    signal: context.signal,
+  })
+}
+
+async function ofFile(file: string): Promise<Finding[]> {
+  return about({ kind: "compose file", name: file }, composeFileFindings(await readConfigText(file), file))
+}
+
+/** By the apps of purser.yaml, where there is one. */
+async function asker(context: Context): Promise<AsksInVain | undefined> {
+  const { apps, file } = await loadConfig(context)
+  if (file === undefined) return undefined
+  return (container, imageLabels) => membershipOf(apps, container, imageLabels).refusal ?? null
+}
+
+async function print(
+  findings: readonly Finding[],
+  { sarif }: Flags,
+  { output, json }: Context,
+): Promise<void> {
+  if (sarif === true) {
+    const { sarifOf } = await import("../doctor/sarif.ts")
+    await output.bytes(Buffer.from(`${JSON.stringify(sarifOf(findings), null, 2)}\n`))
+    return
+  }
+  if (json) {
+    for (const finding of findings) output.result(finding, "")
+    return
+  }
+  const bySubject = Map.groupBy(findings, ({ subject }) => `${subject.kind} ${subject.name}`)
+  for (const [subject, of] of bySubject) {
+    const lines = of.flatMap(({ level, rule, message, fix, location }) => [
+      `  ${level}: ${escapeForTerminal(message)} [${rule}]${location === undefined ? "" : ` (line ${location.line})`}`,
+      `    fix: ${escapeForTerminal(fix)}`,
+    ])
+    output.result({}, [escapeForTerminal(subject), ...lines].join("\n"))
+  }
+  const count = (level: Level): number => findings.filter((one) => one.level === level).length
+  output.note(
+    findings.length === 0
+      ? "nothing was found"
+      : `${count("error")} errors, ${count("warning")} warnings, ${count("note")} notes`,
+  )
+}

@@ -1,0 +1,56 @@
+import { isNoContent, isSecretName, shapeOf } from "./secret-like.ts"
+
+/**
+ * What in a command line is a secret, each as the end of a sentence and without its value. `words` are arguments; one
+ * with white space is taken for a shell's program and looked into.
+ */
+export function secretsInCommand(words: readonly string[]): string[] {
+  const found = new Set<string>()
+  const shape = shapeOf(words.join(" "))
+  if (shape !== null) found.add(shape)
+  const parts = words.flatMap((word) => (/\s/.test(word) ? splitShell(word) : [word]))
+  for (const [index, part] of parts.entries()) {
+    const [, dashes = "", name = "", equals, value = ""] =
+      /^(--?|\/)?([A-Za-z_][\w.-]*)(=)?(.*)$/s.exec(part) ?? []
+    if (name === "" || !isSecretName(name)) continue
+    if (equals !== undefined && !isNoContent(unquoted(value)))
+      found.add(dashes === "" ? `it sets ${name}` : `the value of ${dashes}${name} is in it`)
+    const next = parts[index + 1]
+    if (
+      dashes !== "" &&
+      equals === undefined &&
+      value === "" &&
+      next !== undefined &&
+      !next.startsWith("-")
+    ) {
+      if (!isNoContent(unquoted(next))) found.add(`the value of ${dashes}${name} is in it`)
+    }
+  }
+  for (const [program, flag] of shortFlags) {
+    const at = parts.findIndex((part) => program.test(part))
+    if (at >= 0 && parts.slice(at + 1).some((part) => flag.test(part)))
+      found.add("a password follows a short flag in it")
+  }
+  if (parts.some((part) => /^curl$|\/curl$/.test(part))) {
+    const user = parts.findIndex((part) => part === "-u" || part === "--user")
+    if (user >= 0 && /^[^:$]+:(?!\$).+/.test(unquoted(parts[user + 1] ?? "")))
+      found.add("curl is given a password in it")
+  }
+  return [...found]
+}
+
+/** Programs whose `-p` takes the password without a space. */
+const shortFlags: readonly [program: RegExp, flag: RegExp][] = [
+  [/(?:^|\/)(?:mysql|mysqladmin|mysqldump|mariadb|mariadb-admin|mariadb-dump)$/, /^-p(?!\$|"\$|'\$)[^\s-].*/],
+  [/(?:^|\/)(?:redis-cli)$/, /^-a(?!\$|"\$)[^\s-].+/],
+  [/(?:^|\/)sshpass$/, /^-p(?!\$|"\$).+/],
+]
+
+/** As far as it matters here: words by white space and the shell's separators. */
+function splitShell(text: string): string[] {
+  return text.split(/[\s;|&()]+/).filter((part) => part !== "")
+}
+
+function unquoted(text: string): string {
+  return text.replace(/^["']|["']$/g, "")
+}

@@ -1,0 +1,56 @@
+/** What is wrong, where, and how to mend it. Never a value, not even a part of one, its length or a digest of it. */
+export interface Finding {
+  readonly rule: Rule
+  readonly level: Level
+  readonly subject: Subject
+  /** One line, which may hold names that others chose: escape it before it is shown. */
+  readonly message: string
+  /** The next step. */
+  readonly fix: string
+  readonly location?: Location
+}
+
+/** `error`: a secret is where it can be seen, or can be taken. `warning`: it probably is. `note`: worth knowing. */
+export type Level = "error" | "warning" | "note"
+
+export interface Subject {
+  readonly kind: "engine" | "container" | "image" | "compose file"
+  readonly name: string
+}
+
+export interface Location {
+  /** As it was given. */
+  readonly file: string
+  /** From 1. */
+  readonly line: number
+}
+
+/** What a check finds of its subject. */
+export type Found = Omit<Finding, "subject">
+
+/** Every rule, with one line for documentation and for code hosts. */
+export const rules = {
+  "secret-in-environment": "a secret is in an environment variable",
+  "secret-in-label": "a secret is in a label",
+  "secret-in-command": "a secret is in a command line",
+  "secret-in-health-check": "a secret is in a health check's command line",
+  "secret-in-history": "a secret is in an image's history",
+  "secret-in-build-argument": "a secret is in a build argument",
+  "readable-key": "a private key that is mounted into a container can be read by every user of the host",
+  certificate: "a certificate has expired, or soon will",
+  "no-tmpfs": "a container asks for files where nothing is in memory",
+  "asks-in-vain": "a container asks for an app and gets nothing",
+  "no-shell": "the only route into a container needs a shell, and its image has none",
+  swap: "memory is swapped to a disk that is not encrypted",
+  "plain-tcp": "the engine can be reached over the network without encryption",
+  "open-socket": "every user of the host may write to the engine's socket, and so be root",
+  clock: "the engine's clock and this machine's differ",
+} as const
+
+export type Rule = keyof typeof rules
+
+const order: readonly Level[] = ["note", "warning", "error"]
+
+export function isAtLeast(level: Level, least: Level): boolean {
+  return order.indexOf(level) >= order.indexOf(least)
+}
