@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto"
 import { PurserError } from "../base/errors.ts"
+import { quote } from "../base/names.ts"
 import type { Secret } from "../base/secret.ts"
 import type { Owner } from "../files/owner.ts"
 import { targetError } from "../files/place.ts"
@@ -118,9 +119,7 @@ async function refused(session: ExecSession, reason: string, path: string): Prom
   const code = reasons[reason] ?? texts.find(([pattern]) => pattern.test(said))?.[1]
   if (code !== undefined) return targetError(path, Object.assign(new Error(said), { code }))
   const why =
-    reason === "digest"
-      ? "less or other content arrived than was sent"
-      : `${reason} failed: ${JSON.stringify(said)}`
+    reason === "digest" ? "less or other content arrived than was sent" : `${reason} failed: ${quote(said)}`
   return new PurserError("ERR_TARGET", `cannot write ${path}: ${why}`)
 }
 

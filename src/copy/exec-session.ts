@@ -9,6 +9,8 @@ import { RouteUnsuitable, type RouteTask } from "./route.ts"
 
 /** The task's own signal is the limit. */
 const noLimitMs = 2 ** 31 - 1
+/** Longer than anything that the script says. */
+const maxLineChars = 500
 
 /** A conversation with {@link script} in the container. Disposing of it ends the program, which then removes what it staged. */
 export class ExecSession implements AsyncDisposable {
@@ -115,7 +117,8 @@ export class ExecSession implements AsyncDisposable {
   #read(text: string): void {
     const lines = (this.#rest + text).split("\n")
     this.#rest = lines.pop() ?? ""
-    this.#lines.push(...lines)
+    // Whoever answers may be anybody, and parts of it get into our messages.
+    this.#lines.push(...lines.map((line) => escapeForTerminal(line.slice(0, maxLineChars))))
     if (lines.length > 0) this.#waiting.resolve()
   }
 }
