@@ -12,8 +12,9 @@ export function secretsInCommand(words: readonly string[]): string[] {
   for (const [index, part] of parts.entries()) {
     const [, dashes = "", name = "", equals, value = ""] =
       /^(--?|\/)?([A-Za-z_][\w.-]*)(=)?(.*)$/s.exec(part) ?? []
-    if (name === "" || !isSecretName(name)) continue
-    if (equals !== undefined && !isNoContent(unquoted(value)))
+    // Of `--secret` what follows is mostly the name of one.
+    if (name === "" || !isSecretName(name) || (dashes !== "" && /^secrets?$/.test(name))) continue
+    if (equals !== undefined && isContent(value))
       found.add(dashes === "" ? `it sets ${name}` : `the value of ${dashes}${name} is in it`)
     const next = parts[index + 1]
     if (
@@ -23,7 +24,7 @@ export function secretsInCommand(words: readonly string[]): string[] {
       next !== undefined &&
       !next.startsWith("-")
     ) {
-      if (!isNoContent(unquoted(next))) found.add(`the value of ${dashes}${name} is in it`)
+      if (isContent(next)) found.add(`the value of ${dashes}${name} is in it`)
     }
   }
   for (const [program, flag] of shortFlags) {
@@ -49,6 +50,12 @@ const shortFlags: readonly [program: RegExp, flag: RegExp][] = [
 /** As far as it matters here: words by white space and the shell's separators. */
 function splitShell(text: string): string[] {
   return text.split(/[\s;|&()]+/).filter((part) => part !== "")
+}
+
+/** Not what the shell puts there from elsewhere. */
+function isContent(text: string): boolean {
+  const plain = unquoted(text)
+  return !isNoContent(plain) && !/^[$`]/.test(plain)
 }
 
 function unquoted(text: string): string {

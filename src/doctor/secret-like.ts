@@ -86,7 +86,7 @@ function looksRandom(value: string): boolean {
     return false
   if (/^[0-9a-f]+$/i.test(value)) return value.length >= 32 && entropyOf(value.toLowerCase()) > 3
   const classes = [/[a-z]/, /[A-Z]/, /\d/].filter((one) => one.test(value)).length
-  return classes === 3 && entropyOf(value) > 3.7 && longestWord(value) < 8
+  return classes === 3 && entropyOf(value) > 3.7 && longestWord(value) < 12
 }
 
 /** Shannon's, in bits a character. */
