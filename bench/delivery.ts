@@ -189,6 +189,7 @@ function appOf(nodes: number, secrets: readonly string[], port: number): AppConf
       port,
     })),
     directory: undefined,
+    containers: undefined,
     files: undefined,
     reload: undefined,
     requireTmpfs: false,

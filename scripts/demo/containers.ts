@@ -33,18 +33,10 @@ export async function playWithContainers(stage: string, tell: (text: string) => 
   try {
     const imageId = await makeImage(join(stage, "image"), image)
     const start = async (name: string, ...options: string[]): Promise<string> => {
-      const id = await docker([
-        ...["run", "--detach", "--name", `${run}-${name}`, `--label=${label}=${run}`],
-        ...[
-          "--read-only",
-          "--user=1000",
-          "--cap-drop=ALL",
-          "--network=none",
-          "--tmpfs=/run/secrets:uid=1000,mode=0700",
-        ],
-        ...options,
-        image,
-      ])
+      const named = ["--name", `${run}-${name}`, `--label=${label}=${run}`]
+      const confined = ["--read-only", "--user=1000", "--cap-drop=ALL", "--network=none"]
+      const memory = "--tmpfs=/run/secrets:uid=1000,mode=0700"
+      const id = await docker(["run", "--detach", ...named, ...confined, memory, ...options, image])
       return id.trim()
     }
 

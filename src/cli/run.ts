@@ -33,7 +33,7 @@ export function define(command: Command, action: Action): void {
     .requiredOption(
       "-s, --secret <name[=path]>",
       "mount a secret, at /run/secrets/NAME unless a path says otherwise (repeatable)",
-      (value: string, earlier: string[] = []) => [...earlier, value],
+      (value: string, earlier: string[] | undefined) => [...(earlier ?? []), value],
     )
     .option("--env-file-style <suffix>", "set NAME + suffix (_FILE, say) to the path of each secret")
     .action(action(run))

@@ -105,7 +105,8 @@ const texts: readonly (readonly [pattern: RegExp, code: string])[] = [
   [/not permitted/i, "EPERM"],
 ]
 
-async function refused(session: ExecSession, reason: string, path: string): Promise<Error> {
+/** The error for a reason of the script. Resolves when the session has ended. */
+export async function refused(session: ExecSession, reason: string, path: string): Promise<Error> {
   const said = await session.complaint()
   if (reason === "chown")
     return new RouteUnsuitable(
@@ -144,12 +145,12 @@ function modeOf(permissions: string): number {
   return mode
 }
 
-function octal(mode: number): string {
+export function octal(mode: number): string {
   return mode.toString(8).padStart(3, "0")
 }
 
 /** Every byte that could mean something as `\0ooo`, which `printf %b` turns back. */
-function forPrintf(path: string): string {
+export function forPrintf(path: string): string {
   return Array.from(Buffer.from(path), (byte) =>
     /[A-Za-z0-9/._-]/.test(String.fromCharCode(byte))
       ? String.fromCharCode(byte)

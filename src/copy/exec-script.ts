@@ -1,3 +1,54 @@
+/** Shell functions: what `printf %b` reads, and the filesystem of the working directory, where a mount point may be `busy`. */
+export const placeParts = `
+plain() { case $1 in *\\\\*) plain=$(printf '%b.' "$1"); plain=\${plain%.} ;; *) plain=$1 ;; esac; }
+
+filesystem() {
+  filesystem=unknown longest=0 busy=no
+  IFS='
+'
+  for line in $(cat /proc/self/mountinfo); do
+    point=\${line#* * * * }
+    plain "\${point%% *}"
+    [ "$plain" != "$1" ] || busy=yes
+    plain=\${plain%/}
+    case \${PWD%/}/ in "$plain"/*)
+      [ \${#plain} -lt $longest ] || { longest=\${#plain} filesystem=\${line#* - }; }
+    esac
+  done
+  unset IFS
+  filesystem=\${filesystem%% *}
+}
+`
+
+/** Directories that are missing, counted for `clean`. */
+export const makePart = `
+make() {
+  [ ! -d "$1/" ] || return 0
+  make "\${1%/*}" && mkdir "$1" || return
+  made=$((made + 1))
+  eval "made$made=\\$1"
+  [ "$uid" = 0 ] || return 0
+  set -- "$1" $(ls -lnd "\${1%/*}/")
+  [ "$4:$5" = 0:0 ] || chown "$4:$5" "$1"
+}
+`
+
+/** A rename over what is there, which may be a link to a directory. */
+export const swapPart = `
+swap() {
+  if [ -d "$2" ] && [ ! -L "$2" ]; then no directory; fi
+  why=$(mv -fT "$1" "$2" 2>&1) && return
+  if [ -L "$2" ]; then
+    rm -f "$2" && mv -f "$1" "$2"
+    return
+  fi
+  case $why in
+    *ption*|*sage:*) mv -f "$1" "$2" ;;
+    *) echo "$why" >&2; false ;;
+  esac
+}
+`
+
 /**
  * What the route `exec` runs in the container: a POSIX shell program (dash, bash, busybox) that is told by lines of
  * its stdin what to do and answers with lines. It holds nothing of what it is to write, since command lines can be
@@ -39,25 +90,7 @@ elif command -v shasum >/dev/null 2>&1; then
   sum() { sum=$(shasum -a 256 <"$1") && sum=\${sum%% *}; }
 else echo 'missing sha256sum, openssl and shasum'; exit 1; fi
 
-plain() { case $1 in *\\\\*) plain=$(printf '%b.' "$1"); plain=\${plain%.} ;; *) plain=$1 ;; esac; }
-
-filesystem() {
-  filesystem=unknown longest=0 busy=no
-  IFS='
-'
-  for line in $(cat /proc/self/mountinfo); do
-    point=\${line#* * * * }
-    plain "\${point%% *}"
-    [ "$plain" != "$1" ] || busy=yes
-    plain=\${plain%/}
-    case \${PWD%/}/ in "$plain"/*)
-      [ \${#plain} -lt $longest ] || { longest=\${#plain} filesystem=\${line#* - }; }
-    esac
-  done
-  unset IFS
-  filesystem=\${filesystem%% *}
-}
-
+${placeParts}
 state() {
   if [ -L "$1" ]; then state=link
   elif [ -f "$1" ]; then state=file
@@ -94,16 +127,7 @@ look() {
   echo "at $filesystem $state"
 }
 
-make() {
-  [ ! -d "$1/" ] || return 0
-  make "\${1%/*}" && mkdir "$1" || return
-  made=$((made + 1))
-  eval "made$made=\\$1"
-  [ "$uid" = 0 ] || return 0
-  set -- "$1" $(ls -lnd "\${1%/*}/")
-  [ "$4:$5" = 0:0 ] || chown "$4:$5" "$1"
-}
-
+${makePart}
 full() {
   [ ! -f "$new" ] || { chmod 600 "$new" && cat /proc/self/status >>"$new"; }
   no write
@@ -139,19 +163,7 @@ put() {
   echo staged
 }
 
-swap() {
-  if [ -d "$2" ] && [ ! -L "$2" ]; then no directory; fi
-  why=$(mv -fT "$1" "$2" 2>&1) && return
-  if [ -L "$2" ]; then
-    rm -f "$2" && mv -f "$1" "$2"
-    return
-  fi
-  case $why in
-    *ption*|*sage:*) mv -f "$1" "$2" ;;
-    *) echo "$why" >&2; false ;;
-  esac
-}
-
+${swapPart}
 commit() {
   for n in $puts; do
     eval "swap \\"\\$new$n\\" \\"\\$to$n\\"" || no rename

@@ -23,8 +23,8 @@ export class ExecSession implements AsyncDisposable {
   readonly #leaving = new AbortController()
   #isOver = false
 
-  /** `user`: as the engine takes it; undefined is the container's own. */
-  constructor(task: RouteTask, user: string | undefined) {
+  /** `user`: as the engine takes it; undefined is the container's own. `program`: another that answers in lines. */
+  constructor(task: RouteTask, user: string | undefined, program = script) {
     this.#task = task
     const { engine, container, signal } = task
     this.#stdin.on("error", () => {})
@@ -35,7 +35,7 @@ export class ExecSession implements AsyncDisposable {
       engine,
       container.id,
       {
-        command: ["sh", "-c", script],
+        command: ["sh", "-c", program],
         ...(user === undefined ? {} : { user }),
         stdin: this.#stdin,
         timeoutMs: noLimitMs,

@@ -23,7 +23,7 @@ async function whyNot({ container }: RouteTask): Promise<string | null> {
 }
 
 /** `mend`: the content is there, with another mode or owner. */
-type Change = "none" | "mend" | "create" | "replace"
+export type Change = "none" | "mend" | "create" | "replace"
 
 type Readable = Pick<FileToCopy, "path" | "content"> & { readonly owner: Owner }
 
@@ -65,7 +65,7 @@ async function copy(task: RouteTask): Promise<Copied> {
 }
 
 /** Owners by file, undefined for whoever runs the shell; and who that is to be. */
-async function whoWrites({ engine, container, files, signal }: RouteTask): Promise<{
+export async function whoWrites({ engine, container, files, signal }: RouteTask): Promise<{
   owners: readonly (Owner | undefined)[]
   user: string | undefined
 }> {
@@ -81,7 +81,7 @@ async function whoWrites({ engine, container, files, signal }: RouteTask): Promi
 }
 
 /** Throws `ERR_DISK` and `ERR_TARGET` where it must not or cannot be written. */
-function changeFor(
+export function changeFor(
   { filesystem, kind, found }: Seen,
   { file, owner }: { file: FileToCopy; owner: Owner },
   task: RouteTask,

@@ -41,8 +41,19 @@ test("the secret is there before the first instruction, for the container's user
     "sha256sum < /run/secrets/db-password; ls -ln /run/secrets/db-password; ls -lnd /run/secrets; " +
     "echo x 2>/dev/null > /run/secrets/db-password || echo read-only; env; cat /proc/self/mountinfo; exit 42"
   const { code, stdout, stderr } = await home.run([
-    ...["run", "-s", "db-password", "--env-file-style", "_FILE", "--"],
-    ...[...rest, "--cap-drop=ALL", "--read-only", image, "sh", "-c", script],
+    "run",
+    "-s",
+    "db-password",
+    "--env-file-style",
+    "_FILE",
+    "--",
+    ...rest,
+    "--cap-drop=ALL",
+    "--read-only",
+    image,
+    "sh",
+    "-c",
+    script,
   ])
   assert.equal(code, 42, stderr)
   assert.match(stdout, new RegExp(digest))
@@ -59,8 +70,16 @@ test("each may lie where its image wants it, and hides nothing beside it", async
   const home = await stage(t)
   if (home === null) return
   const { code, stdout, stderr } = await home.run([
-    ...["run", "-s", "db-password=/etc/tls.key", "--", ...rest, "--user", "1001", await shellImage()],
-    ...["sh", "-c", "id -u; sha256sum < /etc/tls.key; grep -c other /etc/passwd; ls /run"],
+    "run",
+    "-s",
+    "db-password=/etc/tls.key",
+    "--",
+    ...rest,
+    "--user=1001",
+    await shellImage(),
+    "sh",
+    "-c",
+    "id -u; sha256sum < /etc/tls.key; grep -c other /etc/passwd; ls /run",
   ])
   assert.equal(code, 0, stderr)
   assert.deepEqual(stdout.trim().split("\n"), ["1001", `${digest}  -`, "1"])
@@ -71,17 +90,15 @@ test("a name of a user is looked up in the image", async (t) => {
   if (home === null) return
   const image = await shellImage()
   const argv = (user: string) => [
-    ...[
-      "run",
-      "-s",
-      "db-password",
-      "--",
-      ...rest,
-      `--user=${user}`,
-      image,
-      "sha256sum",
-      "/run/secrets/db-password",
-    ],
+    "run",
+    "-s",
+    "db-password",
+    "--",
+    ...rest,
+    `--user=${user}`,
+    image,
+    "sha256sum",
+    "/run/secrets/db-password",
   ]
   assert.match((await home.run(argv("db"))).stdout, new RegExp(digest))
   const { code, stderr } = await home.run(argv("nobody-here"))
