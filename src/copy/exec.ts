@@ -90,11 +90,10 @@ export function changeFor(
   if (!memoryFilesystems.has(filesystem)) refuseDisk(path, task)
   if (kind === "mount") throw mountPoint(path)
   if (kind === "none") return "create"
-  // A link is replaced, whatever it leads to.
-  if (kind !== "file" && kind !== "link")
+  if (kind !== "file")
     throw new PurserError(
       "ERR_TARGET",
-      `cannot write ${path}: a ${kind === "fifo" ? "FIFO" : kind} is there`,
+      `cannot write ${path}: a ${kind === "fifo" ? "FIFO" : kind === "link" ? "symbolic link" : kind} is there`,
       {
         hint: "remove it, or choose another path",
       },

@@ -31,6 +31,8 @@ export interface BaseImage {
   readonly node?: string
   /** busybox with all its commands, a shell among them. */
   readonly shell?: boolean
+  /** This machine's openssl. */
+  readonly openssl?: boolean
 }
 
 /** Node and a shell: the base of deploy/Dockerfile, and what an application's image is like. */
@@ -53,24 +55,40 @@ export function shelllessImage(): Promise<string> {
   return baseImage({ node: process.execPath })
 }
 
+/** The shell image and openssl, which is what the route `pull` needs. */
+export function opensslImage(): Promise<string> {
+  return baseImage({ shell: true, openssl: true })
+}
+
 const made = new Map<string, Promise<string>>()
 
 /** Resolves with the tag. */
-export function baseImage({ node, shell = false }: BaseImage): Promise<string> {
-  const key = `${node ?? ""} ${shell}`
+export function baseImage({ node, shell = false, openssl = false }: BaseImage): Promise<string> {
+  const key = `${node ?? ""} ${shell} ${openssl}`
   let tag = made.get(key)
   if (tag === undefined) {
-    tag = make(node, shell)
+    tag = make({ node, shell, openssl })
     made.set(key, tag)
   }
   return tag
 }
 
-async function make(node: string | undefined, shell: boolean): Promise<string> {
+interface Parts {
+  readonly node: string | undefined
+  readonly shell: boolean
+  readonly openssl: boolean
+}
+
+async function make({ node, shell, openssl }: Parts): Promise<string> {
   const parts = new Map<string, string>() // path in the image → file here
   if (node !== undefined) {
     parts.set("/usr/local/bin/node", node)
     for (const [path, file] of await sharedLibraries(node)) parts.set(path, file)
+  }
+  if (openssl) {
+    const program = await which("openssl")
+    parts.set("/usr/local/bin/openssl", program)
+    for (const [path, file] of await sharedLibraries(program)) parts.set(path, file)
   }
   const busybox = shell ? await which("busybox") : undefined
   if (busybox !== undefined) parts.set("/bin/busybox", busybox)
@@ -80,7 +98,9 @@ async function make(node: string | undefined, shell: boolean): Promise<string> {
     hash.update(`\n${path}\n`)
     for await (const chunk of createReadStream(file)) hash.update(chunk as Buffer)
   }
-  const kind = [node === undefined ? "" : "node", shell ? "shell" : ""].filter(Boolean).join("-")
+  const kind = [node === undefined ? "" : "node", shell ? "shell" : "", openssl ? "openssl" : ""]
+    .filter(Boolean)
+    .join("-")
   const tag = `purser-test/${kind}:${hash.digest("hex").slice(0, 16)}`
   if (await exists(tag)) return tag
 

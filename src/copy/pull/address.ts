@@ -1,0 +1,46 @@
+import { networkInterfaces } from "node:os"
+import { inspectContainer, type ContainerDetails } from "../../docker/containers.ts"
+import type { Engine } from "../../docker/engine.ts"
+import { inspectNetwork } from "../../docker/networks.ts"
+import { RouteUnsuitable } from "../route.ts"
+
+/** Where on this machine a container can reach it. */
+
+/** Null when there may be such an address; asks nobody. */
+export function whyNoAddress(
+  { isLocal }: Pick<Engine, "isLocal">,
+  { hostConfigNetworkMode: mode }: ContainerDetails,
+  { serveAddress, isolate = false }: { readonly serveAddress?: string; readonly isolate?: boolean },
+): string | null {
+  if (isolate && !isLocal) return "the temporary network would be on another machine (--isolate)"
+  if (isolate && (mode === "host" || mode === "none" || mode.startsWith("container:")))
+    return `its network is ${mode.replace(/:.*/, "")}, so that no other can be added (--isolate)`
+  if (isolate || serveAddress !== undefined) return null
+  if (mode === "none") return "it has no network"
+  return isLocal ? null : "the engine is on another machine: --serve-address says where it reaches this one"
+}
+
+/** The gateway of one of its networks. Throws {@link RouteUnsuitable}. */
+export async function gatewayOf(
+  engine: Engine,
+  container: ContainerDetails,
+  signal: AbortSignal,
+): Promise<string> {
+  const [, shared] = /^container:(.+)$/.exec(container.hostConfigNetworkMode) ?? []
+  if (shared !== undefined) return gatewayOf(engine, await inspectContainer(engine, shared, signal), signal)
+  if (container.hostConfigNetworkMode === "host") return "127.0.0.1"
+  for (const { networkId, gateway } of Object.values(container.networks)) {
+    if (gateway !== "") return gateway
+    // An internal one is no way out, and so the container is told of no gateway.
+    const { driver, subnets } = await inspectNetwork(engine, networkId, signal)
+    const found = subnets.find((subnet) => subnet.gateway !== "")?.gateway
+    if (driver === "bridge" && found !== undefined) return found.replace(/\/\d+$/, "")
+  }
+  throw new RouteUnsuitable("none of its networks has a gateway: give --serve-address, or --isolate")
+}
+
+/** Where a build on this machine reaches it: the engine's own bridge. */
+export function builderAddress(): string {
+  const bridge = networkInterfaces()["docker0"]?.find(({ family }) => family === "IPv4")
+  return bridge?.address ?? "127.0.0.1"
+}
