@@ -78,6 +78,12 @@ async function ownersFor({ engine, container, files, signal }: RouteTask): Promi
   })
 }
 
+const inTheWay = {
+  directory: "a directory",
+  link: "a symbolic link",
+  other: "a device, FIFO or socket",
+} as const
+
 async function planFor(
   { engine, container, signal }: RouteTask,
   back: ReadBack,
@@ -86,12 +92,10 @@ async function planFor(
   const { path, content, mode } = file
   const missing = await missingBelow(engine, container.id, { destination, path }, signal)
   const kind = missing.length > 0 ? "none" : await kindOf(engine, container.id, path, signal)
-  if (kind === "directory" || kind === "other")
-    throw new PurserError(
-      "ERR_TARGET",
-      `cannot write ${path}: ${kind === "directory" ? "a directory" : "a device, FIFO or socket"} is there`,
-      { hint: "remove it, or choose another path" },
-    )
+  if (kind !== "none" && kind !== "file")
+    throw new PurserError("ERR_TARGET", `cannot write ${path}: ${inTheWay[kind]} is there`, {
+      hint: "remove it, or choose another path",
+    })
   const planned = { file, owner, destination, missing }
   if (kind === "none") return { ...planned, change: "create" }
   const found = await back.look(path, content, owner)

@@ -168,21 +168,20 @@ test("paths may hold anything that a path can", async (t) => {
   assert.equal((await copyTo(engine, id, files)).unchanged.length, names.length)
 })
 
-test("links on the way are followed as for the application, one in the file's place is replaced", async (t) => {
+test("links on the way are followed as for the application, one in the file's place is refused and left alone", async (t) => {
   if (!(await requireService(t, "linux", "root", "docker"))) return
   const { engine, id, container } = await start(t)
   const prepare = "rm -r /var/run; ln -s /run /var/run; mkdir /run/secrets/d /tmp/disk"
   const links = "ln -s /etc/passwd /run/secrets/a; ln -s d /run/secrets/b; ln -s gone /run/secrets/c"
   await docker(["exec", id, "sh", "-c", `${prepare}; ${links}; ln -s /tmp/disk /run/secrets/disk`])
   const passwd = (await seen(container, "/etc/passwd")).content
-  const paths = ["a", "b", "c"].map((name) => `/var/run/secrets/${name}`)
-  await copyTo(
-    engine,
-    id,
-    paths.map((path) => file(path, path)),
-  )
-  assert.deepEqual(await namesIn(container, "/run/secrets"), ["a", "b", "c", "d", "disk"])
-  assert.equal(await docker(["exec", id, "cat", ...paths]), paths.join(""))
+  for (const name of ["a", "b", "c"])
+    await assert.rejects(
+      copyTo(engine, id, [file(`/var/run/secrets/${name}`, "one")]),
+      purserError("ERR_TARGET", /a symbolic link is there/),
+    )
+  await copyTo(engine, id, [file("/var/run/secrets/e", "one")])
+  assert.deepEqual(await namesIn(container, "/run/secrets"), ["a", "b", "c", "d", "disk", "e"])
   assert.equal(await docker(["exec", id, "readlink", "/run/secrets/disk"]), "/tmp/disk")
   assert.equal((await seen(container, "/etc/passwd")).content, passwd)
   await assert.rejects(
@@ -193,7 +192,7 @@ test("links on the way are followed as for the application, one in the file's pl
     copyTo(engine, id, [file("/run/secrets/x", "one"), file("/var/run/secrets/x", "two")]),
     purserError("ERR_TARGET", /is the same file as another of this set/),
   )
-  assert.deepEqual(await namesIn(container, "/run/secrets"), ["a", "b", "c", "d", "disk"])
+  assert.deepEqual(await namesIn(container, "/run/secrets"), ["a", "b", "c", "d", "disk", "e"])
 })
 
 test("what cannot be written leaves what was there and nothing more", async (t) => {

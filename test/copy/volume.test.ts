@@ -166,6 +166,7 @@ test("nothing but a tmpfs volume that the container sees there is written", asyn
     )
   for (const [path, message] of [
     ["/memory/out/x", /\/memory\/out is a symbolic link/],
+    ["/memory/leaf", /a symbolic link is there/],
     ["/memory/fifo", /a device, FIFO or socket is there/],
     ["/memory/fifo/x", /\/memory\/fifo is not a directory/],
     [`/memory/${"x".repeat(120)}`, /does not fit into an archive/],
@@ -178,9 +179,6 @@ test("nothing but a tmpfs volume that the container sees there is written", asyn
   assert.deepEqual(await layer(), before)
   const container = await inspectContainer(engine, id, signal)
   assert.deepEqual(await namesIn(container, "/memory"), ["fifo", "hidden", "leaf", "out", "single"])
-  await copyTo(engine, id, [file("/memory/leaf", "one")])
-  assert.equal((await seen(container, "/memory/leaf")).content, "one")
-  assert.deepEqual(await layer(), before)
 })
 
 test("a set that does not fit leaves what was there, and nothing of itself", async (t) => {
