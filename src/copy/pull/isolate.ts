@@ -34,9 +34,11 @@ export async function isolate(engine: Engine, containerId: string, signal: Abort
     AbortSignal.timeout(stepMs),
   )
   const remove = async (): Promise<void> => {
-    await disconnectNetwork(engine, id, containerId, AbortSignal.timeout(stepMs)).finally(() =>
-      removeNetwork(engine, id, AbortSignal.timeout(stepMs)),
-    )
+    try {
+      await disconnectNetwork(engine, id, containerId, AbortSignal.timeout(stepMs))
+    } finally {
+      await removeNetwork(engine, id, AbortSignal.timeout(stepMs))
+    }
   }
   try {
     signal.throwIfAborted()
