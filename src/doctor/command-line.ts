@@ -32,10 +32,18 @@ export function secretsInCommand(words: readonly string[]): string[] {
     if (at >= 0 && parts.slice(at + 1).some((part) => flag.test(part)))
       found.add("a password follows a short flag in it")
   }
+  const redis = parts.findIndex((part) => /(?:^|\/)redis-cli$/.test(part))
+  const given = redis < 0 ? undefined : parts[parts.indexOf("-a", redis) + 1]
+  if (redis >= 0 && parts.includes("-a", redis) && given !== undefined && isContent(given))
+    found.add("redis-cli is given a password in it")
   if (parts.some((part) => /^curl$|\/curl$/.test(part))) {
-    const user = parts.findIndex((part) => part === "-u" || part === "--user")
-    if (user >= 0 && /^[^:$]+:(?!\$).+/.test(unquoted(parts[user + 1] ?? "")))
-      found.add("curl is given a password in it")
+    const isGiven = parts.some((part, index) => {
+      const user = /^(?:-[a-zA-Z]*u|--user)$/.test(part)
+        ? parts[index + 1]
+        : /^(?:-u|--user=)(.+)$/s.exec(part)?.[1]
+      return user !== undefined && /^[^:$]*:(?!\$).+/s.test(unquoted(user))
+    })
+    if (isGiven) found.add("curl is given a password in it")
   }
   return [...found]
 }
@@ -43,7 +51,6 @@ export function secretsInCommand(words: readonly string[]): string[] {
 /** Programs whose `-p` takes the password without a space. */
 const shortFlags: readonly [program: RegExp, flag: RegExp][] = [
   [/(?:^|\/)(?:mysql|mysqladmin|mysqldump|mariadb|mariadb-admin|mariadb-dump)$/, /^-p(?!\$|"\$|'\$)[^\s-].*/],
-  [/(?:^|\/)(?:redis-cli)$/, /^-a(?!\$|"\$)[^\s-].+/],
   [/(?:^|\/)sshpass$/, /^-p(?!\$|"\$).+/],
 ]
 

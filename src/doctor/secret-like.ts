@@ -10,32 +10,46 @@ export interface Suspicion {
   readonly isSure: boolean
 }
 
+/** Runs are bounded, since whoever names a label also chooses how long we look at it. */
 const shapes: readonly [pattern: RegExp, reason: string][] = [
-  [/-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY-----/, "it holds a private key"],
+  [/-----BEGIN (?:[A-Z0-9]{1,20} ){0,3}PRIVATE KEY-----/, "it holds a private key"],
   [/\bAGE-SECRET-KEY-1[0-9A-Z]{20}/, "it holds an age identity"],
-  [/\b[a-z][a-z0-9+.-]*:\/\/[^\s/:@"'$]*:(?!\$)[^\s/@"']+@[^\s/]/i, "it holds a URL with a password"],
-  [/\beyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]{8,}/, "it holds a JSON web token"],
+  [/[a-z0-9]:\/\/[^\s/:@"'$]{0,256}:(?!\$)[^\s/@"']{1,512}@[^\s/]/i, "it holds a URL with a password"],
+  [
+    /[?&](?:(?:access|auth|api|refresh)_?)?(?:token|key|secret|password|passwd|sig)=(?!\$)[^\s&#"'$]{6}/i,
+    "it holds a URL with a token",
+  ],
+  [
+    /(?:^|[\s;,"'])(?:password|passwd|pwd) ?= ?["']?(?![$</{"'\s;]|(?:true|false|yes|no|none|required)\b)[^\s;]/i,
+    "it holds a connection string with a password",
+  ],
+  [/"auth" ?: ?"[A-Za-z0-9+/]{8}|"identitytoken" ?: ?"[^"]/i, "it holds a registry's credentials"],
+  [/\beyJ[\w-]{8,400}\.eyJ[\w-]{8}/, "it holds a JSON web token"],
   [/\bgh[pousr]_[A-Za-z0-9]{20}|\bgithub_pat_\w{20}/, "it holds a GitHub token"],
   [/\bglpat-[\w-]{16}/, "it holds a GitLab token"],
   [/\bxox[abeprs]-[\w-]{10}/, "it holds a Slack token"],
   [/\b(?:AKIA|ASIA)[0-9A-Z]{16}\b/, "it holds an AWS access key"],
-  [/\b[sr]k_(?:live|test)_[A-Za-z0-9]{16}|\bsk-(?:[a-z]+-)*[\w-]{20}/, "it holds an API key"],
+  [
+    /\b[sr]k_(?:live|test)_[A-Za-z0-9]{16}|\bsk-(?:[a-z]{2,10}\d{0,3}-){0,3}(?=[a-z_-]{0,40}[A-Z0-9])[\w-]{20}/,
+    "it holds an API key",
+  ],
   [/\bAIza[\w-]{30}/, "it holds a Google API key"],
   [/\bhv[sb]\.[\w-]{20}|\bs\.[A-Za-z0-9]{24}\b/, "it holds a Vault token"],
   [/\bnpm_[A-Za-z0-9]{30}/, "it holds an npm token"],
-  [/\bBearer\s+(?!\$)[\w.~+/-]{12}/i, "it holds a bearer token"],
+  [/\bBearer\s{1,8}(?!\$)[\w.~+/-]{12}/i, "it holds a bearer token"],
+  [/\bAuthorization["']?[:=]\s{0,8}["']?Basic\s{1,8}(?!\$)[\w+/]{6}/i, "it holds a basic authorization"],
 ]
 
-/** Whole words of a name, wherever its parts are divided. */
+/** Whole words of a name, wherever its parts are divided; only a password has one that often stands undivided. */
 const secretWords =
-  /(?:^|[_.-])(?:PASS|PASSWORD|PASSWD|PASSPHRASE|PWD|SECRET|SECRETS|TOKEN|CREDENTIALS?|APIKEY|(?:API|PRIVATE|SECRET|ACCESS|ENCRYPTION|SIGNING|MASTER|AUTH|LICENSE|ACCOUNT|STORAGE|SESSION|APP)[_.-]?KEY)(?:$|[_.-])/
+  /(?:^|[_.-])(?:PASS|[A-Z0-9]{0,40}(?:PASSWORD|PASSWD|PASSPHRASE)S?|SSHPASS|REQUIREPASS|MASTERAUTH|REDISCLI_AUTH|PWD|SECRETS?|AUTHTOKEN|TOKENS?|CREDENTIALS?|APIKEY|(?:API|PRIVATE|SECRET|ACCESS|ENCRYPTION|SIGNING|MASTER|AUTH|LICENSE|ACCOUNT|STORAGE|SESSION|APP)[_.-]?KEY)(?:$|[_.-])/
 /** The same words at the end of a name that says where or what it is, and not the thing itself. */
 const aboutSecrets =
-  /[_.-](?:FILE|FILES|PATH|DIR|DIRECTORY|URL|URI|HOST|NAME|USER|USERNAME|ID|TTL|EXPIRY|EXPIRES|EXPIRATION|TIMEOUT|LENGTH|SIZE|TYPE|ALGORITHM|ALG|METHOD|HEADER|ENABLED|DISABLED|POLICY|ISSUER|AUDIENCE|VERSION|ENGINE|STORE|PREFIX|HASH|DIGEST)$/
+  /[_.-](?:FILE|FILES|PATH|DIR|DIRECTORY|URL|URI|HOST|NAME|USER|USERNAME|ID|TTL|EXPIRY|EXPIRES|EXPIRATION|TIMEOUT|LENGTH|SIZE|TYPE|ALGORITHM|ALG|METHOD|HEADER|ENABLED|DISABLED|POLICY|ISSUER|AUDIENCE|VERSION|ENGINE|STORE|PREFIX|HASH|DIGEST)$|^TOKENIZERS?_/
 const notSecret = /^(?:PWD|OLDPWD|GPG_KEYS?|.*PUBLIC_?KEY.*|.*PUBKEY.*)$/
 /** What holds digests and the like, which look random and are none. */
 const publicNames =
-  /SHA|CHECKSUM|DIGEST|COMMIT|REVISION|(?:^|_)REV(?:$|_)|VERSION|GPG|FINGERPRINT|PUBLIC|PUBKEY|HOSTNAME|UUID|ETAG|INTEGRITY|HASH|BUILD_ID|(?:^|_)PATH|CLASSPATH|FEATURES|FLAGS|OPTS|OPTIONS/
+  /SHA|CHECKSUM|DIGEST|COMMIT|REVISION|(?:^|[_.-])(?:REV|REF|ID)(?:$|[_.-])|VERSION|GPG|FINGERPRINT|PUBLIC|PUBKEY|(?:^|_)PGP(?:_|$)|CHARSET|ALPHABET|HOSTNAME|UUID|ETAG|INTEGRITY|HASH|BUILD_ID|(?:^|_)PATH|CLASSPATH|FEATURES|FLAGS|OPTS|OPTIONS/
 
 /** Of a variable, a label or the like. Null when nothing speaks against it. */
 export function suspicionOf(name: string, value: string): Suspicion | null {
@@ -43,8 +57,7 @@ export function suspicionOf(name: string, value: string): Suspicion | null {
   if (shape !== null) return { reason: shape, isSure: true }
   const upper = splitCamel(name).toUpperCase()
   if (isNoContent(value)) return null
-  if (secretWords.test(upper) && !aboutSecrets.test(upper) && !notSecret.test(upper))
-    return { reason: "its name says that it is a secret", isSure: true }
+  if (isSecretName(name)) return { reason: "its name says that it is a secret", isSure: true }
   if (!publicNames.test(upper) && looksRandom(value))
     return { reason: "its value looks random", isSure: false }
   return null
@@ -65,18 +78,23 @@ export function isSecretName(name: string): boolean {
 export function isNoContent(value: string): boolean {
   return (
     /^(?:|true|false|yes|no|on|off|none|null|required|optional|enabled|disabled|\d{1,3})$/i.test(value) ||
-    /^(?:\.{0,2}|~)\/[\w./-]+$/.test(value) ||
+    isPath(value) ||
     /^(?:\$\{?\w+\}?|\$\$\{?\w+\}?|\{\{.*\}\}|%\w+%|<[\w -]+>|\*+)$/.test(value)
   )
+}
+
+/** Base64 may begin with a slash too. */
+function isPath(value: string): boolean {
+  return /^(?:\.{0,2}|~)\/[\w./-]+$/.test(value) && !isRandomWord(value.replace(/^[.~]{0,2}\//, ""))
 }
 
 function splitCamel(name: string): string {
   return name.replace(/([a-z0-9])([A-Z])/g, "$1_$2")
 }
 
-/** A single word of 20 characters and more that no person would have thought of. */
+/** A single word of 16 characters and more that no person would have thought of. */
 function looksRandom(value: string): boolean {
-  if (!/^[A-Za-z0-9+/_=.~-]{20,}$/.test(value)) return false
+  if (!/^[A-Za-z0-9+/_=.~-]{16,4096}$/.test(value)) return false
   if (/^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i.test(value)) return false
   if (/^[\d.:-]+$/.test(value) || /^[a-z]+(?:[-_.][a-z]+)*$/i.test(value)) return false
   if (
@@ -85,8 +103,23 @@ function looksRandom(value: string): boolean {
   )
     return false
   if (/^[0-9a-f]+$/i.test(value)) return value.length >= 32 && entropyOf(value.toLowerCase()) > 3
-  const classes = [/[a-z]/, /[A-Z]/, /\d/].filter((one) => one.test(value)).length
-  return classes === 3 && entropyOf(value) > 3.7 && longestWord(value) < 12
+  return isRandomWord(value)
+}
+
+/** Short ones have less room for it: of 16 characters at most 4 bits. */
+function isRandomWord(text: string): boolean {
+  if (text.length < 16 || text.length > 4096) return false
+  const classes = [/[a-z]/, /[A-Z]/, /\d/].filter((one) => one.test(text)).length
+  return (
+    classes === 3 &&
+    entropyOf(text) > (text.length < 20 ? 3.45 : 3.7) &&
+    longestWord(text) < longestLetters(text)
+  )
+}
+
+/** `Prod2024ShopDatabase` is the work of people: of 16 random characters hardly five in a row are of one case. */
+function longestLetters(text: string): number {
+  return text.length < 20 ? 5 : 12
 }
 
 /** Shannon's, in bits a character. */

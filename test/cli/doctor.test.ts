@@ -41,6 +41,8 @@ test("finds what leaks in a container and its image, and shows no value", async 
   await chmod(join(directory, "server.key"), 0o644)
   const image = await imageWith(await shellImage(), "leaky", {}, [
     `ENV IMAGE_PASSWORD=${marker}`,
+    `ENV FORMER_PASSWORD=${marker}-former`,
+    "ENV FORMER_PASSWORD=",
     `LABEL maintainer.token=${marker}`,
     `HEALTHCHECK CMD tool --password=${marker}`,
   ])
@@ -66,6 +68,7 @@ test("finds what leaks in a container and its image, and shows no value", async 
     "container: warning no-tmpfs",
     "image: error secret-in-environment",
     "image: error secret-in-health-check",
+    "image: error secret-in-history",
     "image: error secret-in-label",
   ])
   const text = await purser(["doctor", "--container", `${run}-leaky`], { cwd: directory })
@@ -78,7 +81,7 @@ test("finds what leaks in a container and its image, and shows no value", async 
     ]
   }
   assert.equal(version, "2.1.0")
-  assert.equal(runs[0].results.length, 3)
+  assert.equal(runs[0].results.length, 4)
   for (const { ruleId, ruleIndex } of runs[0].results)
     assert.equal(runs[0].tool.driver.rules[ruleIndex]?.id, ruleId)
   assertNoLeaks(

@@ -118,7 +118,12 @@ test("an image's history is read for what its build was given", () => {
     "error secret-in-history",
   ])
   assert.deepEqual(step("/bin/sh -c apt-get update && apt-get install -y curl"), [])
-  assert.deepEqual(step("/bin/sh -c #(nop)  ENV DB_PASSWORD=hunter2"), [], "told with the environment")
+  const set = [{ createdBy: "/bin/sh -c #(nop)  ENV DB_PASSWORD=hunter2" }, { createdBy: "ENV DB_PASSWORD=" }]
+  assert.deepEqual(historyFindings(set, new Set(["DB_PASSWORD=hunter2"])), [], "told with the environment")
+  assert.match(historyFindings(set, new Set(["DB_PASSWORD="]))[0]?.message ?? "", /DB_PASSWORD.*taken back/)
+  const several = [{ createdBy: "ENV A=1 DB_PASSWORD=hunter2 B=some words" }]
+  assert.deepEqual(historyFindings(several, new Set(["A=1", "DB_PASSWORD=hunter2"])), [])
+  assert.equal(historyFindings(several, new Set(["A=1"])).length, 1)
   assert.deepEqual(
     step("/bin/sh -c #(nop) COPY file:0a1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f60718293a4b5c6d7e8f9 in /"),
     [],

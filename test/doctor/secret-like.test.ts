@@ -48,6 +48,14 @@ const common = {
   JWT_ALGORITHM: "RS256",
   SECRET_NAME: "prod/db",
   PASSWORD_POLICY: "strict",
+  RABBITMQ_PGP_KEY_ID: "0x0A9AF2115F4687BD29803A206B73A36E6026DFCA",
+  KAFKA_CLUSTER_ID: "MkU3OEVBNTcwNTJENDM2Qk",
+  "org.label-schema.vcs-ref": "dbf0c85f76fb6e1ab42aa672ffca6f0a675d9ee4",
+  "com.docker.compose.config-hash": "dfe9fd5c28dc98b5ac17979a953ea550cec37ae1b47a5116007395bfacff2ab9",
+  "com.docker.compose.project.working_dir": "/srv/Shop2024Prod/ComposeFiles",
+  TOKENIZERS_PARALLELISM: "maybe",
+  BYPASS: "something",
+  PYTHONPASSTHROUGH: "x",
   DATABASE_URL: "postgres://db:5432/shop",
   DATABASE_URL_2: "postgres://app:$DB_PASSWORD@db/shop",
   API_TOKEN: "${API_TOKEN}",
@@ -76,6 +84,14 @@ test("names that say secret, and values of a secret's shape, are found whatever 
     ["GITHUB_TOKEN", "abc", /its name/],
     ["AWS_SECRET_ACCESS_KEY", "abc", /its name/],
     ["SMTP_CREDENTIALS", "a b", /its name/],
+    ["PGPASSWORD", "hunter2", /its name/],
+    ["SSHPASS", "hunter2", /its name/],
+    ["REDISCLI_AUTH", "hunter2", /its name/],
+    ["API_SECRET", "/aB3dEf9hIjKlMnOpQrStUvWxYz0123456789abcdef", /its name/],
+    ["X", "Server=db;User=sa;Password=hunter2;", /connection string/],
+    ["X", "host=db user=app password='hunter2'", /connection string/],
+    ["X", '{"auths":{"r.example.org":{"auth":"aHVudGVyMjpodW50ZXIy"}}}', /registry/],
+    ["X", "https://hooks.example.org/?token=hunter2", /URL with a token/],
     ["X", pem, /private key/],
     ["DATABASE_URL", "postgres://app:hunter2@db/shop", /URL with a password/],
     ["CACHE", "redis://:hunter2@cache:6379", /URL with a password/],
@@ -113,6 +129,11 @@ test("secrets in command lines are found, and references to them are not", () =>
     ["sh", "-c", "mysqladmin ping -u root -phunter2"],
     ["CMD-SHELL", "curl -fu admin:hunter2 http://localhost || curl -u admin:hunter2 x"],
     ["psql", "postgres://app:hunter2@db/shop"],
+    ["curl", "-fsuadmin:hunter2", "-uadmin:hunter2", "http://localhost"],
+    ["redis-cli", "-a", "hunter2", "ping"],
+    ["redis-server", "--requirepass", "hunter2"],
+    ["sh", "-c", "PGPASSWORD=hunter2 psql"],
+    ["wget", "--header", "Authorization: Basic aHVudGVyMjpodW50ZXIy"],
     ["curl", "-H", "Authorization: Bearer abcdefghijklmnop"],
   ]
   for (const words of found) assert.ok(secretsInCommand(words).length > 0, words.join(" "))
@@ -123,9 +144,32 @@ test("secrets in command lines are found, and references to them are not", () =>
     ["sh", "-c", 'mysqladmin ping -p"$MYSQL_ROOT_PASSWORD"'],
     ["sh", "-c", 'export PASSWORD="$(cat /run/secrets/x)"; DB_PASSWORD=$X app --api-key $KEY'],
     ["redis-server", "--port", "6379"],
+    ["sh", "-c", 'redis-cli -a "$REDIS_PASSWORD" ping; curl -u "$USER:$PASSWORD" http://localhost'],
+    ["app", "--dsn", "host=db password=$PW", "--url=http://x/?token=$TOKEN"],
     ["tool", "--password", "--verbose"],
   ]
   for (const words of clean) assert.deepEqual(secretsInCommand(words), [], words.join(" "))
+})
+
+test("who chooses the text cannot choose how long it is looked at", () => {
+  const hostile = [
+    "a.",
+    "eyJaaaaaaaa-",
+    "sk-a-",
+    "A",
+    "-----BEGIN A ",
+    "Bearer ",
+    "a://",
+    "password=",
+    "-u a:",
+  ]
+  for (const part of hostile) {
+    const text = part.repeat(400_000 / part.length)
+    const begun = performance.now()
+    suspicionOf("X", text)
+    secretsInCommand([text])
+    assert.ok(performance.now() - begun < 10_000, part)
+  }
 })
 
 test("what is said of a secret never holds it", () => {
