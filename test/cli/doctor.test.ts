@@ -37,6 +37,7 @@ function linesOf(stdout: string): Line[] {
 test("finds what leaks in a container and its image, and shows no value", async (t) => {
   if (!(await requireService(t, "docker", "busybox"))) return
   const directory = await tempDir(t)
+  await chmod(directory, 0o755)
   await writeFile(join(directory, "server.key"), createIdentity().keyPem)
   await chmod(join(directory, "server.key"), 0o644)
   const image = await imageWith(await shellImage(), "leaky", {}, [

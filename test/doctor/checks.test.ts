@@ -1,6 +1,7 @@
 import assert from "node:assert/strict"
-import { execFileSync } from "node:child_process"
-import { chmod, mkdir, writeFile } from "node:fs/promises"
+import { execFileSync, spawn } from "node:child_process"
+import { constants } from "node:fs"
+import { chmod, mkdir, open, symlink, writeFile } from "node:fs/promises"
 import { createServer } from "node:net"
 import { once } from "node:events"
 import { join } from "node:path"
@@ -20,14 +21,51 @@ const rulesOf = (found: readonly { rule: string; level: string }[]) =>
 
 test("a key that others can read is an error, one that they cannot is none", async (t) => {
   const directory = await tempDir(t)
+  await chmod(directory, 0o755)
   const file = join(directory, "server.key")
   await writeFile(file, createIdentity().keyPem)
   await chmod(file, 0o644)
   assert.deepEqual(rulesOf(await hostFileFindings(directory)), ["error readable-key"])
   assert.deepEqual(rulesOf(await hostFileFindings(file)), ["error readable-key"])
+  await chmod(directory, 0o700)
+  assert.deepEqual(rulesOf(await hostFileFindings(directory)), ["note readable-key"], "the way is closed")
   await chmod(file, 0o640)
   assert.deepEqual(await hostFileFindings(directory), [])
   assert.deepEqual(await hostFileFindings(join(directory, "not-there")), [])
+})
+
+test("keys are found in directories below, and through a link to a file", async (t) => {
+  const directory = await tempDir(t)
+  await chmod(directory, 0o755)
+  await mkdir(join(directory, "archive/www"), { recursive: true })
+  await mkdir(join(directory, "live/www"), { recursive: true })
+  const file = join(directory, "archive/www/privkey1.pem")
+  await writeFile(file, createIdentity().keyPem)
+  await chmod(file, 0o644)
+  await symlink("../../archive/www/privkey1.pem", join(directory, "live/www/privkey.pem"))
+  assert.deepEqual(rulesOf(await hostFileFindings(directory)), ["error readable-key", "error readable-key"])
+})
+
+test("what a container may have laid out is neither followed around nor opened", async (t) => {
+  if (!(await requireService(t, "linux"))) return
+  const directory = await tempDir(t)
+  await symlink("..", join(directory, "tls"))
+  await symlink("loop.pem", join(directory, "loop.pem"))
+  const fifo = join(directory, "fifo.key")
+  execFileSync("mkfifo", [fifo])
+  await symlink("fifo.key", join(directory, "link.key"))
+  // It waits for somebody to open the other end, however shortly.
+  const writer = spawn("sh", ["-c", 'echo ready; : > "$1"', "sh", fifo], {
+    stdio: ["ignore", "pipe", "ignore"],
+  })
+  t.after(() => writer.kill("SIGKILL"))
+  const ended = once(writer, "close")
+  await once(writer.stdout, "data")
+  for (let turn = 0; turn < 20; turn++) assert.deepEqual(await hostFileFindings(directory), [])
+  assert.equal(writer.exitCode, null)
+  await using reader = await open(fifo, constants.O_RDONLY | constants.O_NONBLOCK)
+  await ended
+  assert.ok(reader.fd > 0 && writer.exitCode === 0)
 })
 
 test("certificates are told when they have expired, or soon will", async (t) => {
