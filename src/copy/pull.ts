@@ -1,16 +1,15 @@
-import { randomBytes } from "node:crypto"
 import { PurserError } from "../base/errors.ts"
 import type { Secret } from "../base/secret.ts"
 import { refuseDisk } from "../files/install.ts"
 import type { Owner } from "../files/owner.ts"
-import { forPrintf, greet, lookAnswer, octal, orderLook, refused } from "./exec-orders.ts"
+import { greet, lookAnswer, octal, orderLook, refused } from "./exec-orders.ts"
 import { ExecSession } from "./exec-session.ts"
 import { changeFor, whoWrites, type Change } from "./exec.ts"
 import { verifyFound, type Found } from "./found.ts"
 import { builderAddress, gatewayOf, whyNoAddress } from "./pull/address.ts"
 import { seal } from "./pull/envelope.ts"
 import { isolate } from "./pull/isolate.ts"
-import { receiverScript } from "./pull/receiver.ts"
+import { orderGet, receiverScript } from "./pull/receiver.ts"
 import { PullServer, type Offer } from "./pull/server.ts"
 import { RouteUnsuitable, type Copied, type FileToCopy, type Route, type RouteTask } from "./route.ts"
 import { ShellReader } from "./shell-reader.ts"
@@ -148,26 +147,6 @@ async function stage(session: Session, server: PullServer, planned: Planned): Pr
     clearTimeout(timer)
     body.fill(0)
   }
-}
-
-interface Order {
-  readonly number: number
-  readonly url: string
-  readonly password: string
-  readonly publicKey: string
-  readonly containerId: string
-  readonly witness: string
-  readonly path: string
-  readonly mode: string
-  readonly owner: string
-  readonly requireTmpfs: boolean
-}
-
-function orderGet(order: Order): string {
-  const temporary = `.purser-${randomBytes(8).toString("hex")}.tmp`
-  const keys = [order.url, order.password, order.publicKey, order.containerId, order.witness]
-  const file = [forPrintf(order.path), order.mode, order.owner, order.requireTmpfs ? "yes" : "no", temporary]
-  return ["get", order.number, ...keys, ...file].join(" ")
 }
 
 async function answerOf(

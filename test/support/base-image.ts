@@ -31,8 +31,8 @@ export interface BaseImage {
   readonly node?: string
   /** busybox with all its commands, a shell among them. */
   readonly shell?: boolean
-  /** This machine's openssl. */
-  readonly openssl?: boolean
+  /** Of this machine, into /usr/local/bin, with their shared libraries. */
+  readonly programs?: readonly string[]
 }
 
 /** Node and a shell: the base of deploy/Dockerfile, and what an application's image is like. */
@@ -57,17 +57,17 @@ export function shelllessImage(): Promise<string> {
 
 /** The shell image and openssl, which is what the route `pull` needs. */
 export function opensslImage(): Promise<string> {
-  return baseImage({ shell: true, openssl: true })
+  return baseImage({ shell: true, programs: ["openssl"] })
 }
 
 const made = new Map<string, Promise<string>>()
 
 /** Resolves with the tag. */
-export function baseImage({ node, shell = false, openssl = false }: BaseImage): Promise<string> {
-  const key = `${node ?? ""} ${shell} ${openssl}`
+export function baseImage({ node, shell = false, programs = [] }: BaseImage): Promise<string> {
+  const key = `${node ?? ""} ${shell} ${programs.join(" ")}`
   let tag = made.get(key)
   if (tag === undefined) {
-    tag = make({ node, shell, openssl })
+    tag = make({ node, shell, programs })
     made.set(key, tag)
   }
   return tag
@@ -76,18 +76,18 @@ export function baseImage({ node, shell = false, openssl = false }: BaseImage): 
 interface Parts {
   readonly node: string | undefined
   readonly shell: boolean
-  readonly openssl: boolean
+  readonly programs: readonly string[]
 }
 
-async function make({ node, shell, openssl }: Parts): Promise<string> {
+async function make({ node, shell, programs }: Parts): Promise<string> {
   const parts = new Map<string, string>() // path in the image → file here
   if (node !== undefined) {
     parts.set("/usr/local/bin/node", node)
     for (const [path, file] of await sharedLibraries(node)) parts.set(path, file)
   }
-  if (openssl) {
-    const program = await which("openssl")
-    parts.set("/usr/local/bin/openssl", program)
+  for (const name of programs) {
+    const program = await which(name)
+    parts.set(`/usr/local/bin/${name}`, program)
     for (const [path, file] of await sharedLibraries(program)) parts.set(path, file)
   }
   const busybox = shell ? await which("busybox") : undefined
@@ -98,9 +98,7 @@ async function make({ node, shell, openssl }: Parts): Promise<string> {
     hash.update(`\n${path}\n`)
     for await (const chunk of createReadStream(file)) hash.update(chunk as Buffer)
   }
-  const kind = [node === undefined ? "" : "node", shell ? "shell" : "", openssl ? "openssl" : ""]
-    .filter(Boolean)
-    .join("-")
+  const kind = [node === undefined ? "" : "node", shell ? "shell" : "", ...programs].filter(Boolean).join("-")
   const tag = `purser-test/${kind}:${hash.digest("hex").slice(0, 16)}`
   if (await exists(tag)) return tag
 

@@ -1,3 +1,5 @@
+import { randomBytes } from "node:crypto"
+import { forPrintf } from "../exec-orders.ts"
 import { makePart, placeParts, swapPart } from "../exec-script.ts"
 
 /**
@@ -106,3 +108,27 @@ while read -r order rest; do
   esac
 done
 `
+
+export interface Order {
+  /** Of the file, from 1; its answer has it. */
+  readonly number: number
+  readonly url: string
+  readonly password: string
+  readonly publicKey: string
+  readonly containerId: string
+  /** An id that the container's own /proc has to show, or `-`. */
+  readonly witness: string
+  readonly path: string
+  readonly mode: string
+  /** `UID:GID`, `-` for whoever runs it. */
+  readonly owner: string
+  readonly requireTmpfs: boolean
+}
+
+/** The line for {@link receiverScript}, without its end. Nothing in it means anything between single quotes. */
+export function orderGet(order: Order): string {
+  const temporary = `.purser-${randomBytes(8).toString("hex")}.tmp`
+  const keys = [order.url, order.password, order.publicKey, order.containerId, order.witness]
+  const file = [forPrintf(order.path), order.mode, order.owner, order.requireTmpfs ? "yes" : "no", temporary]
+  return ["get", order.number, ...keys, ...file].join(" ")
+}
