@@ -215,15 +215,9 @@ export interface ServedOnce extends AsyncDisposable {
 }
 
 /** One download for whoever has the line, within 30 s, and bound to no container. Throws `ERR_LISTEN`, `ERR_ADDRESS`. */
-export async function serveOnce({
-  content,
-  path,
-  mode,
-  address = builderAddress(),
-  signal,
-}: ToServeOnce): Promise<ServedOnce> {
+export async function serveOnce({ content, path, mode, address, signal }: ToServeOnce): Promise<ServedOnce> {
   const { body, password, publicKey } = await seal({ content, containerId: "-", path, mode: octal(mode) })
-  const server = await PullServer.open(address, signal)
+  const server = await PullServer.open(address ?? (await builderAddress()), signal)
   const { url, done } = server.offer(body)
   const order = orderGet({
     number: 1,

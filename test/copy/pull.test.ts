@@ -151,8 +151,8 @@ test("what is missing is named, and a disk is refused", async (t) => {
   )
   await waitFor("its leaving", async () => (await namesIn(started.container, "/run/secrets")).length === 0)
   await assert.rejects(
-    copyTo(started, [file("/run/secrets/a", "one")], { pull: { serveAddress: "192.0.2.1" } }),
-    purserError("ERR_LISTEN", /cannot serve on "192\.0\.2\.1"/),
+    copyTo(started, [file("/run/secrets/a", "one")], { pull: { serveAddress: "203.0.113.1" } }),
+    purserError("ERR_LISTEN", /cannot serve on "203\.0\.113\.1"/),
   )
 })
 

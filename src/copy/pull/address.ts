@@ -1,4 +1,5 @@
-import { networkInterfaces } from "node:os"
+import { readFile } from "node:fs/promises"
+import { endianness } from "node:os"
 import { inspectContainer, type ContainerDetails } from "../../docker/containers.ts"
 import type { Engine } from "../../docker/engine.ts"
 import { inspectNetwork } from "../../docker/networks.ts"
@@ -39,8 +40,27 @@ export async function gatewayOf(
   throw new RouteUnsuitable("none of its networks has a gateway: give --serve-address, or --isolate")
 }
 
-/** Where a build on this machine reaches it: the engine's own bridge. */
-export function builderAddress(): string {
-  const bridge = networkInterfaces()["docker0"]?.find(({ family }) => family === "IPv4")
-  return bridge?.address ?? "127.0.0.1"
+/** Where a build on this machine reaches it: the engine's own bridge. Loopback where there is none. */
+export async function builderAddress(): Promise<string> {
+  // Not os.networkInterfaces(), which leaves out a bridge that nobody is connected to at the moment.
+  const [routes, addresses] = await Promise.all(
+    ["route", "fib_trie"].map((name) => readFile(`/proc/net/${name}`, "latin1").catch(() => "")),
+  )
+  const [, network = "", mask = ""] =
+    /^docker0\t([0-9A-F]{8})\t0{8}\t(?:\S+\t){4}([0-9A-F]{8})\t/m.exec(routes ?? "") ?? []
+  const locals = (addresses ?? "").matchAll(/-- ([0-9.]+)\n\s+\/32 host LOCAL/g)
+  for (const [, address = ""] of network === "" ? [] : locals) {
+    if (masked(inHostOrder(address), Number(`0x${mask}`)) === Number(`0x${network}`)) return address
+  }
+  return "127.0.0.1"
+}
+
+function masked(address: number, mask: number): number {
+  return (address & mask) >>> 0
+}
+
+/** As the kernel prints it: the bytes of the network's order, read as a number of this machine's. */
+function inHostOrder(address: string): number {
+  const bytes = Buffer.from(address.split(".").map(Number))
+  return endianness() === "LE" ? bytes.readUInt32LE() : bytes.readUInt32BE()
 }
