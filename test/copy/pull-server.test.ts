@@ -26,7 +26,10 @@ test("a body is given out once, and to who does not know its path never", async 
   assert.equal((await fetch(offer.url, { method: "POST", body: "x" })).status, 404)
   assert.equal(offer.wasFetched(), false)
   const both = await Promise.all([fetch(offer.url), fetch(offer.url)])
-  assert.deepEqual(both.map(({ status }) => status).sort(), [200, 404])
+  assert.deepEqual(
+    both.map(({ status }) => status).sort((a, b) => a - b),
+    [200, 404],
+  )
   assert.equal(await both.find(({ ok }) => ok)?.text(), "sealed")
   await offer.done
   assert.equal(offer.wasFetched(), true)

@@ -10,7 +10,7 @@ import { orderGet, type Order } from "../../src/copy/pull/receiver.ts"
 
 export interface Ordered extends Sealed {
   /** With these URLs in place of the sealed body's own. */
-  line(url: string, extra?: Partial<Order>): string
+  readonly line: (url: string, extra?: Partial<Order>) => string
 }
 
 export async function ordered(path: string, content: string, containerId = "-"): Promise<Ordered> {
