@@ -1,11 +1,9 @@
 import { Option, type Command } from "commander"
 import { membershipOf } from "../agent/containers/membership.ts"
 import { PurserError, errorKinds } from "../base/errors.ts"
-import { readConfigText } from "../base/config-file.ts"
 import { escapeForTerminal } from "../base/escape.ts"
-import { composeFileFindings } from "../doctor/compose-file.ts"
 import type { AsksInVain } from "../doctor/container.ts"
-import { about, examine } from "../doctor/doctor.ts"
+import { examine, examineComposeFile } from "../doctor/doctor.ts"
 import { isAtLeast, type Finding, type Level } from "../doctor/finding.ts"
 import type { Action, Context } from "./command.ts"
 import { openEngine } from "./engine.ts"
@@ -43,7 +41,8 @@ async function run(context: Context, flags: Flags): Promise<number> {
     throw new PurserError("ERR_USAGE", "--container, --image and --file exclude each other")
   if (flags.sarif === true && context.json)
     throw new PurserError("ERR_USAGE", "--sarif and --json exclude each other")
-  const findings = flags.file === undefined ? await ofEngine(context, flags) : await ofFile(flags.file)
+  const findings =
+    flags.file === undefined ? await ofEngine(context, flags) : await examineComposeFile(flags.file)
   await print(findings, flags, context)
   return findings.some(({ level }) => isAtLeast(level, flags.failOn)) ? errorKinds.ERR_FINDINGS.exit : 0
 }
@@ -56,10 +55,6 @@ async function ofEngine(context: Context, { container, image }: Flags): Promise<
     asksInVain: await asker(context),
     signal: context.signal,
   })
-}
-
-async function ofFile(file: string): Promise<Finding[]> {
-  return about({ kind: "compose file", name: file }, composeFileFindings(await readConfigText(file), file))
 }
 
 /** By the apps of purser.yaml, where there is one. */

@@ -1,138 +1,122 @@
-import { isMap, isScalar, isSeq, LineCounter, parseDocument, type Node, type YAMLMap } from "yaml"
-import { PurserError } from "../base/errors.ts"
+import { isScalar, isSeq } from "yaml"
 import {
   commandFindings,
   environmentFindings,
   healthCheckFindings,
   labelFindings,
+  shown,
 } from "./checks/configured.ts"
 import { askedPaths, noTmpfs, uncovered } from "./checks/delivery.ts"
+import { ComposeYaml, literal } from "./compose-yaml.ts"
 import type { Found } from "./finding.ts"
+import { shapeOf } from "./secret-like.ts"
 
 /** A Compose file as it is written: `${NAME}` is no value, and its default is one. */
 
 /** `name` is how findings call the file. Throws `ERR_CONFIG` for what is no YAML. */
 export function composeFileFindings(text: string, name: string): Found[] {
-  const lines = new LineCounter()
-  const document = parseDocument(text, { lineCounter: lines, merge: true, logLevel: "silent" })
-  const [problem] = document.errors
-  if (problem !== undefined) {
-    const { line, col } = lines.linePos(problem.pos[0])
-    throw new PurserError("ERR_CONFIG", `${name}:${line}:${col}: this is no YAML: ${problem.code}`, {
-      hint: "docker compose config says more",
-    })
-  }
-  const at = (node: Node | null | undefined) => ({
-    location: { file: name, line: lines.linePos(node?.range?.[0] ?? 0).line },
-  })
-  const services = document.get("services")
-  if (!isMap(services)) return []
-  const tmpfsVolumes = tmpfsVolumesOf(document.toJS({ maxAliasCount: 100 }) as unknown)
-  return services.items.flatMap(({ key, value }) => {
-    const service = resolve(value)
-    if (!isMap(service)) return []
-    const of = `the service ${isScalar(key) ? String(key.value) : "?"}`
-    const part = (path: string): Node | null | undefined =>
-      resolve(
-        path.split(".").reduce<unknown>((map, step) => {
-          const inner = resolve(map)
-          return isMap(inner) ? inner.get(step, true) : undefined
-        }, service),
-      ) as Node | null | undefined
-    const told = (found: Found[], node: Node | null | undefined): Found[] =>
-      found.map((one) => ({ ...one, message: `${of}: ${one.message}`, ...at(node) }))
-    const labels = entriesOf(part("labels"))
-    const paths = askedPaths(Object.fromEntries(labels.map(({ name: label, value: text }) => [label, text])))
-    return [
-      ...entriesOf(part("environment")).flatMap(({ name: variable, value: text, node }) =>
-        told(environmentFindings([[variable, text]]), node),
-      ),
-      ...entriesOf(part("build.args")).flatMap(({ name: argument, value: text, node }) =>
-        told(environmentFindings([[argument, text]], "secret-in-build-argument"), node),
-      ),
-      ...labels.flatMap(({ name: label, value: text, node }) => told(labelFindings({ [label]: text }), node)),
-      ...["command", "entrypoint"].flatMap((name) => told(commandFindings(wordsOf(part(name))), part(name))),
-      ...told(healthCheckFindings(wordsOf(part("healthcheck.test"))), part("healthcheck.test")),
-      ...told(
-        paths === null ? [] : noTmpfs(uncovered(paths, tmpfsOf(service, tmpfsVolumes))),
-        part("labels"),
-      ),
-    ]
-  })
-
-  function resolve(node: unknown): unknown {
-    return typeof node === "object" && node !== null && "source" in node && "resolve" in node
-      ? (node as { resolve: (of: typeof document) => unknown }).resolve(document)
-      : node
-  }
-
-  /** Of a map, or of a list of `NAME=value`. */
-  function entriesOf(
-    node: Node | null | undefined,
-  ): { name: string; value: string; node: Node | undefined }[] {
-    if (isMap(node)) {
-      return node.items.flatMap(({ key, value }) => {
-        const inner = resolve(value)
-        return isScalar(key)
-          ? [
-              {
-                name: String(key.value),
-                value: literal(isScalar(inner) ? inner.value : ""),
-                node: key as Node,
-              },
-            ]
-          : []
-      })
-    }
-    if (!isSeq(node)) return []
-    return node.items.flatMap((item) => {
-      const inner = resolve(item)
-      if (!isScalar(inner)) return []
-      const [name = "", ...rest] = String(inner.value).split("=")
-      return [{ name, value: literal(rest.join("=")), node: inner as Node }]
-    })
-  }
-
-  function wordsOf(node: Node | null | undefined): string[] {
-    if (isScalar(node)) return [`${literal(node.value)} `]
-    return isSeq(node) ? node.items.map((item) => literal(isScalar(item) ? item.value : "")) : []
-  }
-
-  function tmpfsOf(service: YAMLMap, volumes: ReadonlySet<string>): string[] {
-    const plain = service.toJS(document) as { tmpfs?: unknown; volumes?: unknown }
-    const listed =
-      typeof plain.tmpfs === "string" ? [plain.tmpfs] : Array.isArray(plain.tmpfs) ? plain.tmpfs : []
-    const mounted = Array.isArray(plain.volumes) ? plain.volumes : []
-    return [
-      ...listed.map((one) => String(one).split(":")[0] ?? ""),
-      ...mounted.flatMap((one: unknown) => {
-        if (typeof one === "string") {
-          const [source = "", target = ""] = one.split(":")
-          return volumes.has(source) ? [target] : []
-        }
-        const { type, source, target } = (one ?? {}) as Record<string, unknown>
-        return type === "tmpfs" || (type === "volume" && volumes.has(String(source))) ? [String(target)] : []
-      }),
-    ]
-  }
+  const yaml = new ComposeYaml(text, name)
+  return [
+    ...yaml
+      .entries(yaml.get("services"))
+      .flatMap(({ key, value }) => serviceFindings(yaml, name, key, value)),
+    ...configFindings(yaml, name),
+  ]
 }
 
-function tmpfsVolumesOf(file: unknown): ReadonlySet<string> {
-  const volumes = (file as { volumes?: Record<string, { driver_opts?: { type?: unknown } } | null> } | null)
-    ?.volumes
-  return new Set(
-    Object.entries(volumes ?? {}).flatMap(([name, volume]) =>
-      volume?.driver_opts?.type === "tmpfs" ? [name] : [],
+function serviceFindings(yaml: ComposeYaml, file: string, name: string, service: unknown): Found[] {
+  const part = (path: string): unknown => yaml.get(path, service)
+  const told = (found: readonly Found[], node: unknown): Found[] =>
+    found.map((one) => ({
+      ...one,
+      message: `the service ${shown(name)}: ${one.message}`,
+      location: { file, line: yaml.lineOf(node) },
+    }))
+  const eachOf = (path: string, check: (key: string, value: string) => Found[]): Found[] =>
+    assignmentsOf(yaml, part(path)).flatMap(({ key, value, at }) => told(check(key, value), at))
+  const asks = assignmentsOf(yaml, part("labels")).map(({ key, value }): [string, string] => [key, value])
+  const paths = askedPaths(Object.fromEntries(asks))
+  return [
+    ...eachOf("environment", (key, value) => environmentFindings([[key, value]])),
+    ...eachOf("build.args", (key, value) => environmentFindings([[key, value]], "secret-in-build-argument")),
+    ...["labels", "build.labels", "deploy.labels"].flatMap((path) =>
+      eachOf(path, (key, value) => labelFindings({ [key]: value })),
     ),
-  )
+    ...["command", "entrypoint"].flatMap((path) =>
+      told(commandFindings(wordsOf(yaml, part(path)), path), part(path)),
+    ),
+    ...told(healthCheckFindings(wordsOf(yaml, part("healthcheck.test"))), part("healthcheck.test")),
+    ...told(paths === null ? [] : noTmpfs(uncovered(paths, tmpfsOf(yaml, service))), part("labels")),
+  ]
 }
 
-/** What Compose would put in by itself: of `${NAME:-default}` the default, of other variables nothing. */
-function literal(value: unknown): string {
-  const text = typeof value === "string" || typeof value === "number" ? String(value) : ""
-  return text
-    .replace(/\$\$/g, "\u0000")
-    .replace(/\$\{\w+:?-([^}]*)\}/g, "$1")
-    .replace(/\$\{\w+(?::?[?+][^}]*)?\}|\$\w+/g, "")
-    .replaceAll("\u0000", "$")
+/** Everybody who may see the stack may see its configs. */
+function configFindings(yaml: ComposeYaml, file: string): Found[] {
+  return yaml.entries(yaml.get("configs")).flatMap(({ key, value }): Found[] => {
+    const content = yaml.get("content", value)
+    const reason = isScalar(content) ? shapeOf(literal(content.value)) : null
+    if (reason === null) return []
+    return [
+      {
+        rule: "secret-in-config",
+        level: "error",
+        message: `the config ${shown(key)} is probably a secret: ${reason}`,
+        fix: "make it one of the file's secrets:, or deliver it as a file in memory",
+        location: { file, line: yaml.lineOf(content) },
+      },
+    ]
+  })
+}
+
+/** Of a mapping, or of a list of `NAME=value`. */
+function assignmentsOf(yaml: ComposeYaml, node: unknown): { key: string; value: string; at: unknown }[] {
+  const scalar = (value: unknown): string => {
+    const inner = yaml.resolve(value)
+    return literal(isScalar(inner) ? inner.value : "")
+  }
+  return [
+    ...yaml.entries(node).map(({ key, at, value }) => ({ key, at, value: scalar(value) })),
+    ...yaml.items(node).flatMap((item) => {
+      const inner = yaml.resolve(item)
+      if (!isScalar(inner)) return []
+      const [key = "", ...rest] = String(inner.value).split("=")
+      return [{ key, value: literal(rest.join("=")), at: inner }]
+    }),
+  ]
+}
+
+/** One text is for a shell: white space at its end has it taken apart. */
+function wordsOf(yaml: ComposeYaml, node: unknown): string[] {
+  if (isScalar(node)) return [`${literal(node.value)} `]
+  return isSeq(node)
+    ? yaml.items(node).map((item) => {
+        const inner = yaml.resolve(item)
+        return literal(isScalar(inner) ? inner.value : "")
+      })
+    : []
+}
+
+/** Where the service has memory: by `tmpfs:`, by a mount, or by a volume of that type. */
+function tmpfsOf(yaml: ComposeYaml, service: unknown): string[] {
+  const volumes = new Set(
+    yaml.entries(yaml.get("volumes")).flatMap(({ key, value }) => {
+      const type = yaml.get("driver_opts.type", value)
+      return isScalar(type) && type.value === "tmpfs" ? [key] : []
+    }),
+  )
+  const text = (node: unknown): string => (isScalar(node) ? String(node.value) : "")
+  const tmpfs = yaml.get("tmpfs", service)
+  const listed = [text(tmpfs), ...yaml.items(tmpfs).map((item) => text(yaml.resolve(item)))]
+  return [
+    ...listed.filter((one) => one !== "").map((one) => one.split(":")[0] ?? ""),
+    ...yaml.items(yaml.get("volumes", service)).flatMap((item) => {
+      const inner = yaml.resolve(item)
+      if (isScalar(inner)) {
+        const [source = "", target = ""] = String(inner.value).split(":")
+        return volumes.has(source) ? [target] : []
+      }
+      const [type, source, target] = ["type", "source", "target"].map((key) => text(yaml.get(key, inner)))
+      return type === "tmpfs" || (type === "volume" && volumes.has(source ?? "")) ? [target ?? ""] : []
+    }),
+  ]
 }

@@ -3,6 +3,9 @@ import type { Engine } from "../docker/engine.ts"
 import { inspectImage, listImages } from "../docker/images.ts"
 import { engineInfo } from "../docker/info.ts"
 import { isPurserError } from "../base/errors.ts"
+import { readConfigText } from "../base/config-file.ts"
+import { besideComposeFile } from "./compose-beside.ts"
+import { composeFileFindings } from "./compose-file.ts"
 import { accessFindings, clockFindings, socketFindings, swapFindings } from "./checks/host.ts"
 import { containerFindings, type AsksInVain } from "./container.ts"
 import type { Finding, Found, Subject } from "./finding.ts"
@@ -10,7 +13,7 @@ import { imageFindings } from "./image.ts"
 
 /**
  * Looks at an engine, or at one container or image of it, and says what leaks and how to mend it. Changes nothing, and
- * starts nothing in a container. Compose files are for compose-file.ts.
+ * starts nothing in a container.
  */
 
 export interface DoctorOptions {
@@ -70,7 +73,16 @@ async function examineImage(engine: Engine, name: string, signal: AbortSignal): 
   return about({ kind: "image", name: image.repoTags[0] ?? image.id.slice(0, "sha256:".length + 12) }, found)
 }
 
-export function about(subject: Subject, found: readonly Found[]): Finding[] {
+/** A Compose file and what it names, by its path; no engine is needed. Throws `ERR_CONFIG`. */
+export async function examineComposeFile(file: string): Promise<Finding[]> {
+  const text = await readConfigText(file)
+  return about({ kind: "compose file", name: file }, [
+    ...composeFileFindings(text, file),
+    ...(await besideComposeFile(text, file)),
+  ])
+}
+
+function about(subject: Subject, found: readonly Found[]): Finding[] {
   return found.map((one) => ({ ...one, subject }))
 }
 

@@ -36,6 +36,7 @@ export const rules = {
   "secret-in-health-check": "a secret is in a health check's command line",
   "secret-in-history": "a secret is in an image's history",
   "secret-in-build-argument": "a secret is in a build argument",
+  "secret-in-config": "a secret is written into a config of a Compose file",
   "readable-key": "a private key that is mounted into a container can be read by every user of the host",
   certificate: "a certificate has expired, or soon will",
   "no-tmpfs": "a container asks for files where nothing is in memory",

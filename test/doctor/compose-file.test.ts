@@ -1,7 +1,12 @@
 import assert from "node:assert/strict"
+import { chmod, mkdir, writeFile } from "node:fs/promises"
+import { basename, join } from "node:path"
 import { test } from "node:test"
+import { createIdentity } from "../../src/channel/identity.ts"
+import { besideComposeFile } from "../../src/doctor/compose-beside.ts"
 import { composeFileFindings } from "../../src/doctor/compose-file.ts"
 import { codeBlocks } from "../support/markdown.ts"
+import { tempDir } from "../support/temp.ts"
 
 const bad = `services:
   web:
@@ -48,6 +53,75 @@ test("finds what leaks, with its line", () => {
   )
 })
 
+test("merges and anchors are followed, to the lines where the secrets stand", () => {
+  const text = `x-env: &env
+  DB_PASSWORD: hunter2
+x-base: &base
+  environment: [API_TOKEN=hunter2]
+services:
+  a:
+    environment: { <<: *env, X: y }
+  b:
+    <<: [*base]
+  c:
+    <<: *base
+    environment: { <<: *env, DB_PASSWORD: "" }
+  d:
+    deploy: { labels: { x.password: hunter2 } }
+    build: { context: ., labels: { y.password: hunter2 } }
+configs:
+  x:
+    content: |
+      -----BEGIN PRIVATE KEY-----
+`
+  assert.deepEqual(
+    composeFileFindings(text, "x").map(({ rule, location }) => `${location?.line} ${rule}`),
+    [
+      "2 secret-in-environment",
+      "4 secret-in-environment",
+      "15 secret-in-label",
+      "14 secret-in-label",
+      "19 secret-in-config",
+    ],
+  )
+})
+
+test("what the file names is looked at beside it", async (t) => {
+  const directory = await tempDir(t)
+  await chmod(directory, 0o755)
+  await mkdir(join(directory, "keys"))
+  await writeFile(join(directory, "keys/tls.key"), createIdentity().keyPem, { mode: 0o644 })
+  await writeFile(join(directory, "plain.key"), createIdentity().keyPem, { mode: 0o644 })
+  await writeFile(join(directory, "db.env"), '# of the database\nexport DB_PASSWORD="hunter2"\nDB_USER=app\n')
+  await writeFile(join(directory, "b.env"), "API_TOKEN=${API_TOKEN}\nOTHER_TOKEN='hunter2'\n")
+  const text = `services:
+  web:
+    env_file: db.env
+    volumes:
+      - ./keys:/keys:ro
+      - keys:/other
+      - \${KEYS}:/third
+      - { type: bind, source: ./plain.key, target: /x }
+  api:
+    env_file: [./missing.env, { path: b.env, required: false }]
+secrets:
+  key: { file: ./plain.key }
+  other: { environment: KEY }
+`
+  const file = join(directory, "compose.yaml")
+  const found = await besideComposeFile(text, file)
+  assert.deepEqual(
+    found.map(({ rule, location }) => `${basename(location?.file ?? "")}:${location?.line} ${rule}`),
+    [
+      "db.env:2 secret-in-environment",
+      "compose.yaml:5 readable-key",
+      "compose.yaml:8 readable-key",
+      "b.env:2 secret-in-environment",
+    ],
+  )
+  assert.ok(!JSON.stringify(found).includes("hunter2"))
+})
+
 test("never repeats a value", () => {
   assert.ok(!JSON.stringify(composeFileFindings(bad, "compose.yaml")).includes("hunter2"))
 })
@@ -82,6 +156,19 @@ test("a tmpfs is one by tmpfs:, by a mount, or by a volume of that type", () => 
 test("what is no Compose file has no findings, and what is no YAML is an error with its line", () => {
   for (const text of ["", "a: 1", "services: 3", "services: { web: }", "- x"])
     assert.deepEqual(composeFileFindings(text, "x"), [])
+  assert.throws(() => composeFileFindings("services:\n  web: *none\n", "c.yaml"), {
+    code: "ERR_CONFIG",
+    message: 'c.yaml:2:8: there is no anchor "none" before this',
+  })
+  const bomb = [
+    "a: &a [x]",
+    ..."bcdefg".split("").map((one, at) => `${one}: &${one} [${`*${"abcdefg"[at]},`.repeat(9)}]`),
+  ]
+  for (const text of [bomb.join("\n"), "a: &a\n  <<: [*a, *a]\n"])
+    assert.throws(() => composeFileFindings(text, "c.yaml"), {
+      code: "ERR_CONFIG",
+      message: /^c\.yaml: its aliases repeat/,
+    })
   assert.throws(() => composeFileFindings("services:\n  web: [", "c.yaml"), {
     code: "ERR_CONFIG",
     message: /^c\.yaml:2:\d+: this is no YAML/,

@@ -10,10 +10,11 @@ import type { Found } from "../finding.ts"
 const maxBytes = 256 * 1024
 const maxFiles = 200
 const maxEntries = 2000
+const maxDirectories = 200
 const maxDepth = 3
 const isLinux = process.platform === "linux"
 /** O_PATH, which Node does not name. */
-const onlyLook = isLinux ? 0o10000000 : constants.O_RDONLY
+const onlyLook = isLinux ? 0o10000000 : constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)
 const soonMs = 30 * 24 * 3_600_000
 const likelyName =
   /\.(?:pem|key|crt|cer|cert|p8)$|(?:^|[_.-])(?:id_[a-z0-9]+|key|cert|certificate|tls|ssl)(?:$|[_.-])/i
@@ -29,20 +30,20 @@ export async function hostFileFindings(path: string, now: Date = new Date()): Pr
   // certbot's certificates are two directories down.
   const waiting = [{ directory: path, depth: 0, isReachable: isReachable && mayEnter(stats.mode) }]
   let left = maxFiles
-  for (let next = waiting.shift(); next !== undefined && left > 0; next = waiting.shift()) {
-    const { directory, depth } = next
+  // The list grows while it is gone through.
+  for (const { directory, depth, isReachable: here } of waiting) {
     for (const entry of (await readdir(directory, { withFileTypes: true }).catch(() => [])).slice(
       0,
       maxEntries,
     )) {
       const inside = join(directory, entry.name)
       // A link may lead to a file, as certbot's do; another directory is not this container's.
-      if (entry.isDirectory() && depth < maxDepth) {
+      if (entry.isDirectory() && depth < maxDepth && waiting.length < maxDirectories) {
         const mode = (await lstat(inside).catch(() => null))?.mode ?? 0
-        waiting.push({ directory: inside, depth: depth + 1, isReachable: next.isReachable && mayEnter(mode) })
+        waiting.push({ directory: inside, depth: depth + 1, isReachable: here && mayEnter(mode) })
       } else if (likelyName.test(entry.name) && left > 0 && (entry.isFile() || entry.isSymbolicLink())) {
         left--
-        found.push(...(await oneFile(inside, { now, isReachable: next.isReachable })))
+        found.push(...(await oneFile(inside, { now, isReachable: here })))
       }
     }
   }
@@ -92,7 +93,8 @@ async function oneFile(
   return found
 }
 
-async function readSmall(path: string): Promise<{ text: string; mode: number } | null> {
+/** As latin1, with its permission bits. Null for what is no file, larger than a key or certificate, or not for us. */
+export async function readSmall(path: string): Promise<{ text: string; mode: number } | null> {
   try {
     // Whoever writes there may have laid out a device, whose mere opening does things: look first, without opening.
     await using found = await open(path, onlyLook)
