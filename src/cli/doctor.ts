@@ -4,7 +4,7 @@ import { PurserError, errorKinds } from "../base/errors.ts"
 import { escapeForTerminal } from "../base/escape.ts"
 import type { AsksInVain } from "../doctor/container.ts"
 import { examine, examineComposeFile } from "../doctor/doctor.ts"
-import { isAtLeast, type Finding, type Level } from "../doctor/finding.ts"
+import { isAtLeast, type Finding, type Level, type Location } from "../doctor/finding.ts"
 import type { Action, Context } from "./command.ts"
 import { openEngine } from "./engine.ts"
 import { loadConfig } from "./load-config.ts"
@@ -80,8 +80,8 @@ async function print(
   }
   const bySubject = Map.groupBy(findings, ({ subject }) => `${subject.kind} ${subject.name}`)
   for (const [subject, of] of bySubject) {
-    const lines = of.flatMap(({ level, rule, message, fix, location }) => [
-      `  ${level}: ${escapeForTerminal(message)} [${rule}]${location === undefined ? "" : ` (line ${location.line})`}`,
+    const lines = of.flatMap(({ level, rule, message, fix, location, subject: { name } }) => [
+      `  ${level}: ${escapeForTerminal(message)} [${rule}]${location === undefined ? "" : placeOf(location, name)}`,
       `    fix: ${escapeForTerminal(fix)}`,
     ])
     output.result({}, [escapeForTerminal(subject), ...lines].join("\n"))
@@ -92,4 +92,9 @@ async function print(
       ? "nothing was found"
       : `${count("error")} errors, ${count("warning")} warnings, ${count("note")} notes`,
   )
+}
+
+/** The file only where it is another than the one that stands above. */
+function placeOf({ file, line }: Location, above: string): string {
+  return file === above ? ` (line ${line})` : ` (${escapeForTerminal(file)}:${line})`
 }

@@ -1,3 +1,5 @@
+import { isAbsolute, sep } from "node:path"
+import { pathToFileURL } from "node:url"
 import { version } from "../base/version.ts"
 import { rules, type Finding, type Rule } from "./finding.ts"
 
@@ -29,7 +31,7 @@ export function sarifOf(findings: readonly Finding[]): object {
               ? { logicalLocations: [{ name: subject.name, kind: subject.kind }] }
               : {
                   physicalLocation: {
-                    artifactLocation: { uri: location.file.replaceAll("\\", "/") },
+                    artifactLocation: { uri: uriOf(location.file) },
                     region: { startLine: location.line },
                   },
                 },
@@ -38,4 +40,10 @@ export function sarifOf(findings: readonly Finding[]): object {
       },
     ],
   }
+}
+
+/** What is relative stays so: the code host knows its own root. */
+function uriOf(file: string): string {
+  if (isAbsolute(file)) return pathToFileURL(file).href
+  return file.split(sep).map(encodeURIComponent).join("/")
 }

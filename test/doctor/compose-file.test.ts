@@ -81,7 +81,7 @@ configs:
       "4 secret-in-environment",
       "15 secret-in-label",
       "14 secret-in-label",
-      "19 secret-in-config",
+      "18 secret-in-config",
     ],
   )
 })
