@@ -84,8 +84,7 @@ const aliasSchema = z.strictObject({
 
 /** What is only looked up here becomes a path at the other end. */
 function isWireName(text: string): boolean {
-  // eslint-disable-next-line no-control-regex
-  if (text.length > 255 || /[\u0000-\u001f\\]/.test(text)) return false
+  if (text.length > 255 || /[\p{Cc}\\]/u.test(text)) return false
   return text.split("/").every((part) => !["", ".", ".."].includes(part))
 }
 
