@@ -218,6 +218,16 @@ test("each connection gets a key of its own", async (t) => {
   assert.equal(new Set(keys).size, 6)
 })
 
+test("an allowed address that comes and goes keeps the agent from nothing", async (t) => {
+  const node = await startNode(t, { files: "a", limits: { handshakeMs: 4000 } })
+  for (let count = 0; count < 150; count++) {
+    const socket = connect(node.port, "127.0.0.1")
+    await once(socket, "connect")
+    socket.destroy()
+  }
+  assert.equal((await originalAgent(node.port, { a: "1" }))?.length, 1)
+})
+
 const answer = { State: "DATA", FILE: "a", Status: "Success", Body: "evil" }
 const breaches: [what: string, says: Record<string, unknown> | string, message: RegExp][] = [
   ["answers for another file", { ...answer, FILE: "b" }, /no answer to what was asked/],

@@ -6,38 +6,78 @@ export interface RsaKey {
   readonly publicKeyPem: string
 }
 
+interface Waiter {
+  resolve(key: RsaKey): void
+  reject(error: unknown): void
+}
+
 /**
  * RSA keys made ahead of time, each handed out once: one costs about 100 ms,
  * which no agent should wait for, and which many connections at once should not
- * cost all together. They are made one after the other.
+ * cost all together. They are made one after the other, and none for a
+ * connection that is gone: whoever comes and goes must not keep others waiting.
  */
 export class KeyPool {
-  /** Those made, and those to be made. */
-  readonly #keys: Promise<RsaKey>[] = []
-  #make: () => Promise<RsaKey>
-  #last: Promise<unknown> = Promise.resolve()
+  readonly #size: number
+  readonly #make: () => Promise<RsaKey>
+  readonly #ready: RsaKey[] = []
+  /** In the order in which they came. Nobody waits while a key is ready. */
+  readonly #waiting = new Set<Waiter>()
+  #making = false
+  #closed = false
 
   constructor(size: number, make: () => Promise<RsaKey> = createRsaKey) {
+    this.#size = size
     this.#make = make
-    while (this.#keys.length < size) this.#order()
+    void this.#fill()
   }
 
-  /** The key that was ordered first. */
-  async take(): Promise<RsaKey> {
-    this.#order()
-    return await (this.#keys.shift() ?? this.#make())
+  /** The next key for whoever asked first. Throws the signal's reason, and then costs no key, or why none could be made. */
+  take(signal: AbortSignal): Promise<RsaKey> {
+    const { promise, resolve, reject } = Promise.withResolvers<RsaKey>()
+    const key = signal.aborted ? undefined : this.#ready.shift()
+    if (signal.aborted) reject(signal.reason)
+    else if (key !== undefined) resolve(key)
+    else {
+      const waiter: Waiter = { resolve, reject }
+      this.#waiting.add(waiter)
+      const onAbort = (): void => {
+        if (this.#waiting.delete(waiter)) reject(signal.reason)
+      }
+      signal.addEventListener("abort", onAbort, { once: true })
+    }
+    void this.#fill()
+    return promise
   }
 
   /** Makes no more. */
   close(): void {
-    this.#make = () => Promise.reject(new Error("closed"))
+    this.#closed = true
   }
 
-  #order(): void {
-    const key = this.#last.then(() => this.#make())
-    // Who takes it learns why there is none.
-    this.#last = key.catch(() => {})
-    this.#keys.push(key)
+  /** Until as many are ready as should be, or one fails that nobody waits for: then the next one who asks begins anew. */
+  async #fill(): Promise<void> {
+    if (this.#making) return
+    this.#making = true
+    for (let goesOn = true; goesOn && !this.#closed && this.#ready.length < this.#size; ) {
+      try {
+        const key = await this.#make()
+        const first = this.#first()
+        if (first === undefined) this.#ready.push(key)
+        else first.resolve(key)
+      } catch (error) {
+        const first = this.#first()
+        first?.reject(error)
+        goesOn = first !== undefined
+      }
+    }
+    this.#making = false
+  }
+
+  #first(): Waiter | undefined {
+    const [first] = this.#waiting
+    if (first !== undefined) this.#waiting.delete(first)
+    return first
   }
 }
 

@@ -75,8 +75,10 @@ export function createFluxvaultServer(options: FluxvaultServerOptions): Fluxvaul
     if (!allowed) return connection.reject("not-allowed")
     const sizes = { ...limits, frameBytes: segmentBytes + 1 }
     const reader = readObjects(socket, sizes)
+    const gone = new AbortController()
+    socket.once("close", () => gone.abort(broken("the connection was lost")))
     try {
-      const sessionKey = await exchange(socket, reader)
+      const sessionKey = await exchange(socket, reader, gone.signal)
       if (pending.finish(socket) === undefined) return
       if (sessions.isFull) {
         socket.destroy()
@@ -92,8 +94,8 @@ export function createFluxvaultServer(options: FluxvaultServerOptions): Fluxvaul
     }
   }
 
-  async function exchange(socket: Socket, reader: FrameReader): Promise<Buffer> {
-    const { privateKey, publicKeyPem } = await keys.take()
+  async function exchange(socket: Socket, reader: FrameReader, gone: AbortSignal): Promise<Buffer> {
+    const { privateKey, publicKeyPem } = await keys.take(gone)
     socket.write(`${asciiJson({ State: "KEYSENT", PublicKey: publicKeyPem })}\n`)
     const sessionKey = takeSessionKey(privateKey, await reader.next())
     socket.write(`${asciiJson(seal(sessionKey, { State: "STARTAES", Text: "Test", fill: fill() }))}\n`)
