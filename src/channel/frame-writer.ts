@@ -7,6 +7,9 @@ export interface WriteOptions {
   signal?: AbortSignal
 }
 
+/** What is written of a long frame at a time, in bytes. */
+const pieceBytes = 65_536
+
 export class FrameWriter {
   readonly #stream: Writable
   readonly #limits: ChannelLimits
@@ -20,7 +23,7 @@ export class FrameWriter {
 
   /**
    * Resolves once the stream takes more, which is at once while the peer reads. Frames that are written in one turn
-   * of the event loop leave in one piece. Throws `ERR_LIMIT` (the frame is too long or too deep for the peer),
+   * of the event loop leave in one piece. One call at a time for frames of more than 64 KiB. Throws `ERR_LIMIT` (the frame is too long or too deep for the peer),
    * `ERR_TIMEOUT` (the peer read nothing for `frameMs`), `ERR_UNREACHABLE` (connection lost), or the signal's reason.
    */
   async write(frame: object, { signal }: WriteOptions = {}): Promise<void> {
@@ -32,9 +35,12 @@ export class FrameWriter {
     }
     if (isDeeper(line, depth))
       throw new PurserError("ERR_LIMIT", `a frame is nested deeper than ${depth} levels`)
-    if (!this.#stream.writable) throw lostWhileWriting()
-    this.#cork()
-    if (!this.#stream.write(line)) await this.#drained(signal)
+    // In pieces, since the peer may take as long for a long frame as it likes, as long as it takes something.
+    for (let at = 0; at < line.length; at += pieceBytes) {
+      if (!this.#stream.writable) throw lostWhileWriting()
+      this.#cork()
+      if (!this.#stream.write(line.subarray(at, at + pieceBytes))) await this.#drained(signal)
+    }
   }
 
   #cork(): void {

@@ -21,6 +21,8 @@ export interface NextOptions {
 export interface FrameReaderOptions {
   /** What to look at when the peer closes before its first frame. */
   closedEarlyHint?: string
+  /** `frameMs` is for each part of a frame, not for the whole: where a frame holds a whole secret, and may take as long as the session. */
+  patient?: boolean
 }
 
 interface Waiter {
@@ -38,6 +40,7 @@ export class FrameReader {
   readonly #stream: Duplex
   readonly #limits: ChannelLimits
   readonly #closedEarlyHint: string | undefined
+  readonly #patient: boolean
   /** What was received and not taken. The first `#scanned` parts, of `#scannedBytes`, hold no newline. */
   #parts: Buffer[] = []
   #scanned = 0
@@ -52,10 +55,11 @@ export class FrameReader {
   #cause: unknown
 
   /** Starts to read at once. */
-  constructor(stream: Duplex, limits: ChannelLimits, { closedEarlyHint }: FrameReaderOptions = {}) {
+  constructor(stream: Duplex, limits: ChannelLimits, options: FrameReaderOptions = {}) {
     this.#stream = stream
     this.#limits = limits
-    this.#closedEarlyHint = closedEarlyHint
+    this.#closedEarlyHint = options.closedEarlyHint
+    this.#patient = options.patient === true
     stream.on("data", (part: Buffer) => this.#onData(part))
     stream.on("error", (error) => (this.#cause = error))
     stream.on("end", () => this.#onClosed())
@@ -135,6 +139,7 @@ export class FrameReader {
   async #waitForLine({ signal, timeoutMs = this.#limits.frameMs }: NextOptions): Promise<Buffer> {
     if (this.#closed) throw this.#lost()
     const { frameMs } = this.#limits
+    const patient = this.#patient
     const { promise, resolve, reject } = Promise.withResolvers<Buffer>()
     let timer: NodeJS.Timeout
     const onAbort = (): void => waiter.reject(signal?.reason)
@@ -159,8 +164,8 @@ export class FrameReader {
       },
       begun() {
         const frameEndMs = performance.now() + frameMs
-        // The end can only come nearer: bytes that trickle in do not move it away.
-        if (frameEndMs >= endMs) return
+        // The end can only come nearer, unless we are patient: bytes that trickle in do not move it away.
+        if (frameEndMs >= endMs && !patient) return
         endMs = frameEndMs
         clearTimeout(timer)
         start(frameMs)

@@ -53,6 +53,21 @@ test("a writer goes on when the peer reads again", async (t) => {
   await written
 })
 
+test("a long frame may take a slow peer longer than the limit, which is for taking nothing", async () => {
+  const received: Buffer[] = []
+  const slow = new Writable({
+    write(part: Buffer, _encoding, done) {
+      received.push(part)
+      setTimeout(done, part.length / 2000)
+    },
+  })
+  const limits = { ...resolveLimits({ frameMs: 200 }), frameBytes: 2 * 1024 * 1024 }
+  const frame = { data: "x".repeat(1024 * 1024) }
+  await new FrameWriter(slow, limits).write(frame)
+  await new Promise<void>((resolve) => slow.end(resolve))
+  assert.equal(Buffer.concat(received).toString() === `${JSON.stringify(frame)}\n`, true)
+})
+
 /** Writes until it must wait, and for as long as it may. */
 async function fill(writer: FrameWriter, signal?: AbortSignal): Promise<never> {
   for (;;) await writer.write({ data: "x".repeat(40_000) }, signal === undefined ? {} : { signal })

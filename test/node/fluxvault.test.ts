@@ -4,6 +4,7 @@ import { mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises"
 import { connect } from "node:net"
 import { join } from "node:path"
 import { test, type TestContext } from "node:test"
+import { setTimeout } from "node:timers/promises"
 import { once } from "node:events"
 import { AllowList } from "../../src/channel/allow-list.ts"
 import { resolveLimits, type ChannelLimits } from "../../src/channel/limits.ts"
@@ -304,6 +305,36 @@ test("an agent that stalls is given up: in the key exchange, and in the middle o
   assert.equal(await agent.recv(), undefined)
   await node.ended()
   assert.match(String(node.sessions[0]), /no whole frame within 300 ms/)
+})
+
+test("an answer may come slowly, as long as it comes", async (t) => {
+  const node = await startNode(t, { files: "a", limits: { frameMs: 400 } })
+  const agent = await joinAsAgent(node.port)
+  assert.ok(agent)
+  await agent.recv()
+  const line = JSON.stringify(encrypt(agent.sessionKey, { ...answer, Body: "slow" }))
+  const step = Math.ceil(line.length / 10)
+  for (let at = 0; at < line.length; at += step) {
+    await setTimeout(100)
+    agent.wire.socket.write(line.slice(at, at + step))
+  }
+  await agent.recv()
+  await node.ended()
+  assert.deepEqual(node.sessions, [null])
+  assert.equal(await node.read("a"), "slow")
+})
+
+test("an answer that never ends is given up when the session's time is up", async (t) => {
+  const node = await startNode(t, { files: "a", limits: { frameMs: 400, sessionMs: 800 } })
+  const agent = await joinAsAgent(node.port)
+  assert.ok(agent)
+  await agent.recv()
+  agent.wire.socket.write('{"nonce":"')
+  const trickle = setInterval(() => agent.wire.socket.write("0"), 50)
+  t.after(() => clearInterval(trickle))
+  assert.equal(await agent.recv(), undefined)
+  await node.ended()
+  assert.match(String(node.sessions[0]), /the session took longer than 800 ms/)
 })
 
 test("more agents than sessions: those over the limit are turned away, and the others are served", async (t) => {

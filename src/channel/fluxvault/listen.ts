@@ -74,7 +74,8 @@ export function createFluxvaultServer(options: FluxvaultServerOptions): Fluxvaul
     if (!connection.isPending()) return
     if (!allowed) return connection.reject("not-allowed")
     const sizes = { ...limits, frameBytes: segmentBytes + 1 }
-    const reader = readObjects(socket, sizes)
+    // An answer is a whole secret, on whatever line: the session's time bounds it.
+    const reader = readObjects(socket, sizes, { patient: true })
     const gone = new AbortController()
     socket.once("close", () => gone.abort(broken("the connection was lost")))
     try {
