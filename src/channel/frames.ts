@@ -33,7 +33,8 @@ interface Waiter {
 }
 
 const newline = 0x0a
-const maxParts = 16
+/** So many parts are joined to one, and so many of those again: no byte is copied often, and there are never many parts. */
+const joinedParts = 16
 
 /** After any error but the signal's own, the reader stays failed with it. */
 export class FrameReader {
@@ -45,6 +46,8 @@ export class FrameReader {
   #parts: Buffer[] = []
   #scanned = 0
   #scannedBytes = 0
+  /** Before any were joined. */
+  #scannedParts = 0
   #bufferedBytes = 0
   #paused = false
   #frames = 0
@@ -190,13 +193,18 @@ export class FrameReader {
       if (at !== -1) return this.#cut(part, at, lengthBytes)
       this.#scanned++
       this.#scannedBytes = lengthBytes
-    }
-    // A peer that sends single bytes must not make us keep 65,536 objects.
-    if (this.#parts.length > maxParts) {
-      this.#parts = [Buffer.concat(this.#parts)]
-      this.#scanned = 1
+      this.#join(++this.#scannedParts)
     }
     return undefined
+  }
+
+  /** A peer that sends single bytes must not make us keep an object for each. */
+  #join(count: number): void {
+    for (let left = count; left % joinedParts === 0; left /= joinedParts) {
+      this.#scanned -= joinedParts
+      const joined = Buffer.concat(this.#parts.slice(this.#scanned, this.#scanned + joinedParts))
+      this.#parts.splice(this.#scanned++, joinedParts, joined)
+    }
   }
 
   #cut(last: Buffer, at: number, lengthBytes: number): Buffer {
@@ -206,6 +214,7 @@ export class FrameReader {
     this.#parts.splice(0, this.#scanned + 1, ...(rest.length === 0 ? [] : [rest]))
     this.#scanned = 0
     this.#scannedBytes = 0
+    this.#scannedParts = 0
     this.#bufferedBytes -= lengthBytes
     if (this.#paused && this.#bufferedBytes < this.#limits.frameBytes) {
       this.#paused = false

@@ -56,6 +56,19 @@ test("any split of the bytes gives the same frames", async () => {
   )
 })
 
+test("a long frame in many small parts costs hardly more than in a few", async () => {
+  const stream = new PassThrough({ highWaterMark: 2 ** 26 })
+  const reader = new FrameReader(stream, { ...resolveLimits(), frameBytes: 2 ** 25 + 100 })
+  const sent = { data: "x".repeat(2 ** 25) }
+  const next = reader.next()
+  const before = process.cpuUsage()
+  const bytes = Buffer.from(`${JSON.stringify(sent)}\n`)
+  for (const piece of pieces(bytes, [1448])) stream.write(piece)
+  assert.equal((await next)["data"] === sent.data, true)
+  const { user, system } = process.cpuUsage(before)
+  assert.ok(user + system < 5_000_000, `${(user + system) / 1000} ms`)
+})
+
 test("what the writer writes the reader reads", async () => {
   await fc.assert(
     fc.asyncProperty(frames, async (sent) => {
