@@ -25,6 +25,7 @@ const rsaBits = 2048
 export function answerKey(keySent: Frame): { sessionKey: Buffer; message: Frame } {
   const publicKey = publicKeyOf(keySent)
   const wrapping = randomBytes(16)
+  const wrapped = encrypt(publicKey, wrapping)
   const nonce = randomBytes(16)
   // The characters are the key: 32 of them for AES-256, though they hold 128 bits.
   const sessionKey = Buffer.from(randomBytes(16).toString("hex"))
@@ -33,7 +34,7 @@ export function answerKey(keySent: Frame): { sessionKey: Buffer; message: Frame 
   return {
     sessionKey,
     message: {
-      enc_session_key: hex(publicEncrypt({ key: publicKey, padding, oaepHash }, wrapping)),
+      enc_session_key: hex(wrapped),
       State: "AESKEY",
       cipher: hex(ciphertext),
       tag: hex(tag),
@@ -54,20 +55,34 @@ export function takeSessionKey(privateKey: KeyObject, message: Frame): Buffer {
 }
 
 function publicKeyOf({ State: state, PublicKey: pem }: Frame): KeyObject {
-  const refused = (cause?: unknown): PurserError =>
-    new PurserError("ERR_PROTOCOL", "what answers there is not a FluxVault node", {
-      hint: "does a node that speaks FluxVault's protocol listen at this address and port?",
-      cause,
-    })
   if (state !== "KEYSENT" || typeof pem !== "string" || !pem.startsWith("-----BEGIN PUBLIC KEY-----"))
     throw refused()
   try {
     const key = createPublicKey(pem)
-    if (key.asymmetricKeyType === "rsa" && key.asymmetricKeyDetails?.modulusLength === rsaBits) return key
+    const { modulusLength, publicExponent = 0n } = key.asymmetricKeyDetails ?? {}
+    // With an exponent of 0 or 1 anybody on the way could read what is encrypted.
+    const isSound = modulusLength === rsaBits && publicExponent >= 3n && publicExponent % 2n === 1n
+    if (key.asymmetricKeyType === "rsa" && isSound) return key
   } catch (error) {
     throw refused(error)
   }
   throw refused()
+}
+
+function refused(cause?: unknown): PurserError {
+  return new PurserError("ERR_PROTOCOL", "what answers there is not a FluxVault node", {
+    hint: "does a node that speaks FluxVault's protocol listen at this address and port?",
+    cause,
+  })
+}
+
+/** Not every number of 2048 bits is a modulus, and OpenSSL looks only when it uses it. */
+function encrypt(key: KeyObject, bytes: Buffer): Buffer {
+  try {
+    return publicEncrypt({ key, padding, oaepHash }, bytes)
+  } catch (error) {
+    throw refused(error)
+  }
 }
 
 function decrypt(key: KeyObject, bytes: Buffer): Buffer | undefined {

@@ -155,8 +155,20 @@ test("only a public RSA key of 2048 bits is taken for the node's", () => {
   const { keys, wire } = sessions[0] ?? assert.fail()
   const key = parse(wire[0]?.line ?? "")
   const publicKey = createPublicKey(keys.rsa_private_pem)
+  const { n = "" } = publicKey.export({ format: "jwk" })
+  const even = Buffer.from(n, "base64url").map((byte, at, all) => (at === all.length - 1 ? byte & 0xfe : byte))
+  const pem = (modulus: string, exponent: number): string =>
+    createPublicKey({
+      key: { kty: "RSA", n: modulus, e: Buffer.from([exponent]).toString("base64url") },
+      format: "jwk",
+    })
+      .export({ type: "spki", format: "pem" })
+      .toString()
+  assert.ok(answerKey({ ...key, PublicKey: pem(n, 3) }))
   const wrong: Message[] = [
     {},
+    ...[0, 1, 2, 4].map((exponent) => ({ ...key, PublicKey: pem(n, exponent) })),
+    { ...key, PublicKey: pem(Buffer.from(even).toString("base64url"), 3) },
     { ...key, State: "AESKEY" },
     { ...key, PublicKey: 1 },
     { ...key, PublicKey: keys.rsa_private_pem },
