@@ -81,6 +81,11 @@ interface Row {
 /** As many targets as fit; those that something happened to last come first. */
 const mostRows = 20
 
+/** A name that a node made up must not push everything else off the screen. */
+function short(text: string): string {
+  return text.length > 60 ? `${text.slice(0, 57)}...` : text
+}
+
 interface LogUpdate {
   (...text: string[]): void
   clear(): void
@@ -136,7 +141,7 @@ export function liveDisplay(update: LogUpdate, color: boolean): Display {
       rows.set(key, row)
       if (event.type !== "start" && event.node !== undefined) row.node = escapeForTerminal(event.node)
       if (event.type === "start") row.state = "delivering"
-      if (event.type === "file") row.files = `${event.status} ${escapeForTerminal(event.secret)}`
+      if (event.type === "file") row.files = short(`${event.status} ${escapeForTerminal(event.secret)}`)
       if (event.type === "delivery") {
         row.state = event.status
         row.at = new Date()

@@ -10,6 +10,7 @@ import type { ChannelLimits } from "../channel/limits.ts"
 import { defaultPort } from "../channel/port.ts"
 import { checkPaths, defaultDirectory, parseFileLines, type FileLine } from "../files/file-line.ts"
 import { parseReload, type Reload } from "../files/reload.ts"
+import { wireName } from "../node/fluxvault.ts"
 import { parseLimits } from "./node-limits.ts"
 
 /** What `purser node` is told, by flags and environment; a flag wins over its variable. */
@@ -169,6 +170,7 @@ function fluxvault(
       "--protocol fluxvault needs a list of files",
       "give file lines by --file or PURSER_FILES: it cannot ask what there is",
     )
+  files.forEach(wireName)
   return { protocol, allow, files }
 }
 

@@ -1,7 +1,7 @@
 import { sameText } from "../base/digest.ts"
 import { PurserError } from "../base/errors.ts"
 import type { Log } from "../base/log.ts"
-import { isSecretName } from "../base/names.ts"
+import { isSecretName, quote } from "../base/names.ts"
 import { Secret } from "../base/secret.ts"
 import type { AllowList } from "../channel/allow-list.ts"
 import { crc32 } from "../channel/fluxvault/crc32.ts"
@@ -10,6 +10,7 @@ import {
   type FluxvaultNodeChannel,
   type FluxvaultServer,
 } from "../channel/fluxvault/listen.ts"
+import { isAskable } from "../channel/fluxvault/messages.ts"
 import type { ChannelLimits } from "../channel/limits.ts"
 import { readOnDisk } from "../files/content.ts"
 import type { Fetched } from "../files/fill.ts"
@@ -48,9 +49,14 @@ export function createFluxvaultNode(options: FluxvaultNodeOptions): FluxvaultSer
 /**
  * What the agent is asked for. A path that could be no name of ours is the name on this wire, where names are paths:
  * that is how a file line (`dot-env path=.env`) reaches a file of the original agent's that Purser has no name for.
+ * Throws `ERR_FILE_LINE` for one that is too long to be asked for.
  */
 export function wireName({ name, path }: FileLine): string {
-  return path === undefined || /^[/\\]|^[A-Za-z]:/.test(path) || isSecretName(path) ? name : path
+  if (path === undefined || /^[/\\]|^[A-Za-z]:/.test(path) || isSecretName(path)) return name
+  if (isAskable(path)) return path
+  throw new PurserError("ERR_FILE_LINE", `no agent can be asked for path=${quote(path)}: it is too long`, {
+    hint: "give the file a shorter path, of 255 characters at most",
+  })
 }
 
 interface Where {

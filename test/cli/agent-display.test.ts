@@ -97,6 +97,8 @@ test("on a terminal: one row for each target, what happened last first, names of
     )
     display.show(file({ node: "web-1" }))
     assert.match(frames.at(-1) ?? "", /web-1 +delivering +sent db-password$/)
+    display.show(file({ secret: "x".repeat(255) }))
+    assert.match(frames.at(-1) ?? "", /sent x{52}\.\.\.$/)
     display.show(delivery())
     assert.match(frames.at(-1) ?? "", /web-1 +ok +\d\d:\d\d:\d\d +1 sent, 2 match$/)
     display.show(delivery({ app: "db", node: "\u001b[2J", status: "failed", error }))

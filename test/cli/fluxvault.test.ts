@@ -126,6 +126,11 @@ const refusals: [what: string, argv: string[], message: RegExp][] = [
   ["with an enrolment file", [...flags, "--enrol-file", "x"], /--enrol-file has no meaning/],
   ["with a name", [...flags, "--name", "web-1"], /--name has no meaning/],
   [
+    "with a name that is too long to ask for",
+    [...flags, "--allow", "127.0.0.1", "--file", `a path=.${"x".repeat(255)}`],
+    /no agent can be asked for path="\.x+\.\.\."/,
+  ],
+  [
     "of another name",
     ["--protocol", "fluxvault2"],
     /there is no protocol "fluxvault2".*\nhint: purser or fluxvault/,

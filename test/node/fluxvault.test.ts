@@ -7,6 +7,7 @@ import { test, type TestContext } from "node:test"
 import { setTimeout } from "node:timers/promises"
 import { once } from "node:events"
 import { AllowList } from "../../src/channel/allow-list.ts"
+import { asciiJson, seal } from "../../src/channel/fluxvault/envelope.ts"
 import { resolveLimits, type ChannelLimits } from "../../src/channel/limits.ts"
 import { parseFileLine, parseFileLines } from "../../src/files/file-line.ts"
 import { parseReload } from "../../src/files/reload.ts"
@@ -354,12 +355,19 @@ test("more agents than sessions: those over the limit are turned away, and the o
   assert.equal(await node.read("a"), "second")
 })
 
-test("a name that fits no segment of the original agent's is an error here, and not a message cut in two", async (t) => {
-  const path = Array.from({ length: 20 }, (_, index) => `.${"x".repeat(200)}${index}`).join("/")
-  const node = await startNode(t, { files: `long path=${path} optional` })
-  assert.equal(await originalAgent(node.port, {}), undefined)
-  await node.ended()
-  assert.match(String(node.sessions[0]), /longer than 8192 bytes/)
+test("a name that fits no segment, or that our agent refuses, is an error before anybody connects", () => {
+  const named = (path: string): string => wireName(parseFileLine(`long path=.${path}`))
+  assert.equal(named("x".repeat(254)).length, 255)
+  assert.equal(named("ä".repeat(70)).length, 71)
+  for (const path of ["x".repeat(255), "ä".repeat(75)])
+    assert.throws(() => named(path), { code: "ERR_FILE_LINE", message: /path=".*" ?: it is too long/ })
+})
+
+test("the longest request arrives in the smallest segment there is", () => {
+  for (const path of [`.${"ä".repeat(72)}`, `.${"x".repeat(254)}`]) {
+    const request = { State: "REQUEST", FILE: wireName(parseFileLine(`a path=${path}`)), crc32: 0xffff_ffff }
+    assert.ok(asciiJson(seal(Buffer.alloc(32), { ...request, fill: "0".repeat(32) })).length <= 1220)
+  }
 })
 
 test("closing ends the sessions and leaves nothing half done", async (t) => {

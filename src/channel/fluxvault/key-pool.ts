@@ -59,7 +59,7 @@ export class KeyPool {
   async #fill(): Promise<void> {
     if (this.#making) return
     this.#making = true
-    for (let goesOn = true; goesOn && !this.#closed && this.#ready.length < this.#size; ) {
+    for (let goesOn = true; goesOn && !this.#closed && this.#ready.length < this.#size;) {
       try {
         const key = await this.#make()
         const first = this.#first()

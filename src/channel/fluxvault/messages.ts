@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto"
 import { PurserError } from "../../base/errors.ts"
 import type { Frame } from "../frames.ts"
+import { asciiJson } from "./envelope.ts"
 
 /** What is said under the session key. */
 
@@ -9,6 +10,11 @@ import type { Frame } from "../frames.ts"
  * Before there is a session, neither of our ends takes more.
  */
 export const segmentBytes = 8192
+
+/** Of a file's name, as of those of secrets: it goes into the log, the audit log and the display. */
+const nameLength = 255
+/** With its escapes. A request for it then has 1,200 bytes at most, and so arrives in one segment over any network there is. */
+const escapedLength = 450
 
 export type Status = "Success" | "Match" | "FileNotFound"
 
@@ -33,6 +39,11 @@ export function answerBytes(secretBytes: number): number {
   return 12 * secretBytes + 2 * segmentBytes
 }
 
+/** Whether the original agent can be asked for a file of this name, and ours would answer. */
+export function isAskable(name: string): boolean {
+  return name.length <= nameLength && asciiJson({ name }).length <= escapedLength
+}
+
 /** Random text that makes two messages of the same content differ in more than their nonces. */
 export function fill(): string {
   return randomBytes(16).toString("hex")
@@ -44,6 +55,8 @@ export function parseFromNode(message: Frame): FileRequest | null {
   if (state === "DONE") return null
   if (state !== "REQUEST") throw broken("the node asks for something else than a file")
   if (typeof name !== "string" || name === "") throw broken("the node asks for a file without a name")
+  if (name.length > nameLength)
+    throw broken(`the node asks for a file with a name of more than ${nameLength} characters`)
   if (typeof crc32 !== "number" || !Number.isInteger(crc32) || crc32 < 0 || crc32 > 0xffff_ffff)
     throw broken("the node's checksum is no CRC32")
   return { name, crc32, fill: typeof filling === "string" ? filling : undefined }

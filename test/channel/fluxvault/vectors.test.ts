@@ -156,7 +156,9 @@ test("only a public RSA key of 2048 bits is taken for the node's", () => {
   const key = parse(wire[0]?.line ?? "")
   const publicKey = createPublicKey(keys.rsa_private_pem)
   const { n = "" } = publicKey.export({ format: "jwk" })
-  const even = Buffer.from(n, "base64url").map((byte, at, all) => (at === all.length - 1 ? byte & 0xfe : byte))
+  const even = Buffer.from(n, "base64url").map((byte, at, all) =>
+    at === all.length - 1 ? byte & 0xfe : byte,
+  )
   const pem = (modulus: string, exponent: number): string =>
     createPublicKey({
       key: { kty: "RSA", n: modulus, e: Buffer.from([exponent]).toString("base64url") },
@@ -205,9 +207,11 @@ test("answers to something else, without a known status or without text are refu
 test("a request for anything but a named file with a CRC32 is refused", () => {
   const request = { State: "REQUEST", FILE: "a", crc32: 0, fill: "00" }
   assert.deepEqual(parseFromNode(request), { name: "a", crc32: 0, fill: "00" })
+  assert.equal(parseFromNode({ ...request, FILE: "x".repeat(255) })?.name.length, 255)
   for (const wrong of [
     { ...request, State: "CSR" },
     { ...request, FILE: "" },
+    { ...request, FILE: "x".repeat(256) },
     { ...request, FILE: ["a"] },
     { ...request, crc32: -1 },
     { ...request, crc32: 2 ** 32 },
