@@ -126,14 +126,14 @@ export async function readNodeSettings(
   }
   const files = mapDefined(values.file ?? nonEmpty(env["PURSER_FILES"]), parseFileLines)
   if (files !== undefined) checkPaths(files, directory)
-  const allow = mapDefined(values.allow?.join(",") ?? nonEmpty(env["PURSER_ALLOW"]), (text) =>
-    AllowList.parse(listOf(text)),
-  )
+  const allowed = listOf(values.allow?.join(",") ?? env["PURSER_ALLOW"] ?? "")
+  // A list of nobody was not meant to be one.
+  const allow = allowed.length === 0 ? undefined : AllowList.parse(allowed)
   const protocol = flagOrEnv("protocol") ?? "purser"
   return {
     ...(protocol === "purser"
       ? { protocol, enrolment: await readEnrolment(values, env, directory), allow, files }
-      : fluxvault(protocol, values, allow, files)),
+      : fluxvault(protocol, { values, env }, allow, files)),
     listen: parseListen(flagOrEnv("listen") ?? String(defaultPort)),
     directory,
     reload,
@@ -151,15 +151,21 @@ export async function readNodeSettings(
 
 function fluxvault(
   protocol: string,
-  values: Values,
+  { values, env }: { values: Values; env: NodeJS.ProcessEnv },
   allow: AllowList | undefined,
   files: readonly FileLine[] | undefined,
 ): FluxvaultSettings {
   const bad = (message: string, hint: string): PurserError => new PurserError("ERR_USAGE", message, { hint })
   if (protocol !== "fluxvault") throw bad(`there is no protocol ${quote(protocol)}`, "purser or fluxvault")
-  const vain = (["enrol-file", "identity", "name"] as const).find((flag) => values[flag] !== undefined)
+  const vain =
+    (["enrol-file", "identity", "name"] as const)
+      .filter((flag) => values[flag] !== undefined)
+      .map((flag) => `--${flag}`)[0] ??
+    ["ENROL", "ENROL_FILE", "IDENTITY", "NAME"]
+      .map((name) => `PURSER_${name}`)
+      .find((name) => nonEmpty(env[name]) !== undefined)
   if (vain !== undefined)
-    throw bad(`--${vain} has no meaning with --protocol fluxvault`, "no end of it proves who it is")
+    throw bad(`${vain} has no meaning with the protocol fluxvault`, "no end of it proves who it is")
   if (allow === undefined)
     throw bad(
       "--protocol fluxvault needs an allow-list",

@@ -115,13 +115,27 @@ test("the one-file receiver speaks it too, on Node 22.0.0", async (t) => {
   assert.equal((await readFile(join(out, "a"), "utf8")) + (await readFile(join(out, "b"), "utf8")), "ä")
 })
 
-const refusals: [what: string, argv: string[], message: RegExp][] = [
+const refusals: [what: string, argv: string[], message: RegExp, env?: NodeJS.ProcessEnv][] = [
   ["without an allow-list", [...flags, "--file", "a"], /needs an allow-list.*\nhint: .*PURSER_ALLOW/],
+  [
+    "with an allow-list that names nobody",
+    [...flags, "--file", "a"],
+    /needs an allow-list/,
+    { PURSER_ALLOW: " , " },
+  ],
+  ...["PURSER_ENROL", "PURSER_ENROL_FILE", "PURSER_IDENTITY", "PURSER_NAME"].map(
+    (name): (typeof refusals)[number] => [
+      `with ${name}`,
+      [...flags, "--allow", "127.0.0.1", "--file", "a"],
+      new RegExp(`${name} has no meaning`),
+      { [name]: "web-1" },
+    ],
+  ),
   ["without files", [...flags, "--allow", "127.0.0.1"], /needs a list of files.*\nhint: .*PURSER_FILES/],
   [
     "with an identity",
     [...flags, "--identity", "id.pem"],
-    /--identity has no meaning with --protocol fluxvault/,
+    /--identity has no meaning with the protocol fluxvault/,
   ],
   ["with an enrolment file", [...flags, "--enrol-file", "x"], /--enrol-file has no meaning/],
   ["with a name", [...flags, "--name", "web-1"], /--name has no meaning/],
@@ -136,10 +150,10 @@ const refusals: [what: string, argv: string[], message: RegExp][] = [
     /there is no protocol "fluxvault2".*\nhint: purser or fluxvault/,
   ],
 ]
-for (const [what, argv, message] of refusals) {
+for (const [what, argv, message, env] of refusals) {
   test(`a node of this protocol ${what} is refused with exit code 2`, async (t) => {
     const { refusedNode } = await stage(t)
-    const { code, stderr } = await refusedNode(argv)
+    const { code, stderr } = await refusedNode(argv, env)
     assert.equal(code, 2)
     assert.match(stderr, message)
   })
