@@ -80,15 +80,13 @@ function asAgent(channel: FluxvaultNodeChannel, { directory, limits, signal }: W
   /** One request at a time. */
   let turn: Promise<unknown> = Promise.resolve()
   const ask = async (have: string | null, line: FileLine): Promise<Fetched> => {
-    const { status, body } = await channel.request(
-      wireName(line),
-      await checksumOf(line, have, directory),
-      signal,
-    )
+    const checksum = await checksumOf(line, have, directory)
+    // 0 where there is none.
+    const { status, body } = await channel.request(wireName(line), checksum ?? 0, signal)
     if (status === "FileNotFound") return { status: "missing" }
     // The checksum of nothing is that of an empty file, so the original agent never sends one.
     if (status === "Match")
-      return have === null ? { status: "sent", content: new Secret("") } : { status: "match" }
+      return checksum === null ? { status: "sent", content: new Secret("") } : { status: "match" }
     const content = new Secret(body)
     if (content.sizeBytes > limits.secretBytes) {
       throw new PurserError(
@@ -112,8 +110,8 @@ function asAgent(channel: FluxvaultNodeChannel, { directory, limits, signal }: W
   }
 }
 
-/** 0 for what is not there, or not as it should be. */
-async function checksumOf(line: FileLine, have: string | null, directory: string): Promise<number> {
+/** Null for what is not there, or not as it should be, or is not any more what was seen there. */
+async function checksumOf(line: FileLine, have: string | null, directory: string): Promise<number | null> {
   const content = have === null ? null : await readOnDisk(line, directory)
-  return content === null || have === null || !sameText(content.digest, have) ? 0 : crc32(content.reveal())
+  return content === null || have === null || !sameText(content.digest, have) ? null : crc32(content.reveal())
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict"
 import { existsSync, readFileSync } from "node:fs"
-import { mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises"
+import { mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises"
 import { connect } from "node:net"
 import { join } from "node:path"
 import { test, type TestContext } from "node:test"
@@ -119,6 +119,25 @@ test("an empty file, which the original calls a match and never sends, is create
   await node.ended(2)
   assert.deepEqual(node.sessions, [null, null])
   assert.deepEqual(node.reloads, [], "nothing has changed")
+})
+
+test("a match is one with what was asked about: a file that changed meanwhile is none", async (t) => {
+  const node = await startNode(t, { files: "a\nb" })
+  await originalAgent(node.port, { a: "1", b: "2" })
+  const agent = await joinAsAgent(node.port)
+  assert.ok(agent)
+  const answerMatch = async (name: string): Promise<unknown> => {
+    const request = await agent.recv()
+    assert.equal(request?.["FILE"], name)
+    await rm(join(node.directory, "b"), { force: true })
+    await writeFile(join(node.directory, "b"), "somebody else's", { mode: 0o400 })
+    agent.send({ ...request, State: "DATA", Status: "Match", Body: "" })
+    return request["crc32"]
+  }
+  assert.notEqual(await answerMatch("a"), 0)
+  assert.equal(await answerMatch("b"), 0)
+  assert.equal((await agent.recv())?.["State"], "DONE")
+  assert.equal(await node.read("b"), "", "which is what matches a checksum of 0")
 })
 
 test("modes, paths and reloads are those of the file lines, and what has not changed is not written", async (t) => {
