@@ -62,6 +62,7 @@ export function wireName({ name, path }: FileLine): string {
 interface Where {
   directory: string
   limits: ChannelLimits
+  log: Log
   signal: AbortSignal
 }
 
@@ -76,13 +77,15 @@ async function deliver(channel: FluxvaultNodeChannel, step: FilesStep, where: Wh
   channel.done()
 }
 
-function asAgent(channel: FluxvaultNodeChannel, { directory, limits, signal }: Where): FileAgent {
+function asAgent(channel: FluxvaultNodeChannel, { directory, limits, log, signal }: Where): FileAgent {
   /** One request at a time. */
   let turn: Promise<unknown> = Promise.resolve()
   const ask = async (have: string | null, line: FileLine): Promise<Fetched> => {
     const checksum = await checksumOf(line, have, directory)
     // 0 where there is none.
-    const { status, body } = await channel.request(wireName(line), checksum ?? 0, signal)
+    const asked = wireName(line)
+    const { status, body } = await channel.request(asked, checksum ?? 0, signal)
+    log.debug(`asked for ${asked}: ${status}`)
     if (status === "FileNotFound") return { status: "missing" }
     // The checksum of nothing is that of an empty file, so the original agent never sends one.
     if (status === "Match")

@@ -176,6 +176,10 @@ test("a path that no name of ours could be is what the agent is asked for", asyn
   )
   assert.equal(await node.read(".env"), "A=1\n")
   assert.equal(await node.read(".config/app.json"), "{}")
+  await originalAgent(node.port, { ".env": "A=1\n" })
+  await node.ended(2)
+  assert.match(node.text(), /debug: asked for \.env: Success\n/)
+  assert.match(node.text(), /debug: asked for \.config\/app\.json: FileNotFound\n/)
 })
 
 test("any other path says where the file goes, and not what it is called", () => {
