@@ -1,3 +1,4 @@
+import { resolve } from "node:path"
 import { reasonOf } from "../base/errors.ts"
 import type { Log } from "../base/log.ts"
 import { grantCovers, isPattern, isSecretName, parseSecretName } from "../base/names.ts"
@@ -51,24 +52,32 @@ export function createCatalogue(config: SourcesConfig, dependencies: CatalogueDe
     new SecretStore({ stateDir, config: config.store, maxBytes: secretBytes, askPassphrase }),
     log,
   )
+  const specs = Object.values(config.secrets)
+  const named = new Set(specs.flatMap((spec) => (spec.kind === "file" ? [resolve(spec.path)] : [])))
   const entries = Object.entries(config.secrets).map(([pattern, spec]): Entry => {
-    const source = sourceOf(spec, { store, env, log, secretBytes })
+    const source = sourceOf(spec, { store, env, log, secretBytes, named })
     return { pattern, source, prefix: source.kind === "dir" ? pattern.slice(0, -1) : "" }
   })
   return new Entries(entries, log)
 }
 
-function sourceOf(
-  spec: SourceSpec,
-  { store, env, log, secretBytes }: { store: Source; env: NodeJS.ProcessEnv; log: Log; secretBytes: number },
-): Source {
+interface SourceParts {
+  store: Source
+  env: NodeJS.ProcessEnv
+  log: Log
+  secretBytes: number
+  /** Files that have a name of their own. */
+  named: ReadonlySet<string>
+}
+
+function sourceOf(spec: SourceSpec, { store, env, log, secretBytes, named }: SourceParts): Source {
   switch (spec.kind) {
     case "store":
       return store
     case "file":
       return fileSource(spec.path, secretBytes)
     case "dir":
-      return dirSource(spec.path, secretBytes, log)
+      return dirSource(spec.path, secretBytes, log, named)
     case "env":
       return envSource(spec.variable, env, secretBytes)
     case "exec":

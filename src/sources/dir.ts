@@ -1,5 +1,5 @@
 import { readdir, realpath, stat } from "node:fs/promises"
-import { join, relative, sep } from "node:path"
+import { join, relative, resolve, sep } from "node:path"
 import { PurserError, isPurserError, reasonOf, systemErrorCode } from "../base/errors.ts"
 import type { Log } from "../base/log.ts"
 import { isSecretName, quote } from "../base/names.ts"
@@ -13,9 +13,15 @@ const maxDepth = 8
 
 /**
  * Every file of a directory, by its relative name. What cannot be a name, and links that lead out of the
- * directory, are left out with a warning: once each, not at every round.
+ * directory, are left out with a warning: once each, not at every round. Not of the paths in `named`: those have
+ * another name already.
  */
-export function dirSource(directory: string, maxBytes: number, log: Log): Source {
+export function dirSource(
+  directory: string,
+  maxBytes: number,
+  log: Log,
+  named: ReadonlySet<string> = new Set(),
+): Source {
   const warned = new Set<string>()
   const leaveOut = (name: string, why: string): void => {
     if (warned.has(name) || warned.size > 1000) return
@@ -43,6 +49,7 @@ export function dirSource(directory: string, maxBytes: number, log: Log): Source
           }
           const name = below === "" ? entry : `${below}/${entry}`
           if (!isSecretName(name)) {
+            if (named.has(resolve(directory, name))) continue
             leaveOut(name, "names are segments of A-Z a-z 0-9 . _ - that start with a letter or digit")
             continue
           }

@@ -32,7 +32,9 @@ test("the four steps of the guide move an app over, with the files that it shows
   // Steps 1 and 2: our agent, their node.
   const old = await originalNode(t, Object.keys(files))
   await configure(block(/^Step 1/, "yaml"), old.address)
-  assert.equal((await run(["check"])).code, 0)
+  const checked = await run(["check"])
+  assert.equal(checked.code, 0)
+  assert.doesNotMatch(checked.stderr, /left out/)
   assert.match(await once(), /not authenticated/)
   assert.deepEqual(Object.fromEntries(old.files), files)
 

@@ -69,7 +69,7 @@ suite("dir", () => {
     await writeFile(join(directory, "sub/deep/b.key"), "2")
     const lines: string[] = []
     const log = createLog({ write: (text: string) => lines.push(text) })
-    return { root, directory, lines, source: dirSource(directory, limit, log) }
+    return { root, directory, lines, log, source: dirSource(directory, limit, log) }
   }
 
   test("lists files by relative name, and reads them", async (t) => {
@@ -97,6 +97,16 @@ suite("dir", () => {
       lines.every((line) => line.includes("is left out") && !line.includes("\u001b")),
       lines.join(""),
     )
+  })
+
+  test("says nothing of a file that another entry names", async (t) => {
+    const { directory, lines, log } = await made(t)
+    await writeFile(join(directory, ".env"), "x")
+    await writeFile(join(directory, ".other"), "x")
+    const source = dirSource(directory, limit, log, new Set([join(directory, ".env")]))
+    assert.deepEqual(await source.list?.(signal), ["a", "sub/deep/b.key"])
+    assert.equal(lines.length, 1)
+    assert.match(lines[0] ?? "", /"\.other"/)
   })
 
   test("follows links inside the directory, and none that lead out of it", async (t) => {
