@@ -25,6 +25,9 @@ test("an import from a row above, from the own folder or of node: passes", () =>
       'import { c } from "./deep/c.ts"; import "yaml"; import type { A } from "../base/a.ts"',
     "src/sources/deep/c.ts": 'export { b } from "../b.ts"',
     "src/agent/d.ts": 'const { x } = await import("../node/e.ts"); process.on("exit", x); process.kill(1)',
+    "src/channel/fluxvault/f.ts": 'import "./eax.ts"; import "../frames.ts"',
+    "src/node/fluxvault.ts": 'import "../channel/fluxvault/listen.ts"',
+    "src/agent/targets/fluxvault.ts": 'import "../../channel/fluxvault/dial.ts"',
     "src/cli/main.ts": 'import "../agent/d.ts"; process.exit(process.argv.length)',
     "src/index.ts": 'export { x } from "./agent/d.ts"',
   }
@@ -43,6 +46,18 @@ const refused: [claim: string, path: string, code: string, message: RegExp][] = 
   ["a type in an expression", "src/base/a.ts", 'type X = import("../node/b.ts").X', /node stands below/],
   ["a re-export", "src/ca/a.ts", 'export * from "../images/b.ts"', /images stands beside/],
   ["a lazy import", "src/base/a.ts", 'const f = () => import("../cli/b.ts")', /cli stands below/],
+  [
+    "FluxVault's protocol from the command line",
+    "src/cli/a.ts",
+    'import type { X } from "../channel/fluxvault/listen.ts"',
+    /only src\/agent\/targets\/fluxvault\.ts and src\/node\/fluxvault\.ts may/,
+  ],
+  [
+    "FluxVault's protocol from the channel",
+    "src/channel/a.ts",
+    'import "./fluxvault/dial.ts"',
+    /only .* may/,
+  ],
   ["a computed import", "src/agent/a.ts", "await import(name)", /cannot be read/],
   ["the public API from within", "src/agent/a.ts", 'import "../index.ts"', /index\.ts stands below/],
   ["a file outside src", "src/base/a.ts", 'import "../../scripts/b.ts"', /outside src/],

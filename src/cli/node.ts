@@ -1,13 +1,12 @@
 import { asPurserError, isPurserError } from "../base/errors.ts"
 import { createLog, errorFields, type Log } from "../base/log.ts"
-import type { FluxvaultServer } from "../channel/fluxvault/listen.ts"
 import { loadOrCreateIdentity } from "../channel/identity.ts"
 import { pathOf } from "../files/file-line.ts"
 import { removeStaleTemporaries, runOwedReload, type OwedOptions } from "../files/owed.ts"
 import { runLocalReload, type RunReload } from "../files/reload.ts"
 import { filesStep, type FilesStep } from "../node/files-step.ts"
 import { missingFiles, removeHealth, writeHealth } from "../node/health.ts"
-import { createFluxvaultNode } from "../node/fluxvault.ts"
+import { createFluxvaultNode, type FluxvaultNode } from "../node/fluxvault.ts"
 import { createNode, type PurserNode } from "../node/node.ts"
 import { childEnvironment, createSupervisor, type Supervisor } from "../node/supervise.ts"
 import { readNodeSettings, usage, type NodeSettings } from "./node-settings.ts"
@@ -106,7 +105,7 @@ interface NodeParts {
 async function openNode(
   settings: NodeSettings,
   { log, step, onSession }: NodeParts,
-): Promise<PurserNode | FluxvaultServer> {
+): Promise<PurserNode | FluxvaultNode> {
   const { limits, directory, identityFile, name, allow } = settings
   if (settings.protocol === "fluxvault") {
     return createFluxvaultNode({ step, directory, limits, allow: settings.allow, log, onSession })
@@ -148,7 +147,7 @@ async function setHealth(file: string | undefined, required: readonly string[] |
 }
 
 async function announce(
-  node: PurserNode | FluxvaultServer,
+  node: PurserNode | FluxvaultNode,
   { listen, command, protocol }: NodeSettings,
   log: Log,
 ): Promise<void> {

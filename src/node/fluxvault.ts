@@ -37,7 +37,9 @@ export interface FluxvaultNodeOptions {
   onSession: (error: unknown) => void
 }
 
-export function createFluxvaultNode(options: FluxvaultNodeOptions): FluxvaultServer {
+export type FluxvaultNode = FluxvaultServer
+
+export function createFluxvaultNode(options: FluxvaultNodeOptions): FluxvaultNode {
   const { step, onSession, ...rest } = options
   return createFluxvaultServer({
     ...rest,

@@ -25,6 +25,10 @@ const nodeOnly = /^src\/(?:(?:node|channel|files)\/|cli\/(?:receiver|node|node-s
 /** Belongs to src/cli alone, which reads the command line and the environment, and ends the process. */
 const ofTheProcess = new Set(["argv", "argv0", "execArgv", "env", "exit", "exitCode", "reallyExit", "abort"])
 
+/** FluxVault's own protocol: nothing knows of it but itself and the two places that choose a protocol. */
+const insideFluxvault = "src/channel/fluxvault/"
+const choosesFluxvault = new Set(["src/agent/targets/fluxvault.ts", "src/node/fluxvault.ts"])
+
 export interface Source {
   /** From the repository's root, with `/`: `src/node/session.ts`. */
   readonly path: string
@@ -70,6 +74,8 @@ function refusal(path: string, specifier: string): string | undefined {
   if (!isRelative(specifier)) return undefined
   const target = resolved(path, specifier)
   if (!target.startsWith("src/")) return `imports ${specifier}, which lies outside src`
+  if (target.startsWith(insideFluxvault) && !path.startsWith(insideFluxvault) && !choosesFluxvault.has(path))
+    return `imports ${specifier}, which only ${[...choosesFluxvault].join(" and ")} may`
   const [from, to] = [folderOf(path), folderOf(target)]
   if (from === to || rowOf(to) < 0 || rowOf(to) < rowOf(from)) return undefined
   const where = rowOf(to) === rowOf(from) ? "beside" : "below"
