@@ -1,4 +1,5 @@
 import assert from "node:assert/strict"
+import { createHook } from "node:async_hooks"
 import { existsSync, readFileSync } from "node:fs"
 import { mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises"
 import { connect } from "node:net"
@@ -241,6 +242,62 @@ test("each connection gets a key of its own", async (t) => {
     }),
   )
   assert.equal(new Set(keys).size, 6)
+})
+
+test("no connection waits for a key to be made", async (t) => {
+  const jobs = new Set<number>()
+  let made = 0
+  const hook = createHook({
+    init: (id, type) => void (type === "KEYPAIRGENREQUEST" && jobs.add(id)),
+    before: (id) => void (jobs.delete(id) && made++),
+  }).enable()
+  t.after(() => hook.disable())
+  const node = await startNode(t, { files: "a", limits: { sessions: 1 } })
+  // More than once, since a key may happen to be made quickly.
+  const waited: number[] = []
+  for (let count = 1; count <= 5; count++) {
+    await waitFor("a key to be ready", () => made === count)
+    const wire = new Wire(connect(node.port, "127.0.0.1"))
+    assert.equal((await wire.recv())?.["State"], "KEYSENT")
+    waited.push(made - count)
+    wire.socket.destroy()
+  }
+  assert.ok(waited.includes(0), String(waited))
+})
+
+test("a session key that comes byte by byte is taken", async (t) => {
+  const node = await startNode(t, { files: "a" })
+  const agent = await joinAsAgent(node.port, async (socket, text) => {
+    for (const byte of text) {
+      socket.write(byte)
+      await new Promise(setImmediate)
+    }
+  })
+  assert.equal((await agent?.recv())?.["FILE"], "a")
+})
+
+test("a session key of more than 8192 bytes is refused before its end", async (t) => {
+  const node = await startNode(t, { files: "a" })
+  const wire = new Wire(connect(node.port, "127.0.0.1"))
+  await wire.recv()
+  wire.socket.write(`{"State":"AESKEY","enc_session_key":"${"0".repeat(8192)}`)
+  assert.equal(await wire.recv(), undefined)
+  assert.match(node.text(), /warn: key exchange with .* failed: a frame is longer than 8193 bytes/)
+})
+
+test("no two messages of a node have the same fill", async (t) => {
+  const node = await startNode(t, { files: "a optional\nb optional" })
+  const agent = await joinAsAgent(node.port)
+  assert.ok(agent)
+  const fills = new Set<unknown>()
+  for (const name of ["a", "b", undefined]) {
+    const request = await agent.recv()
+    assert.equal(request?.["FILE"], name)
+    assert.match(String(request?.["fill"]), /^[0-9a-f]{32}$/)
+    fills.add(request?.["fill"])
+    agent.send({ ...request, State: "DATA", Status: "FileNotFound", Body: "" })
+  }
+  assert.equal(fills.size, 3)
 })
 
 test("an allowed address that comes and goes keeps the agent from nothing", async (t) => {

@@ -300,7 +300,11 @@ export interface AgentSession {
 }
 
 /** Connects and agrees on a key. Undefined when the node closes before it says anything. */
-export async function joinAsAgent(port: number): Promise<AgentSession | undefined> {
+export async function joinAsAgent(
+  port: number,
+  /** How it writes its key; by default in one piece. */
+  write: (socket: Socket, text: string) => Promise<void> | void = (socket, text) => void socket.write(text),
+): Promise<AgentSession | undefined> {
   const wire = new Wire(connect({ host: "127.0.0.1", port, noDelay: true }))
   const key = await wire.recv()
   if (key === undefined) return undefined
@@ -309,16 +313,14 @@ export async function joinAsAgent(port: number): Promise<AgentSession | undefine
   const sessionKey = Buffer.from(randomBytes(16).toString("hex"))
   const nonce = randomBytes(16)
   const cipher = counter(wrapping, omac(wrapping, 0, nonce), sessionKey)
-  wire.send(
-    {
-      State: "AESKEY",
-      enc_session_key: publicEncrypt({ key: String(key["PublicKey"]), ...rsa }, wrapping).toString("hex"),
-      nonce: nonce.toString("hex"),
-      tag: tag(wrapping, nonce, cipher).toString("hex"),
-      cipher: cipher.toString("hex"),
-    },
-    "\n",
-  )
+  const aes = {
+    State: "AESKEY",
+    enc_session_key: publicEncrypt({ key: String(key["PublicKey"]), ...rsa }, wrapping).toString("hex"),
+    nonce: nonce.toString("hex"),
+    tag: tag(wrapping, nonce, cipher).toString("hex"),
+    cipher: cipher.toString("hex"),
+  }
+  await write(wire.socket, `${JSON.stringify(aes)}\n`)
   const recv = async (): Promise<Message | undefined> => {
     const envelope = await wire.recv()
     return envelope && decrypt(sessionKey, envelope)

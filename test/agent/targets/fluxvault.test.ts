@@ -297,6 +297,49 @@ for (const [what, says, code] of breaches) {
   })
 }
 
+for (const [bytes, isTaken] of [
+  [8192, true],
+  [8193, false],
+] as const) {
+  test(`a request of ${bytes} bytes is ${isTaken ? "taken" : "refused"}`, async (t) => {
+    const { agentFor } = await stage(t)
+    const said: unknown[] = []
+    const node = await scriptedNode(t, async ({ wire, sessionKey, readline }) => {
+      const text = sealed(sessionKey, { State: "REQUEST", FILE: "a", crc32: 0 })
+      wire.socket.write(`${text.slice(0, -1).padEnd(bytes - 1)}}`)
+      if (!isTaken) return assert.equal(await wire.readline(), undefined)
+      said.push((await readline())["Body"])
+      wire.socket.write(sealed(sessionKey, { State: "DONE" }))
+      await wire.readline()
+    })
+    const agent = await agentFor([node], { a: "1" })
+    const [delivery] = await agent.round()
+    assert.deepEqual([delivery?.error?.code, said], isTaken ? [undefined, ["1"]] : ["ERR_LIMIT", []])
+  })
+}
+
+test("a node that is silent after the key exchange is given up when the session's time is up", async (t) => {
+  const { agentFor } = await stage(t)
+  const node = await scriptedNode(t, async ({ wire }) => void (await wire.readline()))
+  const agent = await agentFor([node], { a: "1" }, {}, { limits: { sessionMs: 500 } })
+  assert.equal((await agent.round())[0]?.error?.code, "ERR_TIMEOUT")
+})
+
+test("a node that asks and reads nothing is given up", async (t) => {
+  const { agentFor } = await stage(t)
+  const node = await scriptedNode(t, async ({ wire, send }) => {
+    wire.socket.pause()
+    send({ State: "REQUEST", FILE: "a", crc32: 0 })
+    await once(wire.socket, "close")
+  })
+  const secretBytes = 16 * 1024 * 1024
+  const secrets = { a: "x".repeat(secretBytes) }
+  const agent = await agentFor([node], secrets, {}, { limits: { frameMs: 500, secretBytes } })
+  const [delivery] = await agent.round()
+  assert.equal(delivery?.error?.code, "ERR_TIMEOUT")
+  assert.match(delivery?.error?.message ?? "", /read nothing for 500 ms/)
+})
+
 test("more requests than the limit end the session", async (t) => {
   const { agentFor } = await stage(t)
   const node = await originalNode(t, ["a", "a", "a"])
