@@ -19,7 +19,8 @@ import { readStdin } from "./prompt.ts"
 
 interface Flags {
   label?: string[]
-  composeService?: string
+  /** The labels that Compose gives its containers. */
+  composeService?: string[]
   mode: number
   owner?: string
   route: RouteName | "auto"
@@ -50,7 +51,11 @@ export function define(command: Command, action: Action): void {
       "into every running container with this label (repeatable: with all of them)",
       repeatable,
     )
-    .option("--compose-service <project/name>", "into every running container of this Compose service")
+    .option(
+      "--compose-service <project/name>",
+      "into every running container of this Compose service",
+      composeLabels,
+    )
     .option("--mode <mode>", "permission bits, three octal digits", parseMode, 0o400)
     .option(
       "--owner <user[:group]>",
@@ -160,11 +165,11 @@ async function readSources(context: Context, sources: readonly string[]): Promis
 async function chosen(
   engine: Engine,
   { container }: Destination,
-  { label = [], composeService }: Flags,
+  { label = [], composeService = [] }: Flags,
   signal: AbortSignal,
 ): Promise<readonly string[]> {
   if (container !== undefined) return [container]
-  const labels = [...label, ...(composeService === undefined ? [] : composeLabels(composeService))]
+  const labels = [...label, ...composeService]
   const found = await listContainers(engine, { labels }, signal)
   if (found.length > 0) return found.map(({ id }) => id)
   throw new PurserError(
