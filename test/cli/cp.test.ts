@@ -107,10 +107,9 @@ test("chooses by label and by Compose service, and one that fails does not stop 
       [disk, "failed"],
     ]),
   )
-  assert.equal(
-    (lines.find(({ container: name }) => name === disk)?.["error"] as { code: string }).code,
-    "ERR_DISK",
-  )
+  const error = lines.find(({ container: name }) => name === disk)?.["error"]
+  assert.ok(error instanceof Object && "code" in error)
+  assert.equal(error.code, "ERR_DISK")
   for (const name of [one, two]) assert.equal(await content(name, "/run/secrets/x"), "to all")
   const both = ["--label", `${run}=cp`, "--compose-service", "shop/web"]
   const table = await cp(t, ["-", ":/run/secrets/y", ...both], "to one")
