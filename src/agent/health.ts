@@ -1,5 +1,5 @@
 import { pathOf } from "../files/file-line.ts"
-import { removeHealth, writeHealth } from "../node/health.ts"
+import { processMark, removeHealth, writeHealth } from "../node/health.ts"
 import type { AppConfig } from "./config.ts"
 
 /** What `purser health` learns of an agent: which files of the directories it fills must be in place. */
@@ -44,8 +44,10 @@ export class AgentHealth {
   async #write(): Promise<void> {
     if (this.#file === undefined) return
     const all = [...this.#required.values()]
+    const process = await processMark()
     await writeHealth(this.#file, {
       required: all.includes(null) ? null : all.flatMap((paths) => paths ?? []),
+      ...(process === undefined ? {} : { process }),
     })
   }
 }

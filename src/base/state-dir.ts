@@ -1,6 +1,7 @@
-import { mkdir, stat } from "node:fs/promises"
+import { stat } from "node:fs/promises"
 import envPaths from "env-paths"
 import { PurserError, isPurserError, reasonOf } from "./errors.ts"
+import { makeDirectories } from "./make-directories.ts"
 
 /** Absolute path of the platform's data directory for Purser (env-paths, no suffix). */
 export function defaultStateDir(): string {
@@ -10,7 +11,7 @@ export function defaultStateDir(): string {
 /** Creates it with mode 0700 if it is absent. Throws `ERR_STATE` when it cannot be used, or anybody may write to it. */
 export async function ensureStateDir(directory: string): Promise<void> {
   try {
-    await mkdir(directory, { recursive: true, mode: 0o700 })
+    await makeDirectories(directory, 0o700)
     const { mode } = await stat(directory)
     // Others may look (volumes are often 0755; every file in it is 0600), but not put files of their own in our place.
     if (process.platform !== "win32" && (mode & 0o002) !== 0) {

@@ -12,7 +12,7 @@ import type { Action, Context } from "./command.ts"
 import { configFromFlags, printConfig } from "./config-flags.ts"
 import { openEngine } from "./engine.ts"
 import { statusFileIn } from "./health.ts"
-import { loadConfig, openCatalogue, resolvePlain } from "./load-config.ts"
+import { loadConfig, loadConfigWith, openCatalogue } from "./load-config.ts"
 
 interface Flags {
   app?: string
@@ -85,6 +85,7 @@ function wholeNumber(text: string): number {
 }
 
 async function run(given: Context, flags: Flags): Promise<number> {
+  if (flags.app === undefined) refuseFlagsWithoutApp(flags)
   const plain = flags.app === undefined ? undefined : configFromFlags(plainFlags(flags, flags.app))
   if (flags.printConfig === true) {
     if (plain === undefined) {
@@ -116,6 +117,17 @@ async function run(given: Context, flags: Flags): Promise<number> {
   return 0
 }
 
+/** They would be ignored: a `purser.yaml` says all of that itself. */
+function refuseFlagsWithoutApp(flags: Flags): void {
+  const { once: _once, printConfig: _print, status: _status, ...ofApp } = flags
+  const [name] = Object.entries(ofApp).find(([, value]) => value !== undefined) ?? []
+  if (name === undefined) return
+  const flag = `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`
+  throw new PurserError("ERR_USAGE", `${flag} has no meaning without --app`, {
+    hint: "add --app NAME, or write it into purser.yaml",
+  })
+}
+
 /** Commander's flags as {@link configFromFlags} takes them. */
 function plainFlags(flags: Flags, app: string) {
   const { secret, node, file, pin, once: _once, printConfig: _print, status: _status, ...same } = flags
@@ -130,7 +142,7 @@ function plainFlags(flags: Flags, app: string) {
 }
 
 async function configOf(plain: PlainConfig | undefined, context: Context): Promise<ResolvedConfig> {
-  const config = plain === undefined ? await loadConfig(context) : resolvePlain(plain, context)
+  const config = plain === undefined ? await loadConfig(context) : await loadConfigWith(plain, context)
   const apps = Object.values(config.apps)
   if (apps.length === 0) {
     throw new PurserError("ERR_USAGE", "there is no app to serve", {

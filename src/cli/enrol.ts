@@ -55,7 +55,10 @@ async function run(context: Context, { rotate, overlap, revoke, trust }: Flags, 
   if (revoke === true) {
     const count = state.revokeTokens(app)
     await audit.append({ kind: "enrolment", app, change: "revoked", tokens: count })
-    context.output.note(`revoked ${count} ${count === 1 ? "token" : "tokens"} of ${app}`)
+    context.output.result(
+      { app, revoked: count },
+      `revoked ${count} ${count === 1 ? "token" : "tokens"} of ${app}`,
+    )
     return
   }
   const enrolment = await enrolApp({

@@ -1,6 +1,6 @@
 import { join } from "node:path"
 import { parseArgs } from "node:util"
-import { PurserError, isPurserError, reasonOf } from "../base/errors.ts"
+import { PurserError, asPurserError, reasonOf } from "../base/errors.ts"
 import { createLog, errorFields } from "../base/log.ts"
 import { checkHealth } from "../node/health.ts"
 
@@ -32,8 +32,8 @@ export async function main(
     if (file === null) process.stdout.write(usage)
     else await checkHealth(file)
     return 0
-  } catch (error) {
-    if (!isPurserError(error)) throw error
+  } catch (thrown) {
+    const error = asPurserError(thrown)
     log.error(error.message, errorFields(error))
     return error.exitCode
   }

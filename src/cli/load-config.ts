@@ -37,6 +37,24 @@ export async function loadConfig(context: Where): Promise<ResolvedConfig> {
   return resolveConfigText(text, name, { ...places(context), file, directory: dirname(file) })
 }
 
+/**
+ * Secrets and apps from flags, and what is about this host (state, store, limits, pauses) from the configuration file
+ * as far as the flags do not say it: the other commands read it there too. Throws `ERR_CONFIG`.
+ */
+export async function loadConfigWith(flags: PlainConfig, context: Where): Promise<ResolvedConfig> {
+  const { stateDir, sources, limits, parallel, actionMs, everyMs, discoverMs } = await loadConfig(context)
+  const config = resolvePlain(flags, { ...context, state: stateDir })
+  return {
+    ...config,
+    sources: { ...config.sources, store: sources.store, secretBytes: sources.secretBytes },
+    limits,
+    parallel,
+    actionMs,
+    ...(flags.every === undefined ? { everyMs } : {}),
+    ...(flags.discover === undefined ? { discoverMs } : {}),
+  }
+}
+
 /** The same from flags (`configFromFlags`); relative paths are relative to where we are. Throws `ERR_CONFIG`. */
 export function resolvePlain(config: PlainConfig, context: Pick<Context, "env" | "state">): ResolvedConfig {
   return resolveConfig(config, { ...places(context), file: undefined, directory: resolve(".") })

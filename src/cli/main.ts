@@ -10,10 +10,9 @@ import { version } from "../base/version.ts"
 void start(process.argv.slice(2))
 
 async function start(words: readonly string[]): Promise<void> {
-  // These two know their help themselves.
-  const argv = (
-    words[0] === "help" && /^(?:node|health)$/.test(words[1] ?? "") ? [words[1], "--help"] : words
-  ) as readonly string[]
+  // Commander's own help command knows one word; node and health know their help themselves.
+  const own = /^(?:node|health)$/.test(words[1] ?? "")
+  const argv = words[0] === "help" && (own || words.length > 2) ? [...words.slice(1), "--help"] : words
   const [first] = argv
   if (argv.length === 1 && (first === "--version" || first === "-V")) {
     process.stdout.write(`${version}\n`)

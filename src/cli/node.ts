@@ -1,11 +1,11 @@
-import { asPurserError, isPurserError } from "../base/errors.ts"
+import { asPurserError, isPurserError, reasonOf } from "../base/errors.ts"
 import { createLog, errorFields, type Log } from "../base/log.ts"
 import { loadOrCreateIdentity } from "../channel/identity.ts"
 import { pathOf } from "../files/file-line.ts"
 import { removeStaleTemporaries, runOwedReload, type OwedOptions } from "../files/owed.ts"
 import { runLocalReload, type RunReload } from "../files/reload.ts"
 import { filesStep, type FilesStep } from "../node/files-step.ts"
-import { missingFiles, removeHealth, writeHealth } from "../node/health.ts"
+import { missingFiles, processMark, removeHealth, writeHealth } from "../node/health.ts"
 import { createFluxvaultNode, type FluxvaultNode } from "../node/fluxvault.ts"
 import { createNode, type PurserNode } from "../node/node.ts"
 import { childEnvironment, createSupervisor, type Supervisor } from "../node/supervise.ts"
@@ -28,8 +28,8 @@ export async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Pro
     const { json, verbose } = settings
     log = createLog(process.stderr, { name: "purser node", json, level: verbose ? "debug" : "info" })
     return await serve(settings, env, log)
-  } catch (error) {
-    if (!isPurserError(error)) throw error
+  } catch (thrown) {
+    const error = asPurserError(thrown)
     log.error(error.message, errorFields(error))
     return error.exitCode
   }
@@ -56,10 +56,12 @@ async function serve(settings: NodeSettings, env: NodeJS.ProcessEnv, log: Log): 
   await using _ = {
     async [Symbol.asyncDispose]() {
       // With --once the files stay in use after us.
-      if (statusFile !== undefined && !once) await removeHealth(statusFile)
+      if (statusFile === undefined || once) return
+      // What went wrong before that is the news, and must not be hidden by it.
+      await removeHealth(statusFile).catch((error: unknown) => log.warn(reasonOf(error)))
     },
   }
-  await setHealth(statusFile, required ?? null)
+  await setHealth(settings, required ?? null)
   await payOwedReload({
     ...where,
     ...(reload === undefined ? {} : { reload }),
@@ -75,7 +77,7 @@ async function serve(settings: NodeSettings, env: NodeJS.ProcessEnv, log: Log): 
     requireTmpfs: settings.requireTmpfs,
     log,
     async onComplete(paths) {
-      await setHealth(statusFile, paths)
+      await setHealth(settings, paths)
       await supervisor?.start()
     },
   })
@@ -142,8 +144,14 @@ function reloader(supervisor: Supervisor | undefined, env: NodeJS.ProcessEnv): R
   }
 }
 
-async function setHealth(file: string | undefined, required: readonly string[] | null): Promise<void> {
-  if (file !== undefined) await writeHealth(file, { required })
+async function setHealth(
+  { statusFile, once }: Pick<NodeSettings, "statusFile" | "once">,
+  required: readonly string[] | null,
+): Promise<void> {
+  if (statusFile === undefined) return
+  // With --once the files stay in use after us.
+  const process = once ? undefined : await processMark()
+  await writeHealth(statusFile, { required, ...(process === undefined ? {} : { process }) })
 }
 
 async function announce(

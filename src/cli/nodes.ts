@@ -94,7 +94,7 @@ async function decide(
     )
   }
   for (const of of apps) await opened.audit.append({ kind: "trust", app: of, pin, change: decision })
-  context.output.note(`${decision} ${pin} for ${apps.join(", ")}`)
+  context.output.result({ pin, decision, apps }, `${decision} ${pin} for ${apps.join(", ")}`)
 }
 
 async function forget(context: Context, _flags: object, pinOrAddress: string): Promise<void> {
@@ -109,7 +109,7 @@ async function forget(context: Context, _flags: object, pinOrAddress: string): P
     change: "forgotten",
     [isPin(pinOrAddress) ? "pin" : "address"]: pinOrAddress,
   })
-  context.output.note(`forgot ${pinOrAddress}`)
+  context.output.result({ forgot: pinOrAddress, nodes: count }, `forgot ${pinOrAddress}`)
 }
 
 async function open(context: Context): Promise<OpenStateDir> {

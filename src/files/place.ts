@@ -1,6 +1,7 @@
 import { constants } from "node:fs"
 import { basename, dirname, isAbsolute, join, relative, sep } from "node:path"
 import { PurserError, reasonOf, systemErrorCode } from "../base/errors.ts"
+import { makeDirectories } from "../base/make-directories.ts"
 import { pathOf, type FileLine } from "./file-line.ts"
 import { lstat, mkdir, open, readdir, realpath, type FileHandle } from "./system-calls.ts"
 
@@ -42,7 +43,7 @@ export async function openPlace(
         .filter((part) => part !== "." && part !== "")
     : []
   try {
-    if (create) await mkdir(root, { recursive: true, mode: 0o755 })
+    if (create) await makeDirectories(root, 0o755)
     return { ...(await walk(await resolveAbove(root), steps, create)), leaf: basename(path), path }
   } catch (error) {
     const code = systemErrorCode(error)

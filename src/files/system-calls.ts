@@ -78,7 +78,7 @@ export async function lstat(path: string): Promise<fs.Stats> {
   return fs.lstatSync(path)
 }
 
-export async function mkdir(path: string, options: { mode: number; recursive?: boolean }): Promise<void> {
+export async function mkdir(path: string, options: { mode: number }): Promise<void> {
   fs.mkdirSync(path, options)
 }
 

@@ -1,4 +1,4 @@
-import { lstat, readFile, rm } from "node:fs/promises"
+import { lstat, readFile, readlink, rm } from "node:fs/promises"
 import { replaceFile } from "../base/atomic-file.ts"
 import { PurserError, reasonOf, systemErrorCode } from "../base/errors.ts"
 
@@ -10,23 +10,70 @@ import { PurserError, reasonOf, systemErrorCode } from "../base/errors.ts"
 export interface HealthStatus {
   /** Absolute paths that must be in place, or null while that is not known: no delivery was complete yet. */
   readonly required: readonly string[] | null
+  /** Who wrote it. Undefined: its files are in use also after its end, or this system does not tell. */
+  readonly process?: ProcessMark
 }
 
+/** One process of this machine until its next start: `pid` alone may be somebody else by now. */
+interface ProcessMark {
+  readonly pid: number
+  /** In clock ticks after the machine's start (proc_pid_stat(5)). */
+  readonly started: string
+  /** Numbers mean something only in one namespace (pid_namespaces(7)): another container sees other ones. */
+  readonly namespace: string
+}
+
+/** This process; undefined where there is no /proc. */
+export async function processMark(pid: number | "self" = "self"): Promise<ProcessMark | undefined> {
+  try {
+    const stat = await readFile(`/proc/${pid}/stat`, "latin1")
+    // The name may hold anything, parentheses too.
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ")
+    // A zombie has ended.
+    if (fields[0] === "Z") return undefined
+    return {
+      pid: Number.parseInt(stat, 10),
+      started: fields[19] ?? "",
+      namespace: await readlink("/proc/self/ns/pid"),
+    }
+  } catch {
+    return undefined
+  }
+}
+
+/** Throws `ERR_STATE`. */
 export async function writeHealth(file: string, status: HealthStatus): Promise<void> {
-  await replaceFile(file, Buffer.from(`${JSON.stringify(status)}\n`), { mode: 0o644 })
+  await replaceFile(file, Buffer.from(`${JSON.stringify(status)}\n`), { mode: 0o644 }).catch(noStatus(file))
 }
 
-/** To be called at a clean end, so that a stopped process is not taken for a healthy one. */
+/** To be called at a clean end, so that a stopped process is not taken for a healthy one. Throws `ERR_STATE`. */
 export async function removeHealth(file: string): Promise<void> {
-  await rm(file, { force: true })
+  await rm(file, { force: true }).catch(noStatus(file))
+}
+
+function noStatus(file: string): (error: unknown) => never {
+  return (error) => {
+    throw new PurserError("ERR_STATE", `cannot write the status ${file}: ${reasonOf(error)}`, {
+      cause: error,
+      hint: "name another file by --status",
+    })
+  }
 }
 
 /** Throws `ERR_UNHEALTHY`, which says what is missing. */
 export async function checkHealth(file: string): Promise<void> {
-  const { required } = await readHealth(file)
+  const { required, process: writer } = await readHealth(file)
+  if (writer !== undefined && (await hasEnded(writer)))
+    throw new PurserError("ERR_UNHEALTHY", `process ${writer.pid}, which wrote ${file}, has ended`)
   if (required === null) throw new PurserError("ERR_UNHEALTHY", "no delivery was complete yet")
   const missing = await missingFiles(required)
   if (missing.length > 0) throw new PurserError("ERR_UNHEALTHY", `not in place: ${missing.join(", ")}`)
+}
+
+async function hasEnded({ pid, started, namespace }: ProcessMark): Promise<boolean> {
+  const own = await processMark()
+  if (own === undefined || own.namespace !== namespace) return false
+  return (await processMark(pid))?.started !== started
 }
 
 /** Those of the paths at which there is no regular file. */
@@ -53,6 +100,7 @@ async function readHealth(file: string): Promise<HealthStatus> {
 function isHealthStatus(value: unknown): value is HealthStatus {
   if (typeof value !== "object" || value === null || !("required" in value)) return false
   const { required } = value
+  if ("process" in value && (typeof value.process !== "object" || value.process === null)) return false
   return required === null || (Array.isArray(required) && required.every((path) => typeof path === "string"))
 }
 

@@ -143,7 +143,11 @@ class NodeSession implements AgentSession {
   }
 
   async list(): Promise<Listing> {
-    const { body } = await this.#request("list", {})
+    const { answer, body } = await this.#request("list", {})
+    if (answer.status === "failed")
+      throw new PurserError("ERR_ACTION", "the agent could not list what it grants", {
+        hint: "its log says which source failed",
+      })
     if (body === undefined) throw new PurserError("ERR_PROTOCOL", "the agent answered list without a body")
     return parseListing(body.revealText())
   }

@@ -176,3 +176,47 @@ test("what --print-config prints is a purser.yaml that does the same as the flag
   assert.match(yaml, /every: 10m/)
   assert.match(yaml, /max_nodes: 3/)
 })
+
+test("flags of an app are refused without --app, since nobody would heed them", async (t) => {
+  const { run, base } = await processes(t)
+  await writeFile(
+    join(base, "purser.yaml"),
+    "secrets: { a: store }\napps: { web: { secrets: [a], directory: out } }\n",
+  )
+  const flags = [
+    ["--secret", "a"],
+    ["--dir", "."],
+    ["--node", "127.0.0.1:1"],
+    ["--directory", "elsewhere"],
+    ["--file", "a"],
+    ["--reload", "exec:true"],
+    ["--require-tmpfs"],
+    ["--protocol", "fluxvault"],
+    ["--trust", "approved"],
+    ["--pin", "x"],
+    ["--max-nodes", "3"],
+    ["--require-pq"],
+    ["--every", "5s"],
+    ["--discover", "5s"],
+  ]
+  for (const flag of flags) {
+    const { code, stderr } = await run(["agent", "--once", ...flag])
+    assert.equal(code, 2, flag.join(" "))
+    assert.match(stderr, new RegExp(`${flag[0]} has no meaning without --app\nhint: `))
+  }
+  assert.deepEqual((await readdir(base)).toSorted(), ["purser.yaml"])
+})
+
+test("with --app the file still says where the state is, and how the store is kept", async (t) => {
+  const { run, base } = await processes(t)
+  const env = { PURSER_STATE: undefined, HOME: base, XDG_DATA_HOME: join(base, "data") }
+  await writeFile(join(base, "purser.yaml"), "state: ./mine\nlimits: { secret_bytes: 10 }\n")
+  assert.equal((await run(["secret", "set", "a"], { env, input: "x" })).code, 0)
+  const round = ["agent", "--app", "web", "--secret", "a", "--directory", "out", "--once"]
+  const { code, stdout, stderr } = await run(round, { env })
+  assert.equal(code, 0, stderr)
+  assert.match(stdout, /sent a/)
+  await writeFile(join(base, "big"), "more than ten bytes")
+  const big = await run(["agent", "--app", "web", "--dir", ".", "--directory", "out2", "--once"], { env })
+  assert.match(big.stderr, /big has more than 10 bytes/)
+})

@@ -61,10 +61,7 @@ test("--revoke ends every token, prints nothing on stdout, and the next enrol ma
   const old = await ok("enrol", "web")
   await ok("enrol", "web", "--rotate")
   const { code, stdout, stderr } = await run(["enrol", "web", "--revoke"])
-  assert.deepEqual(
-    { code, stdout, stderr },
-    { code: 0, stdout: "", stderr: "purser: revoked 2 tokens of web\n" },
-  )
+  assert.deepEqual({ code, stdout, stderr }, { code: 0, stdout: "revoked 2 tokens of web\n", stderr: "" })
   assert.deepEqual(
     withState((state) => state.tokensOf("web")),
     [],

@@ -3,6 +3,8 @@ import { readdir, rm, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { test } from "node:test"
 import { processes } from "../support/processes.ts"
+import { requireService } from "../support/services.ts"
+import { waitFor } from "../support/wait.ts"
 
 /** `purser health` of an agent, and of what is no status; that of a node is in node.test.ts. */
 
@@ -54,5 +56,47 @@ test("a status file that is none is not healthy, and does not break anything", a
     const { code, stderr } = await run(["health", "--status", status])
     assert.equal(code, 1, content)
     assert.match(stderr, /status/)
+  }
+})
+
+test("an agent that was killed is not healthy, though its files are in place", async (t) => {
+  if (!(await requireService(t, "linux"))) return
+  const { start, run, purser } = await processes(t)
+  await purser(["secret", "set", "a"], "x")
+  const agent = start(["agent", "--app", "web", "--secret", "a", "--node", "127.0.0.1:1"])
+  await agent.wrote("stderr", /audit head/)
+  await waitFor("a status", async () => (await run(["health"])).code === 0)
+  agent.child.kill("SIGKILL")
+  await agent.exited
+  const { code, stderr } = await run(["health"])
+  assert.equal(code, 1)
+  assert.match(stderr, /process \d+, which wrote .*status\.json, has ended/)
+})
+
+test("what writes the status where that cannot be is told by name, with the next step", async (t) => {
+  const { run, purser, base } = await processes(t)
+  await purser(["secret", "set", "a"], "x")
+  const enrolment = await purser(["enrol", "web"])
+  for (const status of ["/nonexistent/directory/status", base]) {
+    const node = await run(["node", "--status", status, "--listen", "127.0.0.1:0"], {
+      env: { PURSER_ENROL: enrolment },
+    })
+    const agent = await run([
+      "agent",
+      "--app",
+      "web",
+      "--secret",
+      "a",
+      "--node",
+      "x",
+      "--once",
+      "--status",
+      status,
+    ])
+    for (const { code, stderr } of [node, agent]) {
+      assert.equal(code, 1, stderr)
+      assert.match(stderr, new RegExp(`cannot write the status ${status}: [^]*hint: .*--status`))
+      assert.doesNotMatch(stderr, /^ +at /m)
+    }
   }
 })

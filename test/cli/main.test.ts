@@ -196,3 +196,12 @@ function runs(pid: number): boolean {
     return false
   }
 }
+
+test("help knows the commands below a command", async () => {
+  const [flag, words] = await Promise.all([
+    purser(["secret", "set", "--help"]),
+    purser(["help", "secret", "set"]),
+  ])
+  assert.deepEqual(words, flag)
+  assert.match(words.stdout, /^Usage: purser secret set/)
+})

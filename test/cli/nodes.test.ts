@@ -73,7 +73,7 @@ test("approve and reject decide on a pin, for one app or every one that it asked
   })
   const states = (): unknown[] => withState((state) => ["db", "web"].map((app) => state.approvalOf(app, one)))
   const approved = await run(["nodes", "approve", one, "--app", "web"])
-  assert.deepEqual({ ...approved }, { code: 0, stdout: "", stderr: `purser: approved ${one} for web\n` })
+  assert.deepEqual({ ...approved }, { code: 0, stdout: `approved ${one} for web\n`, stderr: "" })
   assert.deepEqual(states(), ["pending", "approved"])
   await ok("nodes", "approve", one)
   assert.deepEqual(states(), ["approved", "approved"])
