@@ -17,7 +17,7 @@ function page(sections: readonly Section[], date: Date): string {
   return [
     "# Performance",
     "",
-    "Written by `npm run bench`, not by hand. Figures are medians; on a noisy machine only the ratios, taken pair by pair within one run, mean much.",
+    'Written by `npm run bench`, not by hand. Figures are medians; on a noisy machine only the ratios, taken pair by pair within one run, mean much. Where we set out for a figure it stands under "aim".',
     "",
     `Machine: ${machine}. Date: ${date.toISOString().slice(0, 10)}.`,
     "",
