@@ -1,40 +1,30 @@
 import { InvalidArgumentError, Option, type Command } from "commander"
-import { PurserError, asPurserError } from "../base/errors.ts"
+import { PurserError } from "../base/errors.ts"
 import { quote } from "../base/names.ts"
 import { Secret } from "../base/secret.ts"
 import { hardSecretBytes } from "../channel/limits.ts"
-import { copyInto, type CopyOptions, type CopyResult } from "../copy/copy.ts"
-import { reloadContainer } from "../copy/reload.ts"
-import type { FileToCopy, RouteName } from "../copy/route.ts"
-import { inspectContainer, listContainers, type ContainerDetails } from "../docker/containers.ts"
+import type { FileToCopy } from "../copy/route.ts"
+import { listContainers } from "../docker/containers.ts"
 import type { Engine } from "../docker/engine.ts"
 import { parseReload, type Reload } from "../files/reload.ts"
 import { readBounded } from "../sources/bounded-read.ts"
 import type { Action, Context } from "./command.ts"
+import { copyIntoAll, type CopyFlags } from "./cp-containers.ts"
 import { parseDestination, pathsFor, type Destination } from "./cp-destination.ts"
 import { openEngine } from "./engine.ts"
 import { readStdin } from "./prompt.ts"
 
 /** `purser cp`: by hand, from this host into running containers. What was not read back was not delivered. */
 
-interface Flags {
+interface Flags extends CopyFlags {
   label?: string[]
   /** The labels that Compose gives its containers. */
   composeService?: string[]
   mode: number
   owner?: string
-  route: RouteName | "auto"
-  requireTmpfs?: boolean
-  allowDisk?: boolean
-  reload?: Reload
-  serveAddress?: string
-  isolate?: boolean
   onceUrl?: boolean
   printReceiver?: boolean
 }
-
-/** Containers served at a time: each is a few processes of the engine's. */
-const parallel = 8
 
 export function define(command: Command, action: Action): void {
   const repeatable = (value: string, earlier: string[] = []): string[] => [...earlier, value]
@@ -189,119 +179,6 @@ function composeLabels(text: string): string[] {
     })
   }
   return [`com.docker.compose.project=${project}`, `com.docker.compose.service=${service}`]
-}
-
-interface Outcome {
-  readonly container: string
-  readonly id?: string
-  readonly result?: CopyResult
-  readonly reloaded?: boolean
-  readonly error?: PurserError
-}
-
-/** One that fails does not stop the rest. */
-async function copyIntoAll(
-  engine: Engine,
-  containers: readonly string[],
-  files: readonly FileToCopy[],
-  flags: Flags,
-  context: Context,
-): Promise<number> {
-  const outcomes: Outcome[] = []
-  const waiting = containers.values()
-  const worker = async (): Promise<void> => {
-    for (const name of waiting) outcomes.push(await copyIntoOne(engine, name, files, flags, context))
-  }
-  await Promise.all(Array.from({ length: parallel }, worker))
-  context.signal.throwIfAborted()
-  const [only] = outcomes
-  if (outcomes.length === 1 && only?.error !== undefined) throw only.error
-  report(outcomes, context)
-  const failed = outcomes.filter(({ error }) => error !== undefined).length
-  if (failed === 0) return 0
-  throw new PurserError("ERR_DELIVERY", `${failed} of ${outcomes.length} containers did not get it`)
-}
-
-async function copyIntoOne(
-  engine: Engine,
-  name: string,
-  files: readonly FileToCopy[],
-  flags: Flags,
-  context: Context,
-): Promise<Outcome> {
-  let container: ContainerDetails | undefined
-  try {
-    container = await inspectContainer(engine, name, context.signal)
-    const options: CopyOptions = {
-      route: flags.route,
-      requireTmpfs: flags.requireTmpfs ?? (flags.allowDisk !== true && flags.route === "auto"),
-      log: context.log,
-      signal: context.signal,
-      pull: {
-        ...(flags.serveAddress === undefined ? {} : { serveAddress: flags.serveAddress }),
-        ...(flags.isolate === undefined ? {} : { isolate: flags.isolate }),
-        ...(context.verbose
-          ? { onReceiverOutput: (text: string) => context.output.note(text.trimEnd()) }
-          : {}),
-      },
-    }
-    let result = await copyInto(engine, container, files, options)
-    context.log.debug(`${container.name}: ${result.why}`)
-    const reloaded = flags.reload !== undefined && result.written.length > 0
-    if (reloaded && flags.reload !== undefined) {
-      await reloadContainer(engine, container, flags.reload, context.signal)
-      // What was in memory went with the old run.
-      if (flags.reload.kind === "restart") {
-        container = await inspectContainer(engine, container.id, context.signal)
-        result = { ...(await copyInto(engine, container, files, options)), written: result.written }
-      }
-    }
-    return { container: container.name, id: container.id, result, reloaded }
-  } catch (thrown) {
-    const error = asPurserError(thrown)
-    return container === undefined
-      ? { container: name, error }
-      : { container: container.name, id: container.id, error }
-  }
-}
-
-function report(outcomes: readonly Outcome[], { output, json, log }: Context): void {
-  if (json) {
-    for (const { result, error, ...rest } of outcomes) {
-      output.result(
-        {
-          ...rest,
-          status: error === undefined ? "ok" : "failed",
-          ...(result === undefined
-            ? {}
-            : { route: result.route, written: result.written, unchanged: result.unchanged }),
-          ...(error === undefined
-            ? {}
-            : { error: { code: error.code, message: error.message, hint: error.hint } }),
-        },
-        "",
-      )
-    }
-    return
-  }
-  output.table(outcomes, [
-    { title: "CONTAINER", value: ({ container }) => container },
-    { title: "ROUTE", value: ({ result }) => result?.route ?? "-" },
-    { title: "RESULT", value: resultOf },
-  ])
-  for (const { container, error } of outcomes)
-    if (error?.hint !== undefined) log.warn(`${container}: ${error.message}`, { hint: error.hint })
-}
-
-function resultOf({ result, reloaded, error }: Outcome): string {
-  if (error !== undefined) return `failed: ${error.message}`
-  const written = result?.written.length ?? 0
-  const unchanged = result?.unchanged.length ?? 0
-  return [
-    ...(written > 0 ? [`${written} written`] : []),
-    ...(unchanged > 0 ? [`${unchanged} unchanged`] : []),
-    ...(reloaded === true ? ["reloaded"] : []),
-  ].join(", ")
 }
 
 function parseMode(text: string): number {

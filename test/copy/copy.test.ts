@@ -10,7 +10,7 @@ import { shellImage, shelllessImage } from "../support/base-image.ts"
 import { cleanUp, docker, inspect, startContainer, tmpfsVolume } from "../support/docker.ts"
 import { requireService } from "../support/services.ts"
 import { waitFor } from "../support/wait.ts"
-import { file, openEngine } from "./proc-support.ts"
+import { file, openEngine } from "./support.ts"
 
 /** The choice between the routes. */
 

@@ -1,9 +1,7 @@
 import assert from "node:assert/strict"
 import { after, test, type TestContext } from "node:test"
 import { systemErrorCode } from "../../src/base/errors.ts"
-import { silentLog } from "../../src/base/log.ts"
 import { Secret } from "../../src/base/secret.ts"
-import { copyInto, type CopyOptions, type CopyResult, type FileToCopy } from "../../src/copy/copy.ts"
 import { ExecSession } from "../../src/copy/exec-session.ts"
 import { execRoute } from "../../src/copy/exec.ts"
 import { inspectContainer } from "../../src/docker/containers.ts"
@@ -13,7 +11,7 @@ import { shellImage } from "../support/base-image.ts"
 import { cleanUp, docker, inspect, startContainer } from "../support/docker.ts"
 import { requireService } from "../support/services.ts"
 import { waitFor } from "../support/wait.ts"
-import { file, namesIn, openEngine, taskFor } from "./proc-support.ts"
+import { copyBy, file, namesIn, openEngine, taskFor } from "./support.ts"
 
 /** The route by a shell in the container, when something comes between. */
 
@@ -21,17 +19,8 @@ after(cleanUp)
 
 const { signal } = new AbortController()
 const secrets = "--tmpfs=/run/secrets:size=64k"
+const copyTo = copyBy("exec")
 const idle = ["sleep", "600"]
-
-async function copyTo(
-  engine: Engine,
-  id: string,
-  files: readonly FileToCopy[],
-  extra: Partial<CopyOptions> = {},
-): Promise<CopyResult> {
-  const options = { route: "exec", requireTmpfs: true, log: silentLog, signal, ...extra } as const
-  return await copyInto(engine, await inspectContainer(engine, id, signal), files, options)
-}
 
 /** Whose directory for secrets holds an old file. */
 async function start(

@@ -1,15 +1,12 @@
 import assert from "node:assert/strict"
 import { after, test } from "node:test"
 import { sharedLibraries } from "../../scripts/shared-libraries.ts"
-import { silentLog } from "../../src/base/log.ts"
-import { copyInto, type CopyOptions, type CopyResult, type FileToCopy } from "../../src/copy/copy.ts"
 import { inspectContainer } from "../../src/docker/containers.ts"
-import type { Engine } from "../../src/docker/engine.ts"
 import { purserError } from "../files/support.ts"
 import { nodeImage, shellImage, shelllessImage } from "../support/base-image.ts"
 import { cleanUp, docker, startContainer } from "../support/docker.ts"
 import { requireService } from "../support/services.ts"
-import { file, namesIn, openEngine, seen } from "./proc-support.ts"
+import { copyBy, file, namesIn, openEngine, seen } from "./support.ts"
 
 /** The route by a shell in the container, with other shells than busybox, and with what is none. */
 
@@ -17,18 +14,9 @@ after(cleanUp)
 
 const { signal } = new AbortController()
 const secrets = "--tmpfs=/run/secrets:size=64k"
+const copyTo = copyBy("exec")
 const idle = ["sleep", "600"]
 const idleNode = ["/usr/local/bin/node", "-e", "setInterval(() => {}, 1e9)"]
-
-async function copyTo(
-  engine: Engine,
-  id: string,
-  files: readonly FileToCopy[],
-  extra: Partial<CopyOptions> = {},
-): Promise<CopyResult> {
-  const options = { route: "exec", requireTmpfs: true, log: silentLog, signal, ...extra } as const
-  return await copyInto(engine, await inspectContainer(engine, id, signal), files, options)
-}
 
 test("what the image lacks is named", async (t) => {
   if (!(await requireService(t, "linux", "root", "docker"))) return

@@ -1,15 +1,13 @@
 import assert from "node:assert/strict"
 import { stat } from "node:fs/promises"
 import { after, test, type TestContext } from "node:test"
-import { copyInto, type CopyOptions, type CopyResult, type FileToCopy } from "../../src/copy/copy.ts"
 import { inspectContainer, type ContainerDetails } from "../../src/docker/containers.ts"
 import type { Engine } from "../../src/docker/engine.ts"
-import { silentLog } from "../../src/base/log.ts"
 import { purserError } from "../files/support.ts"
 import { shellImage } from "../support/base-image.ts"
 import { cleanUp, docker, startContainer, tmpfsVolume } from "../support/docker.ts"
 import { requireService } from "../support/services.ts"
-import { file, namesIn, openEngine, seen } from "./proc-support.ts"
+import { copyBy, file, namesIn, openEngine, seen } from "./support.ts"
 
 /** The route by a shell in the container; what it left is looked at from beside the engine. */
 
@@ -17,17 +15,8 @@ after(cleanUp)
 
 const { signal } = new AbortController()
 const secrets = "--tmpfs=/run/secrets:size=64k"
+const copyTo = copyBy("exec")
 const idle = ["sleep", "600"]
-
-async function copyTo(
-  engine: Engine,
-  id: string,
-  files: readonly FileToCopy[],
-  extra: Partial<CopyOptions> = {},
-): Promise<CopyResult> {
-  const options = { route: "exec", requireTmpfs: true, log: silentLog, signal, ...extra } as const
-  return await copyInto(engine, await inspectContainer(engine, id, signal), files, options)
-}
 
 async function start(
   t: TestContext,

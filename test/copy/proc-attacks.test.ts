@@ -10,7 +10,7 @@ import { cleanUp, docker, startContainer, tmpfsVolume } from "../support/docker.
 import { createMarker } from "../support/leaks.ts"
 import { requireService } from "../support/services.ts"
 import { waitFor } from "../support/wait.ts"
-import { copyTo, file, namesIn, openEngine, seen } from "./proc-support.ts"
+import { copyTo, file, namesIn, openEngine, seen } from "./support.ts"
 
 /** The route through `/proc/PID/root`, on containers that are after the host's files, or after us. */
 

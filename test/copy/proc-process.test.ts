@@ -13,7 +13,7 @@ import { shellImage } from "../support/base-image.ts"
 import { cleanUp, docker, startContainer, tmpfsVolume } from "../support/docker.ts"
 import { requireService } from "../support/services.ts"
 import { waitFor } from "../support/wait.ts"
-import { copyTo, file, namesIn, openEngine, taskFor } from "./proc-support.ts"
+import { copyTo, file, namesIn, openEngine, taskFor } from "./support.ts"
 
 /** Whose process it is that the route `proc` goes through, and whether it still is. */
 

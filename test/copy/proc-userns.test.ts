@@ -7,7 +7,7 @@ import { connectEngine } from "../../src/docker/engine.ts"
 import { shellImage } from "../support/base-image.ts"
 import { startSecondEngine, type SecondEngine } from "../support/second-engine.ts"
 import { requireService } from "../support/services.ts"
-import { file, namesIn, seen, taskFor } from "./proc-support.ts"
+import { file, namesIn, seen, taskFor } from "./support.ts"
 
 /** Only the second engine sees these users, in its mount namespace. */
 const prepare = `

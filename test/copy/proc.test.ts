@@ -7,7 +7,7 @@ import { purserError } from "../files/support.ts"
 import { imageWith, shellImage, shelllessImage } from "../support/base-image.ts"
 import { cleanUp, docker, run, startContainer, tmpfsVolume } from "../support/docker.ts"
 import { requireService } from "../support/services.ts"
-import { copyTo, file, namesIn, openEngine, seen, taskFor } from "./proc-support.ts"
+import { copyTo, file, namesIn, openEngine, seen, taskFor } from "./support.ts"
 
 /** The route through `/proc/PID/root`, on containers that mean well. */
 

@@ -9,7 +9,7 @@ import { imageWith, opensslImage } from "../support/base-image.ts"
 import { cleanUp, docker, startContainer } from "../support/docker.ts"
 import { assertNoLeaks, createMarker } from "../support/leaks.ts"
 import { requireService } from "../support/services.ts"
-import { namesIn, openEngine } from "./proc-support.ts"
+import { namesIn, openEngine } from "./support.ts"
 import { flipped, ordered, serveAlways, tell } from "./pull-support.ts"
 
 /** The program that downloads, by itself: in each shell, with bodies that somebody has changed, and watched. */

@@ -11,7 +11,7 @@ import { baseImage, opensslImage, shellImage } from "../support/base-image.ts"
 import { cleanUp, network, startContainer } from "../support/docker.ts"
 import { requireService } from "../support/services.ts"
 import { waitFor } from "../support/wait.ts"
-import { file, namesIn, openEngine, seen } from "./proc-support.ts"
+import { file, namesIn, openEngine, seen } from "./support.ts"
 
 /** The route by which the container downloads; what it left is looked at from beside the engine. */
 

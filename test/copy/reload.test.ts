@@ -11,7 +11,7 @@ import { shellImage, shelllessImage } from "../support/base-image.ts"
 import { cleanUp, docker, startContainer } from "../support/docker.ts"
 import { requireService } from "../support/services.ts"
 import { waitFor } from "../support/wait.ts"
-import { openEngine } from "./proc-support.ts"
+import { openEngine } from "./support.ts"
 
 after(cleanUp)
 

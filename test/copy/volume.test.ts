@@ -1,11 +1,9 @@
 import assert from "node:assert/strict"
 import { stat } from "node:fs/promises"
 import { after, test } from "node:test"
-import { createLog, silentLog } from "../../src/base/log.ts"
-import { copyInto, type CopyOptions, type CopyResult, type FileToCopy } from "../../src/copy/copy.ts"
+import { createLog } from "../../src/base/log.ts"
 import { putArchive } from "../../src/docker/archive.ts"
 import { inspectContainer } from "../../src/docker/containers.ts"
-import type { Engine } from "../../src/docker/engine.ts"
 import { writeTar } from "../../src/docker/tar.ts"
 import { openEngine as openEngineAt, startEngineProxy } from "../docker/support.ts"
 import { purserError } from "../files/support.ts"
@@ -13,25 +11,16 @@ import { shellImage, shelllessImage } from "../support/base-image.ts"
 import { cleanUp, docker, run, startContainer, tmpfsVolume } from "../support/docker.ts"
 import { requireService } from "../support/services.ts"
 import { tempDir } from "../support/temp.ts"
-import { file, namesIn, openEngine, seen } from "./proc-support.ts"
+import { copyBy, file, namesIn, openEngine, seen } from "./support.ts"
 
 /** The route by the engine's archive call, which must only ever touch tmpfs volumes. */
 
 after(cleanUp)
 
 const { signal } = new AbortController()
+const copyTo = copyBy("volume")
 const idle = ["sleep", "600"]
 const idleNode = ["/usr/local/bin/node", "-e", "setInterval(() => {}, 1e9)"]
-
-async function copyTo(
-  engine: Engine,
-  id: string,
-  files: readonly FileToCopy[],
-  extra: Partial<CopyOptions> = {},
-): Promise<CopyResult> {
-  const options = { route: "volume", requireTmpfs: true, log: silentLog, signal, ...extra } as const
-  return await copyInto(engine, await inspectContainer(engine, id, signal), files, options)
-}
 
 async function secretsIn(name: string, options?: string): Promise<string> {
   return `--volume=${await tmpfsVolume(name, options)}:/run/secrets`

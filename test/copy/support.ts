@@ -2,14 +2,16 @@ import { readdir, readFile, stat } from "node:fs/promises"
 import { homedir } from "node:os"
 import { join, relative } from "node:path"
 import type { TestContext } from "node:test"
+import { systemErrorCode } from "../../src/base/errors.ts"
 import { silentLog } from "../../src/base/log.ts"
 import { Secret } from "../../src/base/secret.ts"
+import { copyInto, type CopyOptions, type CopyResult } from "../../src/copy/copy.ts"
 import { procRoute } from "../../src/copy/proc.ts"
-import type { Copied, FileToCopy, RouteTask } from "../../src/copy/route.ts"
+import type { Copied, FileToCopy, RouteName, RouteTask } from "../../src/copy/route.ts"
 import { inspectContainer, type ContainerDetails } from "../../src/docker/containers.ts"
 import { connectEngine, type Engine } from "../../src/docker/engine.ts"
 
-/** The route `proc` on containers of the tests' own, and what it left there. */
+/** Routes into containers of the tests' own, and what they left there. */
 
 const signal = new AbortController().signal
 
@@ -25,6 +27,19 @@ export function file(
   extra: Partial<FileToCopy> = {},
 ): FileToCopy {
   return { path, content: new Secret(content), mode: 0o400, ...extra }
+}
+
+/** Copies by the one route, which must find the place in memory. */
+export function copyBy(route: RouteName) {
+  return async (
+    engine: Engine,
+    id: string,
+    files: readonly FileToCopy[],
+    extra: Partial<CopyOptions> = {},
+  ): Promise<CopyResult> => {
+    const options = { route, requireTmpfs: true, log: silentLog, signal, ...extra }
+    return await copyInto(engine, await inspectContainer(engine, id, signal), files, options)
+  }
 }
 
 export async function taskFor(
@@ -71,6 +86,13 @@ export async function seen(
 /** Without following links. */
 export async function namesIn({ state }: ContainerDetails, directory: string): Promise<string[]> {
   const top = join(`/proc/${state.pid}/root`, directory)
-  const entries = await readdir(top, { recursive: true, withFileTypes: true })
-  return entries.map(({ parentPath, name }) => relative(top, join(parentPath, name))).sort()
+  for (let left = 10; ; left--) {
+    try {
+      const entries = await readdir(top, { recursive: true, withFileTypes: true })
+      return entries.map(({ parentPath, name }) => relative(top, join(parentPath, name))).sort()
+    } catch (error) {
+      // A directory went while we were on our way into it.
+      if (left === 0 || systemErrorCode(error) !== "ENOENT") throw error
+    }
+  }
 }
