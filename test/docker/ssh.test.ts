@@ -6,13 +6,17 @@ import { join } from "node:path"
 import { after, test, type TestContext } from "node:test"
 import { promisify } from "node:util"
 import { sharedLibraries } from "../../scripts/shared-libraries.ts"
+import { silentLog } from "../../src/base/log.ts"
+import { Secret } from "../../src/base/secret.ts"
+import { copyInto } from "../../src/copy/copy.ts"
+import { inspectContainer } from "../../src/docker/containers.ts"
 import { connectEngine, type Engine } from "../../src/docker/engine.ts"
 import { execIn } from "../../src/docker/exec.ts"
 import { followEvents } from "../../src/docker/events.ts"
 import { engineInfo } from "../../src/docker/info.ts"
 import { sshArguments } from "../../src/docker/ssh.ts"
-import { shellImage } from "../support/base-image.ts"
-import { cleanUp, docker, startContainer } from "../support/docker.ts"
+import { shellImage, shelllessImage } from "../support/base-image.ts"
+import { cleanUp, docker, startContainer, tmpfsVolume } from "../support/docker.ts"
 import { requireService } from "../support/services.ts"
 import { tempDir } from "../support/temp.ts"
 import { waitFor } from "../support/wait.ts"
@@ -103,6 +107,36 @@ test("over a real ssh server: calls, an exec with a half-closed stream, events; 
     const processes = await docker(["exec", server, "ps", "-o", "args"])
     return !processes.includes("dial-stdio")
   })
+})
+
+test("over a real ssh server files get into containers: by a shell, and into a tmpfs volume without one", async (t) => {
+  if (!(await requireService(t, "docker", "busybox", "sshd", "root"))) return
+  const { port, env } = await startServer(t)
+  const engine = await open(t, `ssh://root@127.0.0.1:${port}`, env)
+  const withShell = await startContainer(t, await shellImage(), ["sleep", "600"], ["--tmpfs=/run/secrets"])
+  const volume = `--mount=type=volume,source=${await tmpfsVolume("far")},target=/run/secrets`
+  const without = await startContainer(
+    t,
+    await shelllessImage(),
+    ["node", "-e", "setInterval(() => {}, 1e9)"],
+    [volume],
+  )
+  for (const [id, route] of [
+    [withShell, "exec"],
+    [without, "volume"],
+  ] as const) {
+    const content = new Secret(randomBytes(100_000))
+    const container = await inspectContainer(engine, id, t.signal)
+    const copied = await copyInto(engine, container, [{ path: "/run/secrets/x", content, mode: 0o400 }], {
+      requireTmpfs: true,
+      log: silentLog,
+      signal: t.signal,
+    })
+    assert.equal(copied.route, route)
+    assert.match(copied.why, /not proc: the engine is not on this machine/)
+    const there = await readFile(`/proc/${container.state.pid}/root/run/secrets/x`)
+    assert.ok(there.equals(content.reveal()))
+  }
 })
 
 test("another socket over there is named to the docker command", async (t) => {
