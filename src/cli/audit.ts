@@ -55,6 +55,8 @@ async function show(context: Context, { follow = false }: { follow?: boolean }):
     await ensureStateDir(stateDir)
     return await printChanges(dirname(file), print, context.signal)
   }
+  if (!isStateDir(stateDir))
+    context.output.note(`nothing is written down in ${stateDir}: there is no state yet`)
   await print()
   if (reader.isTorn) context.output.warn("the last line is torn", "see purser audit verify")
 }

@@ -1,6 +1,6 @@
 import type { Command } from "commander"
 import type { KnownNode } from "../agent/state.ts"
-import { openStateDir, type OpenStateDir } from "../agent/state-dir.ts"
+import { isStateDir, openStateDir, type OpenStateDir } from "../agent/state-dir.ts"
 import { PurserError } from "../base/errors.ts"
 import { quote } from "../base/names.ts"
 import { isPin } from "../channel/pin.ts"
@@ -38,7 +38,13 @@ export function define(command: Command, action: Action): void {
 }
 
 async function list(context: Context, { app }: AppFlag): Promise<void> {
-  await using opened = await open(context)
+  const { stateDir } = await loadConfig(context)
+  // Looking makes no state: a mistyped --state must not become one.
+  await using opened = isStateDir(stateDir) ? await open(context) : undefined
+  if (opened === undefined) {
+    context.output.note(`no nodes are known in ${stateDir}: there is no state yet`)
+    return
+  }
   const { state } = opened
   const approvals = state.approvals().filter((one) => app === undefined || one.app === app)
   const keyOf = (node: KnownNode): string => `${node.app} ${node.pin}`

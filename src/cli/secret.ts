@@ -173,8 +173,10 @@ async function getSecret(context: Context, options: CommonOptions, name: string)
 }
 
 async function listSecrets(context: Context): Promise<void> {
-  const { store } = await open(context, {})
-  context.output.table<StoredSecret>(await store.list(), [
+  const { store, stateDir } = await open(context, {})
+  const secrets = await store.list()
+  if (secrets.length === 0) context.output.note(`no secrets are stored in ${stateDir}`)
+  context.output.table<StoredSecret>(secrets, [
     { title: "NAME", value: ({ name }) => name },
     { title: "BYTES", value: ({ sizeBytes }) => String(sizeBytes), align: "right" },
     { title: "CHANGED", value: ({ changed }) => changed.toISOString().replace(/\.\d+Z$/, "Z") },
@@ -245,6 +247,7 @@ async function open(context: Context, { passphraseFile }: CommonOptions) {
   await ensureStateDir(config.stateDir)
   const { store, secretBytes } = config.sources
   return {
+    stateDir: config.stateDir,
     store: openStore(config, context, passphraseFile),
     recipients: store.recipients,
     maxBytes: secretBytes,

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict"
+import { readdir } from "node:fs/promises"
 import { test } from "node:test"
 import type { Seen } from "../../src/agent/state.ts"
 import { createIdentity } from "../../src/channel/identity.ts"
@@ -14,9 +15,16 @@ function seen(address: string, settings: Partial<Seen> = {}): Seen {
 }
 
 test("lists who was served and who waits: address, pin, app, first seen, last delivery, state", async (t) => {
-  const { ok, run, withState } = await statePlace(t)
+  const { dir, ok, run, withState } = await statePlace(t)
   const empty = await run(["nodes", "ls"])
-  assert.deepEqual({ ...empty }, { code: 0, stdout: "", stderr: "purser: no nodes are known yet\n" })
+  assert.deepEqual([empty.code, empty.stdout], [0, ""])
+  assert.match(empty.stderr, /^purser: no nodes are known in \/.*\/state: there is no state yet\n$/)
+  for (const command of [["audit"], ["nodes", "ls"]]) {
+    const { code, stderr } = await run([...command, "--state", "mistyped"])
+    assert.equal(code, 0)
+    assert.match(stderr, /mistyped: there is no state yet/)
+  }
+  assert.deepEqual(await readdir(dir), [], "looking makes nothing")
   withState((state) => {
     state.saw(seen("203.0.113.7:39898"))
     state.saw(

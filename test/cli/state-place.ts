@@ -1,3 +1,4 @@
+import { mkdirSync } from "node:fs"
 import { readFile } from "node:fs/promises"
 import { join } from "node:path"
 import type { TestContext } from "node:test"
@@ -32,6 +33,7 @@ export async function statePlace(t: TestContext): Promise<StatePlace> {
       return stdout
     },
     withState(work) {
+      mkdirSync(stateDir, { recursive: true, mode: 0o700 })
       using state = openState(stateDir)
       return work(state)
     },
