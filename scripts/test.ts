@@ -16,6 +16,7 @@ import { run as runTests } from "node:test"
 import { inspect, parseArgs } from "node:util"
 import { removeEverythingOf } from "../test/support/docker.ts"
 import { run } from "./run.ts"
+import { startSweep } from "./sweep.ts"
 
 const root = resolve(import.meta.dirname, "..")
 const started = performance.now()
@@ -57,6 +58,8 @@ if (files.length === 0) {
   process.exit(2)
 }
 
+const sweep = await startSweep()
+
 /** As the runner itself counts them, in its order. */
 const total = { tests: 0, suites: 0, pass: 0, fail: 0, cancelled: 0, skipped: 0, todo: 0 }
 /** Why tests were skipped, and how many for each reason. */
@@ -68,6 +71,8 @@ await Promise.all(
     for (const file of waiting) await runFile(file)
   }),
 )
+const leaks = await sweep.findings()
+await sweep[Symbol.asyncDispose]()
 await removeEverythingOf(name)
 
 if (leftOut.size > 0) {
@@ -75,7 +80,8 @@ if (leftOut.size > 0) {
   for (const [why, count] of leftOut) console.log(`  ${count} ${count === 1 ? "test" : "tests"}: ${why}`)
   if (!strict) console.log("hint: npm run test:all brings every service first, and skips nothing")
 }
-const good = total.pass > 0 && total.fail === 0 && total.cancelled === 0
+for (const leak of leaks) console.log(`✖ a secret of a test was left behind: ${leak}`)
+const good = total.pass > 0 && total.fail === 0 && total.cancelled === 0 && leaks.length === 0
 const complete = !strict || total.skipped === 0
 if (!complete) console.log("test: here nothing may be skipped")
 console.log()

@@ -19,7 +19,7 @@ const fixture = join(import.meta.dirname, "../fixtures/child.mjs")
 test("no secret and no token is left in an output, an argument, an environment, a state directory or a temporary file", async (t) => {
   const cast = await processes(t)
   const { purser, run, start, node: startNode, base, stateDir, said } = cast
-  const markers = Array.from({ length: 5 }, createMarker)
+  const markers = Array.from({ length: 5 }, () => createMarker())
   const [stored, changed, fromFile, fromDir, fromCommand] = markers as [
     string,
     string,

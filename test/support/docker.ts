@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process"
 import { randomBytes } from "node:crypto"
 import type { TestContext } from "node:test"
+import { assertContainerIsClean } from "./engine-sweep.ts"
 
 /**
  * The docker command for tests. Everything is made with the labels of `labels`, and removed by them after
@@ -71,7 +72,7 @@ export async function dockerOutput(
   return { stdout: stdout.join(""), stderr: stderr.join("") }
 }
 
-/** Starts a container and resolves with its full id. It is removed after the test. */
+/** Starts a container and resolves with its full id. After the test it is swept for markers and removed. */
 export async function startContainer(
   t: TestContext,
   image: string,
@@ -79,7 +80,13 @@ export async function startContainer(
   options: readonly string[] = [],
 ): Promise<string> {
   const id = await docker(["run", "--detach", ...labels, ...options, image, ...command])
-  t.after(() => docker(["rm", "--force", "--volumes", id]))
+  t.after(async () => {
+    try {
+      await assertContainerIsClean(id)
+    } finally {
+      await docker(["rm", "--force", "--volumes", id])
+    }
+  })
   return id
 }
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict"
+import { appendFileSync } from "node:fs"
 import { readdir, readFile } from "node:fs/promises"
-import { join } from "node:path"
+import { join, relative } from "node:path"
 
 /**
  * Looks for secrets where none may be. A test uses a marker as the content of a secret, does what a user
@@ -13,9 +14,16 @@ export interface Place {
   readonly content: string | Uint8Array
 }
 
-/** A marker for a secret's content: long and random, so that it is nowhere by chance. */
-export function createMarker(): string {
-  return `leak-${crypto.randomUUID()}`
+/**
+ * A marker for a secret's content: long and random, so that it is nowhere by chance. The whole test run looks
+ * for it on the engine's disk too (engine-sweep.ts), unless it is `planted`: a test puts it there on purpose.
+ */
+export function createMarker({ planted = false } = {}): string {
+  const marker = `leak-${crypto.randomUUID()}`
+  const markers = process.env["PURSER_TEST_MARKERS"]
+  if (!planted && markers !== undefined)
+    appendFileSync(markers, `${marker}\t${relative("", process.argv[1] ?? "")}\n`)
+  return marker
 }
 
 /** Fails naming every place and encoding, but never printing the place's content. */
