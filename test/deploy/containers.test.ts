@@ -62,7 +62,7 @@ test("a confined agent that is root gives files to another user, and only with i
   const sleep = ["sh", "-c", "trap exit TERM; sleep 3600 & wait"]
   const own = ["--user=999", "--volume", `${volume}:/out`]
   const holder = await startContainer(t, await shellImage(), sleep, own)
-  const marker = createMarker()
+  const marker = createMarker({ planted: true }) // by the operator, in the environment
   const agent = ["--volume", `${volume}:/out`, "--tmpfs=/var/lib/purser:mode=0700", "--env=PASSWORD"]
   const config = `{ secrets: { a: { env: PASSWORD } }, apps: { db: { secrets: [a], directory: /out, files: [a mode=0440 owner=999:1000] } } }`
   const configured = await imageWith(image, "configured", { "etc/purser.yaml": config })

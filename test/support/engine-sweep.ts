@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs"
-import { readdir, readFile, stat } from "node:fs/promises"
+import { lstat, readdir, readFile } from "node:fs/promises"
 import { join } from "node:path"
 import { findLeaks, type Place } from "./leaks.ts"
 
@@ -18,11 +18,16 @@ const longestBytes = 64 * 1024 * 1024
 /** Mounts of running containers; what is written there lies in `diff` beside it. */
 const mounted = /\/overlay2\/[^/]+\/merged$/
 
-/** Each finding names the place, the test file whose marker it is, and the marker's number there. */
+/** `"PLACE: marker 2 as text, of TEST FILE"`, once for each place and marker. */
 export function findMarkersOfRun(places: readonly Place[]): string[] {
-  return [...markersOfRun()].flatMap(([file, markers]) =>
-    findLeaks(markers, places).map((finding) => `${finding}, of ${file}`),
-  )
+  const found = new Map<string, string>()
+  for (const [file, markers] of markersOfRun())
+    for (const finding of findLeaks(markers, places)) {
+      const [placeAndMarker = finding] = finding.split(" as ")
+      const key = `${placeAndMarker} ${file}`
+      if (!found.has(key)) found.set(key, `${finding}, of ${file}`)
+    }
+  return [...found.values()]
 }
 
 function markersOfRun(): Map<string, string[]> {
@@ -60,7 +65,7 @@ export async function assertContainerIsClean(id: string): Promise<void> {
   if (found.length > 0) throw new Error(`secrets lie on the engine's disk:\n${found.join("\n")}`)
 }
 
-/** Regular files that changed after `sinceMs`, and names, without what is in memory. Others may remove some meanwhile. */
+/** What changed below the directories (or is itself such a file) after `sinceMs`, and names, without what is in memory. Others may remove some meanwhile. */
 export async function filesSince(
   roots: readonly string[],
   sinceMs: number,
@@ -70,7 +75,12 @@ export async function filesSince(
   const places: Place[] = []
   const waiting = roots.filter((root) => !inMemory.has(root))
   for (let directory = waiting.pop(); directory !== undefined; directory = waiting.pop()) {
-    const entries = await readdir(directory, { withFileTypes: true }).catch(() => [])
+    const entries = await readdir(directory, { withFileTypes: true }).catch(() => null)
+    if (entries === null) {
+      const content = await contentSince(directory, sinceMs)
+      if (content !== null) places.push({ name: directory, content })
+      continue
+    }
     if (entries.length === 0) continue
     places.push({ name: `names in ${directory}`, content: entries.map(({ name }) => name).join("\n") })
     for (const entry of entries) {
@@ -89,8 +99,9 @@ export async function filesSince(
 /** By the inode's own time, which no archive can set back. */
 async function contentSince(path: string, sinceMs: number): Promise<Buffer | null> {
   try {
-    const { ctimeMs, size } = await stat(path)
-    return ctimeMs < sinceMs || size > longestBytes ? null : await readFile(path)
+    const found = await lstat(path)
+    const { ctimeMs, size } = found
+    return !found.isFile() || ctimeMs < sinceMs || size > longestBytes ? null : await readFile(path)
   } catch {
     return null
   }
