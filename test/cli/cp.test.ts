@@ -1,14 +1,17 @@
 import assert from "node:assert/strict"
 import { spawn } from "node:child_process"
 import { once } from "node:events"
+import { readdirSync } from "node:fs"
 import { writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { after, test, type TestContext } from "node:test"
 import { shellImage, shelllessImage } from "../support/base-image.ts"
 import { cleanUp, docker, run, startContainer } from "../support/docker.ts"
+import { createMarker } from "../support/leaks.ts"
 import { processes } from "../support/processes.ts"
 import { requireService } from "../support/services.ts"
 import { tempDir } from "../support/temp.ts"
+import { waitFor } from "../support/wait.ts"
 import { bin, purser, type RunResult } from "./purser.ts"
 
 after(cleanUp)
@@ -39,34 +42,36 @@ async function content(name: string, path: string): Promise<string> {
 test("copies files into a directory, and standard input under a name", async (t) => {
   if (!(await requireService(t, ...needed))) return
   const name = await container(t)
+  const [key, certificate, piped] = [createMarker(), createMarker(), createMarker()]
   const directory = await tempDir(t)
-  await writeFile(join(directory, "tls.key"), "a key")
-  await writeFile(join(directory, "tls.crt"), "a certificate")
+  await writeFile(join(directory, "tls.key"), key)
+  await writeFile(join(directory, "tls.crt"), certificate)
   const files = ["tls.key", "tls.crt"].map((file) => join(directory, file))
   const first = await cp(t, [...files, `${name}:/run/secrets/www/`])
   assert.equal(first.code, 0, first.stderr)
   assert.match(first.stdout, new RegExp(`^CONTAINER +ROUTE +RESULT\n${name} +\\w+ +2 written\n$`))
-  assert.equal(await content(name, "/run/secrets/www/tls.key"), "a key")
-  assert.equal(await content(name, "/run/secrets/www/tls.crt"), "a certificate")
+  assert.equal(await content(name, "/run/secrets/www/tls.key"), key)
+  assert.equal(await content(name, "/run/secrets/www/tls.crt"), certificate)
   const again = await cp(t, [...files, `${name}:/run/secrets/www/`])
   assert.match(again.stdout, / 2 unchanged\n/)
   const id = await docker(["inspect", "--format={{.Id}}", name])
-  assert.equal((await cp(t, ["-", `${id.slice(0, 12)}:/run/secrets/x`], "from a pipe")).code, 0)
-  assert.equal(await content(name, "/run/secrets/x"), "from a pipe")
+  assert.equal((await cp(t, ["-", `${id.slice(0, 12)}:/run/secrets/x`], piped)).code, 0)
+  assert.equal(await content(name, "/run/secrets/x"), piped)
 })
 
 test("takes what purser secret get gives", async (t) => {
   if (!(await requireService(t, ...needed))) return
   const name = await container(t)
   const home = await processes(t)
-  await home.purser(["secret", "set", "x"], "stored")
+  const stored = createMarker()
+  await home.purser(["secret", "set", "x"], stored)
   const pipe = `"$0" "$1" secret get x | "$0" "$1" cp - ${name}:/run/secrets/x`
   const child = spawn("sh", ["-c", pipe, process.execPath, bin], {
     env: { ...process.env, PURSER_STATE: home.stateDir },
     stdio: "ignore",
   })
   assert.deepEqual(await once(child, "close"), [0, null])
-  assert.equal(await content(name, "/run/secrets/x"), "stored")
+  assert.equal(await content(name, "/run/secrets/x"), stored)
 })
 
 test("mode and owner are as asked; else only the container's own user may read", async (t) => {
@@ -92,7 +97,8 @@ test("chooses by label and by Compose service, and one that fails does not stop 
     await container(t, { options: [memory, label] }),
     await container(t, { options: [label] }),
   ]
-  const all = await cp(t, ["-", ":/run/secrets/x", "--label", `${run}=cp`, "--json"], "to all")
+  const toAll = createMarker()
+  const all = await cp(t, ["-", ":/run/secrets/x", "--label", `${run}=cp`, "--json"], toAll)
   assert.equal(all.code, 1)
   assert.match(all.stderr, /1 of 3 containers did not get it/)
   const lines = all.stdout
@@ -110,7 +116,7 @@ test("chooses by label and by Compose service, and one that fails does not stop 
   const error = lines.find(({ container: name }) => name === disk)?.["error"]
   assert.ok(error instanceof Object && "code" in error)
   assert.equal(error.code, "ERR_DISK")
-  for (const name of [one, two]) assert.equal(await content(name, "/run/secrets/x"), "to all")
+  for (const name of [one, two]) assert.equal(await content(name, "/run/secrets/x"), toAll)
   const both = ["--label", `${run}=cp`, "--compose-service", "shop/web"]
   const table = await cp(t, ["-", ":/run/secrets/y", ...both], "to one")
   assert.equal(table.code, 0, table.stderr)
@@ -134,10 +140,11 @@ test("reloads what was given something new, and after a restart it is there agai
   assert.equal(failing.code, 1)
   assert.match(failing.stderr, /the reload exec:exit 3 .* exit code 3/)
   const before = await docker(["inspect", "--format={{.State.StartedAt}}", name])
-  const restarted = await cp(t, ["-", `${name}:/run/secrets/x`, "--reload", "restart"], "four")
+  const four = createMarker()
+  const restarted = await cp(t, ["-", `${name}:/run/secrets/x`, "--reload", "restart"], four)
   assert.equal(restarted.code, 0, restarted.stderr)
   assert.notEqual(await docker(["inspect", "--format={{.State.StartedAt}}", name]), before)
-  assert.equal(await content(name, "/run/secrets/x"), "four")
+  assert.equal(await content(name, "/run/secrets/x"), four)
 })
 
 test("a disk is refused, with the way out; --allow-disk writes and warns", async (t) => {
@@ -152,6 +159,40 @@ test("a disk is refused, with the way out; --allow-disk writes and warns", async
   assert.match(allowed.stderr, /lies on a disk/)
   assert.equal(await content(name, "/tmp/x"), "not a secret")
   assert.equal((await cp(t, ["-", `${name}:/tmp/y`, "--route", "exec", "--require-tmpfs"], "x")).code, 3)
+})
+
+test("what lies in the way is named, and stays; the other files of the set are not there either", async (t) => {
+  if (!(await requireService(t, ...needed))) return
+  const name = await container(t)
+  const directory = await tempDir(t)
+  for (const file of ["a", "b"]) await writeFile(join(directory, file), createMarker())
+  await docker(["exec", name, "mkdir", "/run/secrets/b"])
+  for (const route of ["auto", "exec"]) {
+    const files = ["a", "b"].map((file) => join(directory, file))
+    const { code, stderr } = await cp(t, [...files, `${name}:/run/secrets/`, "--route", route])
+    assert.notEqual(code, 0)
+    assert.match(stderr, /\/run\/secrets\/b\b.*director.*\nhint: /)
+    assert.equal(await docker(["exec", name, "ls", "-A", "/run/secrets", "/run/secrets/b"]), present)
+  }
+})
+
+const present = "/run/secrets:\nb\n\n/run/secrets/b:"
+
+test("Ctrl-C in the middle ends it, and leaves nothing in the container", async (t) => {
+  if (!(await requireService(t, ...needed, "root"))) return
+  const name = await container(t)
+  const pid = await docker(["inspect", "--format={{.State.Pid}}", name])
+  const names = (): string[] => readdirSync(`/proc/${pid}/root/run/secrets`)
+  const home = await processes(t)
+  const files = ["a", "b", "c"].map((file) => join(home.base, file))
+  for (const file of files) await writeFile(file, createMarker().repeat(300_000))
+  for (const route of ["proc", "exec"]) {
+    const copying = home.start(["cp", ...files, `${name}:/run/secrets/`, "--route", route])
+    await waitFor("a part of it", () => names().length > 0, { everyMs: 1 })
+    assert.equal(await copying.stop("SIGINT"), 130, `${route}: ${copying.stderr}`)
+    // By the route exec it is the shell in the container that tidies up, when nobody speaks to it any more.
+    await waitFor("an empty directory", () => names().length === 0)
+  }
 })
 
 test("says with --verbose which route and why; one that cannot work is explained", async (t) => {

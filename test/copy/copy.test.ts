@@ -8,6 +8,7 @@ import { openEngine as openEngineAt, startEngineProxy } from "../docker/support.
 import { purserError } from "../files/support.ts"
 import { shellImage, shelllessImage } from "../support/base-image.ts"
 import { cleanUp, docker, inspect, startContainer, tmpfsVolume } from "../support/docker.ts"
+import { createMarker } from "../support/leaks.ts"
 import { requireService } from "../support/services.ts"
 import { waitFor } from "../support/wait.ts"
 import { file, openEngine } from "./support.ts"
@@ -16,11 +17,14 @@ import { file, openEngine } from "./support.ts"
 
 after(cleanUp)
 
+/** Looked for on the engine's disk after each test. */
+const [one, two] = [createMarker(), createMarker()]
+
 const { signal } = new AbortController()
 const secrets = "--tmpfs=/run/secrets:size=64k"
 const idle = ["sleep", "600"]
 const idleNode = ["/usr/local/bin/node", "-e", "setInterval(() => {}, 1e9)"]
-const files = [file("/run/secrets/a", "one")]
+const files = [file("/run/secrets/a", one)]
 const paths = files.map(({ path }) => path)
 
 async function copyTo(
@@ -64,12 +68,12 @@ test("elsewhere it is a shell, and without one a tmpfs volume, with the reasons"
     { route: "proc", why: "the engine is not on this machine" },
     { route: "exec", why: "there is no sh in it" },
   ])
-  assert.equal(await docker(["exec", withShell, "cat", "/run/secrets/a"]), "one")
+  assert.equal(await docker(["exec", withShell, "cat", "/run/secrets/a"]), one)
 
   await t.test("also where only root could give the file away, and may not", async () => {
     const other = `--volume=${await tmpfsVolume("capless")}:/run/secrets`
     const id = await startContainer(t, await shellImage(), idle, ["--cap-drop=ALL", "--user=app", other])
-    const result = await copyTo(engine, id, [file("/run/secrets/a", "one", { owner: "db" })])
+    const result = await copyTo(engine, id, [file("/run/secrets/a", one, { owner: "db" })])
     assert.equal(result.route, "volume")
     assert.match(result.skipped[1]?.why ?? "", /lacks CHOWN/)
     assert.match(await docker(["exec", id, "ls", "-l", "/run/secrets"]), /^-r-------- +1 db +db /m)
@@ -110,7 +114,7 @@ test("a route that fails is not followed by another", async (t) => {
     return true
   })
   await assert.rejects(
-    copyTo(engine, id, [...files, file("/home/a", "one")], { beforeChange }),
+    copyTo(engine, id, [...files, file("/home/a", one)], { beforeChange }),
     purserError("ERR_DISK", /\/home\/a would lie on a disk/),
   )
   assert.equal(await docker(["exec", id, "ls", "-A", "/run/secrets", "/home"]), "/home:\n\n/run/secrets:")
@@ -148,7 +152,7 @@ test("a paused container is served by routes that start nothing in it, or said t
   } finally {
     await docker(["unpause", withVolume, without])
   }
-  assert.equal(await docker(["exec", withVolume, "cat", "/run/secrets/a"]), "one")
+  assert.equal(await docker(["exec", withVolume, "cat", "/run/secrets/a"]), one)
 })
 
 test("what does not run, or restarts for ever, gets nothing", async (t) => {
@@ -177,11 +181,11 @@ test("sets that cannot be meant are refused before the engine is asked", async (
   const options = { requireTmpfs: true, log: silentLog, signal } as const
   const refused = (set: readonly FileToCopy[], message: RegExp) =>
     assert.rejects(copyInto(engine, container, set, options), purserError("ERR_TARGET", message))
-  await refused([file("/a", "one"), file("/b", "two"), file("//a", "one")], /"\/a" would be written twice/)
+  await refused([file("/a", one), file("/b", two), file("//a", one)], /"\/a" would be written twice/)
   for (const path of ["", "a", "/a/", "/", "/a/../b", "/./a", "/a\0b"])
-    await refused([file(path, "one")], /is no absolute path of a file/)
+    await refused([file(path, one)], /is no absolute path of a file/)
   for (const owner of ["", "a:", ":b", "a b", "-a", "$(id)"])
-    await refused([file("/a", "one", { owner })], /is not USER or USER:GROUP/)
-  const mode = copyInto(engine, container, [file("/a", "one", { mode: 0o1777 })], options)
+    await refused([file("/a", one, { owner })], /is not USER or USER:GROUP/)
+  const mode = copyInto(engine, container, [file("/a", one, { mode: 0o1777 })], options)
   await assert.rejects(mode, TypeError)
 })

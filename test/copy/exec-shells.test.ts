@@ -5,12 +5,16 @@ import { inspectContainer } from "../../src/docker/containers.ts"
 import { purserError } from "../files/support.ts"
 import { nodeImage, shellImage, shelllessImage } from "../support/base-image.ts"
 import { cleanUp, docker, startContainer } from "../support/docker.ts"
+import { createMarker } from "../support/leaks.ts"
 import { requireService } from "../support/services.ts"
 import { copyBy, file, namesIn, openEngine, seen } from "./support.ts"
 
 /** The route by a shell in the container, with other shells than busybox, and with what is none. */
 
 after(cleanUp)
+
+/** Looked for on the engine's disk after each test. */
+const [one, two] = [createMarker(), createMarker()]
 
 const { signal } = new AbortController()
 const secrets = "--tmpfs=/run/secrets:size=64k"
@@ -22,7 +26,7 @@ test("what the image lacks is named", async (t) => {
   if (!(await requireService(t, "linux", "root", "docker"))) return
   const engine = await openEngine(t)
   const bare = await startContainer(t, await shelllessImage(), idleNode, [secrets])
-  const files = [file("/run/secrets/a", "one")]
+  const files = [file("/run/secrets/a", one)]
   await assert.rejects(copyTo(engine, bare, files), purserError("ERR_ROUTE", /exec cannot .* no sh in it/))
   // Busybox's own shell finds its programs in itself.
   const mounts = await fromHere(new Map([["sh", "dash"]]))
@@ -56,7 +60,7 @@ test("what only calls itself a shell is not believed, nor waited for without end
   ] as const) {
     const write = `cat >/usr/local/bin/sh; chmod 755 /usr/local/bin/sh`
     await docker(["exec", "--interactive", id, "/bin/sh", "-c", write], { input: `#!/bin/sh\n${program}\n` })
-    const copying = copyTo(engine, id, [file("/run/secrets/a", "one")], { timeoutMs: 1500 })
+    const copying = copyTo(engine, id, [file("/run/secrets/a", one)], { timeoutMs: 1500 })
     await assert.rejects(copying, purserError(code, message), program)
   }
 })
@@ -76,8 +80,8 @@ for (const [shell, checksum] of [
     const prepare = "mkdir /run/secrets/d; rm /bin/sha256sum; sh --version || true"
     await docker(["exec", id, "sh", "-c", prepare])
     const files = [
-      file("/run/secrets/one", "one"),
-      file("/run/secrets/new\n$(id)/a 'b\"", "two", { owner: "db", mode: 0o550 }),
+      file("/run/secrets/one", one),
+      file("/run/secrets/new\n$(id)/a 'b\"", two, { owner: "db", mode: 0o550 }),
       file("/run/secrets/-e", ""),
     ]
     assert.equal((await copyTo(engine, id, files)).written.length, 3)

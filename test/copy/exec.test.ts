@@ -6,12 +6,16 @@ import type { Engine } from "../../src/docker/engine.ts"
 import { purserError } from "../files/support.ts"
 import { shellImage } from "../support/base-image.ts"
 import { cleanUp, docker, startContainer, tmpfsVolume } from "../support/docker.ts"
+import { createMarker } from "../support/leaks.ts"
 import { requireService } from "../support/services.ts"
 import { copyBy, file, namesIn, openEngine, seen } from "./support.ts"
 
 /** The route by a shell in the container; what it left is looked at from beside the engine. */
 
 after(cleanUp)
+
+/** Looked for on the engine's disk after each test. */
+const [one, two] = [createMarker(), createMarker()]
 
 const { signal } = new AbortController()
 const secrets = "--tmpfs=/run/secrets:size=64k"
@@ -30,7 +34,7 @@ async function start(
 test("a set is written for the container's own user, and nothing else is left", async (t) => {
   if (!(await requireService(t, "linux", "root", "docker"))) return
   const { engine, id, container } = await start(t, [secrets, "--user=1000:1001"])
-  const files = [file("/run/secrets/a", "one"), file("/run/secrets/www/sub/tls.key", "two", { mode: 0o751 })]
+  const files = [file("/run/secrets/a", one), file("/run/secrets/www/sub/tls.key", two, { mode: 0o751 })]
   const paths = files.map(({ path }) => path)
   let changes = 0
   const beforeChange = async () => {
@@ -39,13 +43,13 @@ test("a set is written for the container's own user, and nothing else is left", 
     assert.equal(staged.length, 3 + changes)
     if (changes > 1) return
     const temporary = staged.find((name) => name.startsWith(".purser-"))
-    assert.equal((await seen(container, `/run/secrets/${temporary}`)).content, "one")
+    assert.equal((await seen(container, `/run/secrets/${temporary}`)).content, one)
   }
   const { written, replaced, unchanged } = await copyTo(engine, id, files, { beforeChange })
   assert.deepEqual({ written, replaced, unchanged }, { written: paths, replaced: [], unchanged: [] })
-  const expected = { content: "one", mode: "400", owner: "1000:1001" }
+  const expected = { content: one, mode: "400", owner: "1000:1001" }
   assert.deepEqual(await seen(container, "/run/secrets/a"), expected)
-  const inner = { content: "two", mode: "751", owner: "1000:1001" }
+  const inner = { content: two, mode: "751", owner: "1000:1001" }
   assert.deepEqual(await seen(container, "/run/secrets/www/sub/tls.key"), inner)
   const names = ["a", "www", "www/sub", "www/sub/tls.key"]
   assert.deepEqual(await namesIn(container, "/run/secrets"), names)
@@ -76,8 +80,8 @@ test("another owner's file is made by root, by the container's own names", async
   if (!(await requireService(t, "linux", "root", "docker"))) return
   const { engine, id, container } = await start(t, [secrets, "--user=app"])
   const files = [
-    file("/run/secrets/db", "one", { owner: "db" }),
-    file("/run/secrets/number", "two", { owner: "4711", mode: 0o440 }),
+    file("/run/secrets/db", one, { owner: "db" }),
+    file("/run/secrets/number", two, { owner: "4711", mode: 0o440 }),
     file("/run/secrets/own", "three"),
     file("/run/secrets/sub/group", "four", { owner: "app:other" }),
   ]
@@ -89,7 +93,7 @@ test("another owner's file is made by root, by the container's own names", async
   )
   assert.deepEqual((await copyTo(engine, id, files)).unchanged.length, 4)
   await assert.rejects(
-    copyTo(engine, id, [file("/run/secrets/x", "one", { owner: "nobody-knows" })]),
+    copyTo(engine, id, [file("/run/secrets/x", one, { owner: "nobody-knows" })]),
     purserError("ERR_TARGET", /there is no user "nobody-knows" in the container/),
   )
 })
@@ -98,7 +102,7 @@ test("no capabilities are needed for its own files, and what they are needed for
   if (!(await requireService(t, "linux", "root", "docker"))) return
   const hardened = ["--cap-drop=ALL", "--read-only", "--security-opt=no-new-privileges", "--network=none"]
   const { engine, id, container } = await start(t, [secrets, "--user=1000", ...hardened])
-  await copyTo(engine, id, [file("/run/secrets/a", "one"), file("/run/secrets/b", "two", { owner: "app" })])
+  await copyTo(engine, id, [file("/run/secrets/a", one), file("/run/secrets/b", two, { owner: "app" })])
   assert.equal((await seen(container, "/run/secrets/a")).owner, "1000:1000")
   await assert.rejects(
     copyTo(engine, id, [file("/run/secrets/c", "three", { owner: "db" })]),
@@ -113,7 +117,7 @@ test("in a directory that gives its own group to files, they are still the user'
     "--tmpfs=/run/secrets:uid=1000,gid=999,mode=2770",
     "--user=app",
   ])
-  await copyTo(engine, id, [file("/run/secrets/a", "one"), file("/run/secrets/sub/b", "two")])
+  await copyTo(engine, id, [file("/run/secrets/a", one), file("/run/secrets/sub/b", two)])
   assert.equal((await seen(container, "/run/secrets/a")).owner, "1000:1000")
   assert.equal((await seen(container, "/run/secrets/sub/b")).owner, "1000:1000")
 })
@@ -123,13 +127,13 @@ test("root that may give files away and nothing else is enough", async (t) => {
   const caps = ["--cap-drop=ALL", "--cap-add=CHOWN", "--user=app"]
   const { engine, id, container } = await start(t, [secrets, ...caps])
   const files = [
-    file("/run/secrets/a", "one", { owner: "db" }),
-    file("/run/secrets/b", "two", { owner: "4711:db", mode: 0o640 }),
+    file("/run/secrets/a", one, { owner: "db" }),
+    file("/run/secrets/b", two, { owner: "4711:db", mode: 0o640 }),
   ]
   assert.equal((await copyTo(engine, id, files)).written.length, 2)
-  assert.deepEqual(await seen(container, "/run/secrets/a"), { content: "one", mode: "400", owner: "999:999" })
+  assert.deepEqual(await seen(container, "/run/secrets/a"), { content: one, mode: "400", owner: "999:999" })
   assert.deepEqual(await seen(container, "/run/secrets/b"), {
-    content: "two",
+    content: two,
     mode: "640",
     owner: "4711:999",
   })
@@ -166,19 +170,19 @@ test("links on the way are followed as for the application, one in the file's pl
   const passwd = (await seen(container, "/etc/passwd")).content
   for (const name of ["a", "b", "c"])
     await assert.rejects(
-      copyTo(engine, id, [file(`/var/run/secrets/${name}`, "one")]),
+      copyTo(engine, id, [file(`/var/run/secrets/${name}`, one)]),
       purserError("ERR_TARGET", /a symbolic link is there/),
     )
-  await copyTo(engine, id, [file("/var/run/secrets/e", "one")])
+  await copyTo(engine, id, [file("/var/run/secrets/e", one)])
   assert.deepEqual(await namesIn(container, "/run/secrets"), ["a", "b", "c", "d", "disk", "e"])
   assert.equal(await docker(["exec", id, "readlink", "/run/secrets/disk"]), "/tmp/disk")
   assert.equal((await seen(container, "/etc/passwd")).content, passwd)
   await assert.rejects(
-    copyTo(engine, id, [file("/run/secrets/disk/x", "one")]),
+    copyTo(engine, id, [file("/run/secrets/disk/x", one)]),
     purserError("ERR_DISK", /\/run\/secrets\/disk\/x would lie on a disk/),
   )
   await assert.rejects(
-    copyTo(engine, id, [file("/run/secrets/x", "one"), file("/var/run/secrets/x", "two")]),
+    copyTo(engine, id, [file("/run/secrets/x", one), file("/var/run/secrets/x", two)]),
     purserError("ERR_TARGET", /is the same file as another of this set/),
   )
   assert.deepEqual(await namesIn(container, "/run/secrets"), ["a", "b", "c", "d", "disk", "e"])

@@ -6,12 +6,16 @@ import { inspectContainer } from "../../src/docker/containers.ts"
 import { purserError } from "../files/support.ts"
 import { imageWith, shellImage, shelllessImage } from "../support/base-image.ts"
 import { cleanUp, docker, run, startContainer, tmpfsVolume } from "../support/docker.ts"
+import { createMarker } from "../support/leaks.ts"
 import { requireService } from "../support/services.ts"
 import { copyTo, file, namesIn, openEngine, seen, taskFor } from "./support.ts"
 
 /** The route through `/proc/PID/root`, on containers that mean well. */
 
 after(cleanUp)
+
+/** Looked for on the engine's disk after each test. */
+const [one, two] = [createMarker(), createMarker()]
 
 const { signal } = new AbortController()
 const secrets = "--tmpfs=/run/secrets:size=64k"
@@ -22,19 +26,19 @@ test("writes what the application reads, for its user alone, and leaves nothing 
   if (!(await requireService(t, "linux", "root", "docker"))) return
   const engine = await openEngine(t)
   const id = await startContainer(t, await shellImage(), idle, [secrets, "--user=1000"])
-  const files = [file("/run/secrets/a", "one"), file("/run/secrets/www/tls.key", "two", { mode: 0o440 })]
+  const files = [file("/run/secrets/a", one), file("/run/secrets/www/tls.key", two, { mode: 0o440 })]
   assert.equal(await procRoute.whyNot(await taskFor(engine, id, files)), null)
   const paths = files.map(({ path }) => path)
   assert.deepEqual(await copyTo(engine, id, files), { written: paths, replaced: [], unchanged: [] })
-  assert.equal(await docker(["exec", id, "cat", ...paths]), "onetwo")
+  assert.equal(await docker(["exec", id, "cat", ...paths]), one + two)
   const container = await inspectContainer(engine, id, signal)
   assert.deepEqual(await seen(container, "/run/secrets/a"), {
-    content: "one",
+    content: one,
     mode: "400",
     owner: "1000:1000",
   })
   assert.deepEqual(await seen(container, "/run/secrets/www/tls.key"), {
-    content: "two",
+    content: two,
     mode: "440",
     owner: "1000:1000",
   })
@@ -73,18 +77,18 @@ test("works without a shell, on a read-only root, without capabilities, and whil
   const more = ["--security-opt=no-new-privileges", "--tmpfs=/run/secrets:size=64k,mode=0700,uid=1000"]
   const id = await startContainer(t, await shelllessImage(), idleNode, [...hardened, ...more])
   await docker(["pause", id])
-  const { written } = await copyTo(engine, id, [file("/run/secrets/a", "one")])
+  const { written } = await copyTo(engine, id, [file("/run/secrets/a", one)])
   assert.deepEqual(written, ["/run/secrets/a"])
   const container = await inspectContainer(engine, id, signal)
   assert.equal(container.state.paused, true)
   assert.deepEqual(await seen(container, "/run/secrets/a"), {
-    content: "one",
+    content: one,
     mode: "400",
     owner: "1000:1001",
   })
   await docker(["unpause", id])
   const read = "process.stdout.write(require('fs').readFileSync('/run/secrets/a'))"
-  assert.equal(await docker(["exec", id, "/usr/local/bin/node", "-e", read]), "one")
+  assert.equal(await docker(["exec", id, "/usr/local/bin/node", "-e", read]), one)
 })
 
 test("the owner is the container's own user, by its own names", async (t) => {
@@ -102,19 +106,19 @@ test("the owner is the container's own user, by its own names", async (t) => {
     [named, [], "4242:4243"],
   ] as const) {
     const id = await startContainer(t, from, idle, [secrets, ...options])
-    await copyTo(engine, id, [file("/run/secrets/a", "one")])
+    await copyTo(engine, id, [file("/run/secrets/a", one)])
     const container = await inspectContainer(engine, id, signal)
     assert.equal((await seen(container, "/run/secrets/a")).owner, owner)
-    assert.equal(await docker(["exec", id, "cat", "/run/secrets/a"]), "one")
+    assert.equal(await docker(["exec", id, "cat", "/run/secrets/a"]), one)
   }
   await t.test("and where that name is gone, who the process runs as", async () => {
     const id = await startContainer(t, image, idle, [secrets, "--user=db"])
     await docker(["exec", "--user=0", id, "rm", "/etc/passwd"])
-    await copyTo(engine, id, [file("/run/secrets/a", "one")])
+    await copyTo(engine, id, [file("/run/secrets/a", one)])
     const container = await inspectContainer(engine, id, signal)
     assert.equal((await seen(container, "/run/secrets/a")).owner, "999:999")
     await assert.rejects(
-      copyTo(engine, id, [file("/run/secrets/b", "two", { owner: "db" })]),
+      copyTo(engine, id, [file("/run/secrets/b", two, { owner: "db" })]),
       purserError("ERR_TARGET", /there is no user "db" in the container/),
     )
     assert.deepEqual(await namesIn(container, "/run/secrets"), ["a"])
@@ -127,17 +131,17 @@ test("links on the way lead where they lead for the application", async (t) => {
   const id = await startContainer(t, await shellImage(), idle, [secrets])
   const links = "rm -r /var/run; ln -s /run /var/run; ln -s ../../../var/run/secrets /home/secrets"
   await docker(["exec", id, "sh", "-c", links])
-  await copyTo(engine, id, [file("/var/run/secrets/a", "one"), file("/home/secrets/sub/b", "two")])
+  await copyTo(engine, id, [file("/var/run/secrets/a", one), file("/home/secrets/sub/b", two)])
   const container = await inspectContainer(engine, id, signal)
   assert.deepEqual(await namesIn(container, "/run/secrets"), ["a", "sub", "sub/b"])
-  assert.equal(await docker(["exec", id, "cat", "/var/run/secrets/a", "/home/secrets/sub/b"]), "onetwo")
+  assert.equal(await docker(["exec", id, "cat", "/var/run/secrets/a", "/home/secrets/sub/b"]), one + two)
 })
 
 test("what would lie on a disk is refused before anything is made there, or warned of", async (t) => {
   if (!(await requireService(t, "linux", "root", "docker"))) return
   const engine = await openEngine(t)
   const id = await startContainer(t, await shellImage(), idle)
-  const files = [file("/run/secrets/deep/a", "one")]
+  const files = [file("/run/secrets/deep/a", "no secret")]
   await assert.rejects(copyTo(engine, id, files), (error: unknown) => {
     assert.ok(purserError("ERR_DISK", /\/run\/secrets\/deep\/a would lie on a disk/)(error))
     assert.match(error.hint ?? "", /--tmpfs/)
@@ -148,7 +152,7 @@ test("what would lie on a disk is refused before anything is made there, or warn
   const lines: string[] = []
   const log = createLog({ write: (line) => void lines.push(line) })
   await copyTo(engine, id, files, { requireTmpfs: false, log })
-  assert.equal((await seen(container, "/run/secrets/deep/a")).content, "one")
+  assert.equal((await seen(container, "/run/secrets/deep/a")).content, "no secret")
   assert.match(lines.join(""), /lies on a disk/)
   await assert.rejects(copyTo(engine, id, [file("/etc/hosts", "x")]), purserError("ERR_DISK", /\/etc\/hosts/))
 })

@@ -9,6 +9,7 @@ import { listNetworks } from "../../src/docker/networks.ts"
 import { purserError } from "../files/support.ts"
 import { baseImage, opensslImage, shellImage } from "../support/base-image.ts"
 import { cleanUp, network, startContainer } from "../support/docker.ts"
+import { createMarker } from "../support/leaks.ts"
 import { requireService } from "../support/services.ts"
 import { waitFor } from "../support/wait.ts"
 import { file, namesIn, openEngine, seen } from "./support.ts"
@@ -16,6 +17,9 @@ import { file, namesIn, openEngine, seen } from "./support.ts"
 /** The route by which the container downloads; what it left is looked at from beside the engine. */
 
 after(cleanUp)
+
+/** Looked for on the engine's disk after each test. */
+const [one, two] = [createMarker(), createMarker()]
 
 const { signal } = new AbortController()
 const secrets = "--tmpfs=/run/secrets:size=1m,mode=1777"
@@ -53,7 +57,7 @@ test("a set is downloaded for the container's own user, and nothing else is left
   const { container } = started
   const long = "x".repeat(200_000)
   const files = [
-    file("/run/secrets/a b'\"$x\\", "one"),
+    file("/run/secrets/a b'\"$x\\", one),
     file("/run/secrets/www/sub/tls.key", long, { mode: 0o640 }),
     file("/run/secrets/empty", ""),
   ]
@@ -71,7 +75,7 @@ test("a set is downloaded for the container's own user, and nothing else is left
     { route: "pull", written: paths, replaced: [], unchanged: [] },
   )
   const owner = "1000:1001"
-  assert.deepEqual(await seen(container, paths[0] ?? ""), { content: "one", mode: "400", owner })
+  assert.deepEqual(await seen(container, paths[0] ?? ""), { content: one, mode: "400", owner })
   assert.deepEqual(await seen(container, paths[1] ?? ""), { content: long, mode: "640", owner })
   assert.deepEqual(await seen(container, paths[2] ?? ""), { content: "", mode: "400", owner })
   const names = ["a b'\"$x\\", "empty", "www", "www/sub", "www/sub/tls.key"]
@@ -105,8 +109,8 @@ test("with curl in the place of wget, another owner's file is made by root", asy
   const command = ["sh", "-c", "rm /bin/wget && touch /ready && exec sleep 600"]
   const started = await start(t, image, [`--network=${await network("curl")}`], command)
   await waitFor("the container", async () => (await namesIn(started.container, "/")).includes("ready"))
-  await copyTo(started, [file("/run/secrets/db", "one", { owner: "db" })])
-  const expected = { content: "one", mode: "400", owner: "999:999" }
+  await copyTo(started, [file("/run/secrets/db", one, { owner: "db" })])
+  const expected = { content: one, mode: "400", owner: "999:999" }
   assert.deepEqual(await seen(started.container, "/run/secrets/db"), expected)
 })
 
@@ -114,11 +118,11 @@ test("a container of the host's network, and one that shares another's, are serv
   if (!(await requireService(t, "linux", "root", "docker", "openssl"))) return
   const image = await opensslImage()
   const host = await start(t, image, ["--network=host"])
-  await copyTo(host, [file("/run/secrets/a", "one")])
+  await copyTo(host, [file("/run/secrets/a", one)])
   const first = await start(t, image)
   const second = await start(t, image, [`--network=container:${first.id}`])
-  await copyTo(second, [file("/run/secrets/a", "two")])
-  assert.equal((await seen(second.container, "/run/secrets/a")).content, "two")
+  await copyTo(second, [file("/run/secrets/a", two)])
+  assert.equal((await seen(second.container, "/run/secrets/a")).content, two)
   assert.deepEqual(await namesIn(first.container, "/run/secrets"), [])
 })
 
@@ -126,32 +130,29 @@ test("what is missing is named, and a disk is refused", async (t) => {
   if (!(await requireService(t, "linux", "root", "docker", "openssl"))) return
   const bare = await start(t, await shellImage())
   await assert.rejects(
-    copyTo(bare, [file("/run/secrets/a", "one")]),
+    copyTo(bare, [file("/run/secrets/a", one)]),
     purserError("ERR_ROUTE", /there is no openssl in it/),
   )
   const started = await start(t, await opensslImage(), ["--network=none"])
   await assert.rejects(
-    copyTo(started, [file("/run/secrets/a", "one")]),
+    copyTo(started, [file("/run/secrets/a", one)]),
     purserError("ERR_ROUTE", /it has no network/),
   )
   const alone = { pull: { isolate: true } }
   await assert.rejects(
-    copyTo(started, [file("/run/secrets/a", "one")], alone),
+    copyTo(started, [file("/run/secrets/a", one)], alone),
     purserError("ERR_ROUTE", /no other can be added/),
   )
   const pull = { serveAddress: "127.0.0.1" }
-  await assert.rejects(
-    copyTo(started, [file("/var/lib/a", "one")], { pull }),
-    purserError("ERR_DISK", /disk/),
-  )
+  await assert.rejects(copyTo(started, [file("/var/lib/a", one)], { pull }), purserError("ERR_DISK", /disk/))
   // Its own loopback, where nobody listens.
   await assert.rejects(
-    copyTo(started, [file("/run/secrets/x/a", "one")], { pull }),
+    copyTo(started, [file("/run/secrets/x/a", one)], { pull }),
     purserError("ERR_UNREACHABLE", /cannot fetch from 127\.0\.0\.1/),
   )
   await waitFor("its leaving", async () => (await namesIn(started.container, "/run/secrets")).length === 0)
   await assert.rejects(
-    copyTo(started, [file("/run/secrets/a", "one")], { pull: { serveAddress: "203.0.113.1" } }),
+    copyTo(started, [file("/run/secrets/a", one)], { pull: { serveAddress: "203.0.113.1" } }),
     purserError("ERR_LISTEN", /cannot serve on "203\.0\.113\.1"/),
   )
 })
@@ -163,15 +164,15 @@ test("an isolated copy has a network of its own, which is gone afterwards", asyn
   const own = async () => listNetworks(engine, { labels: [`${temporaryLabel}=${id}`] }, signal)
   let during = 0
   const beforeChange = async () => void (during = (await own()).length)
-  await copyTo(started, [file("/run/secrets/a", "one")], { beforeChange, pull: { isolate: true } })
-  assert.equal((await seen(container, "/run/secrets/a")).content, "one")
+  await copyTo(started, [file("/run/secrets/a", one)], { beforeChange, pull: { isolate: true } })
+  assert.equal((await seen(container, "/run/secrets/a")).content, one)
   assert.equal(during, 1)
   assert.deepEqual(await own(), [])
 
   await t.test("also when it fails and when it is given up", async () => {
     const failing = () => Promise.reject(new Error("not now"))
     const pull = { isolate: true }
-    const files = [file("/run/secrets/a", "two")]
+    const files = [file("/run/secrets/a", two)]
     await assert.rejects(copyTo(started, files, { beforeChange: failing, pull }), /not now/)
     assert.deepEqual(await own(), [])
     const stop = new AbortController()
@@ -184,7 +185,7 @@ test("an isolated copy has a network of its own, which is gone afterwards", asyn
     const { networks } = await inspectContainer(engine, id, signal)
     assert.deepEqual(Object.keys(networks), Object.keys(container.networks))
     await waitFor("its leaving", async () => (await namesIn(container, "/run/secrets")).join() === "a")
-    assert.equal((await seen(container, "/run/secrets/a")).content, "one")
+    assert.equal((await seen(container, "/run/secrets/a")).content, one)
   })
 })
 
@@ -193,7 +194,7 @@ test("a copy that is given up between its download and its change leaves nothing
   const started = await start(t, await opensslImage(), ["--network=host"])
   const { container } = started
   const stop = new AbortController()
-  const files = [file("/run/secrets/new/a", "one")]
+  const files = [file("/run/secrets/new/a", one)]
   const copying = copyTo(started, files, {
     signal: stop.signal,
     beforeChange: async () => {

@@ -9,6 +9,7 @@ import { openEngine as openEngineAt, startEngineProxy } from "../docker/support.
 import { purserError } from "../files/support.ts"
 import { shellImage, shelllessImage } from "../support/base-image.ts"
 import { cleanUp, docker, run, startContainer, tmpfsVolume } from "../support/docker.ts"
+import { createMarker } from "../support/leaks.ts"
 import { requireService } from "../support/services.ts"
 import { tempDir } from "../support/temp.ts"
 import { copyBy, file, namesIn, openEngine, seen } from "./support.ts"
@@ -16,6 +17,9 @@ import { copyBy, file, namesIn, openEngine, seen } from "./support.ts"
 /** The route by the engine's archive call, which must only ever touch tmpfs volumes. */
 
 after(cleanUp)
+
+/** Looked for on the engine's disk after each test. */
+const [one, two] = [createMarker(), createMarker()]
 
 const { signal } = new AbortController()
 const copyTo = copyBy("volume")
@@ -34,8 +38,8 @@ test("writes into the volume of a hardened container without a shell, also while
   const id = await startContainer(t, await shelllessImage(), idleNode, [...hardened, volume])
   const container = await inspectContainer(engine, id, signal)
   const files = [
-    file("/run/secrets/a b", "one"),
-    file("/run/secrets/www/sub/tls.key", "two", { mode: 0o640, owner: "db" }),
+    file("/run/secrets/a b", one),
+    file("/run/secrets/www/sub/tls.key", two, { mode: 0o640, owner: "db" }),
   ]
   const paths = files.map(({ path }) => path)
   let changes = 0
@@ -49,9 +53,9 @@ test("writes into the volume of a hardened container without a shell, also while
     why,
     /^volume: by the engine, into its tmpfs volume, and read back through its process's root$/,
   )
-  const first = { content: "one", mode: "400", owner: "1000:1001" }
+  const first = { content: one, mode: "400", owner: "1000:1001" }
   assert.deepEqual(await seen(container, "/run/secrets/a b"), first)
-  const second = { content: "two", mode: "640", owner: "999:999" }
+  const second = { content: two, mode: "640", owner: "999:999" }
   assert.deepEqual(await seen(container, "/run/secrets/www/sub/tls.key"), second)
   const made = await stat(`/proc/${container.state.pid}/root/run/secrets/www/sub`)
   assert.deepEqual([made.mode & 0o7777, made.uid, made.gid], [0o755, 999, 999])
@@ -59,10 +63,10 @@ test("writes into the volume of a hardened container without a shell, also while
   await t.test("and what is there already is not written again, its mode is mended", async () => {
     const again = await copyTo(engine, id, files, { beforeChange })
     assert.deepEqual([again.written, again.unchanged, changes], [[], paths, 1])
-    const next = [file("/run/secrets/a b", "new"), file(paths[1] ?? "", "two")]
+    const next = [file("/run/secrets/a b", "new"), file(paths[1] ?? "", two)]
     const changed = await copyTo(engine, id, next, { beforeChange })
     assert.deepEqual([changed.replaced, changed.unchanged, changes], [[paths[0]], [paths[1]], 2])
-    assert.deepEqual(await seen(container, paths[1] ?? ""), { ...first, content: "two" })
+    assert.deepEqual(await seen(container, paths[1] ?? ""), { ...first, content: two })
   })
   await docker(["unpause", id])
 })
@@ -77,14 +81,14 @@ test("reads back by a shell, or else from the volume, where we are not beside th
     [withShell, /read back by a shell in it$/],
     [without, /read back from the volume, since neither/],
   ] as const) {
-    const files = [file("/run/secrets/a", "one"), file("/run/secrets/b", "two", { owner: "db" })]
+    const files = [file("/run/secrets/a", one), file("/run/secrets/b", two, { owner: "db" })]
     const { written, why } = await copyTo(remote, id, files)
     assert.equal(written.length, 2)
     assert.match(why, expected)
     assert.equal((await copyTo(remote, id, files)).unchanged.length, 2)
     const container = await inspectContainer(remote, id, signal)
     assert.deepEqual(await seen(container, "/run/secrets/b"), {
-      content: "two",
+      content: two,
       mode: "400",
       owner: "999:999",
     })
@@ -100,7 +104,7 @@ test("a --tmpfs mount is never written by the archive call, which would leave pl
   const before = await layer()
   for (const path of ["/run/secrets/a", "/run/secrets/sub/a"])
     await assert.rejects(
-      copyTo(engine, id, [file(path, "one")], { requireTmpfs: false }),
+      copyTo(engine, id, [file(path, one)], { requireTmpfs: false }),
       purserError("ERR_ROUTE", /\/run\/secrets is a --tmpfs mount, which the engine's archive calls miss/),
     )
   assert.deepEqual(await layer(), before)
@@ -149,7 +153,7 @@ test("nothing but a tmpfs volume that the container sees there is written", asyn
     ["/memories/x", /lies in the container's own layer/],
   ] as const)
     await assert.rejects(
-      copyTo(engine, id, [file("/memory/a", "one"), file(path, "two")], { requireTmpfs: false }),
+      copyTo(engine, id, [file("/memory/a", one), file(path, two)], { requireTmpfs: false }),
       purserError("ERR_ROUTE", message),
       path,
     )
@@ -161,7 +165,7 @@ test("nothing but a tmpfs volume that the container sees there is written", asyn
     [`/memory/${"x".repeat(120)}`, /does not fit into an archive/],
   ] as const)
     await assert.rejects(
-      copyTo(engine, id, [file("/memory/a", "one"), file(path, "two")]),
+      copyTo(engine, id, [file("/memory/a", one), file(path, two)]),
       purserError("ERR_TARGET", message),
       path,
     )
@@ -195,7 +199,7 @@ test("a container that is restarted, stopped or was only created gets nothing", 
   const engine = await openEngine(t)
   const volume = await secretsIn("restarted")
   const id = await startContainer(t, await shellImage(), idle, [volume])
-  const files = [file("/run/secrets/a", "one")]
+  const files = [file("/run/secrets/a", one)]
   const beforeChange = async () => void (await docker(["restart", "--time=0", id]))
   await assert.rejects(
     copyTo(engine, id, files, { beforeChange }),
