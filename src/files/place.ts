@@ -134,14 +134,14 @@ export async function makeDirectory(path: string): Promise<boolean> {
 }
 
 const explanations: Readonly<Record<string, readonly [what: string, hint: string]>> = {
-  EEXIST: ["something on the way is not a directory", "remove it, or choose another path="],
-  ELOOP: ["a symbolic link is there", "remove it, or choose another path="],
+  EEXIST: ["something on the way is not a directory", "remove it, or choose another path"],
+  ELOOP: ["a symbolic link is there", "remove it, or choose another path"],
   // Linux says this of a symbolic link too, where only a directory will do.
   ENOTDIR: [
     "on the way there is a symbolic link, or something else that is not a directory",
     "remove it, or name the directory that it leads to",
   ],
-  EISDIR: ["a directory is there", "remove it, or choose another path="],
+  EISDIR: ["a directory is there", "remove it, or choose another path"],
   ENOSPC: ["no space is left there", "give the tmpfs a larger size"],
   EDQUOT: ["the quota is used up there", "raise it, or choose another directory"],
   EROFS: [
