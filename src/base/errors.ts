@@ -64,6 +64,24 @@ export const errorKinds = {
   ERR_ROUTE: { exit: 1, about: "no route into this container can work, or the one asked for cannot" },
   ERR_NOT_VERIFIED: { exit: 1, about: "read back in the container, a file was not what had been written" },
   ERR_FINDINGS: { exit: 1, about: "purser doctor found something that must be mended" },
+  ERR_CA: { exit: 1, about: "there is no CA here, there is one already, or its files cannot be used" },
+  ERR_CA_POLICY: { exit: 3, about: "the CA's or the app's policy does not allow this certificate" },
+  ERR_CERTIFICATE: {
+    exit: 1,
+    about: "a certificate, a chain or a certificate request is damaged, or not what it should be",
+  },
+  ERR_PASSPHRASE: {
+    exit: 1,
+    about: "the passphrase of a CA's key is wrong or missing, or the key is damaged",
+  },
+  ERR_CA_INDEX: { exit: 1, about: "the index of the CA is damaged; purser ca reindex builds it anew" },
+  ERR_REVOKED: { exit: 1, about: "the certificate has been revoked already" },
+  ERR_CLOCK: { exit: 1, about: "the clock of this machine is before the CA's start" },
+  ERR_WAITING: { exit: 1, about: "another CA has not answered the certificate request yet" },
+  ERR_CHECK: {
+    exit: 1,
+    about: "after a reload the service did not serve the new certificate, and the files from before are back",
+  },
   ERR_INTERRUPTED: { exit: 130, about: "somebody ended it before it was done" },
   ERR_INTERNAL: { exit: 70, about: "a defect of Purser; please report it" },
 } as const satisfies Record<string, ErrorKind>

@@ -1,0 +1,204 @@
+import { isIP } from "node:net"
+import { z } from "zod"
+import { configPath } from "../base/path.ts"
+
+/** The slice of `purser.yaml` under `ca:`, or a `ca.yaml` of its own, and what the CA is given of it. */
+
+export const keyTypes = ["p256", "p384", "ed25519", "rsa2048", "rsa3072", "rsa4096"] as const
+
+/** Algorithm and size of a key pair. */
+export type KeyType = (typeof keyTypes)[number]
+
+/**
+ * What may be issued. Names: `shop.lan` is that name, `.lan` any name below it, `*.shop.lan` that wildcard; addresses
+ * as they are or as CIDR; `a@b` a mailbox, `@b` all of a domain. An absent list allows any.
+ */
+export interface Policy {
+  readonly dns?: readonly string[] | undefined
+  readonly ip?: readonly string[] | undefined
+  readonly email?: readonly string[] | undefined
+  /** Of certificates for clients. */
+  readonly client: boolean
+  readonly maxDays: number
+  readonly keys: readonly KeyType[]
+}
+
+/** X.509 name constraints (RFC 5280 section 4.2.1.10) of the root: whoever trusts it trusts it for no other names. */
+export interface Constraints {
+  readonly dns: readonly string[]
+  /** CIDR. */
+  readonly ip: readonly string[]
+  readonly email: readonly string[]
+}
+
+/** Resolved: paths absolute, defaults filled in. */
+export interface CaConfig {
+  /** What the subjects of root and intermediates begin with. */
+  readonly name: string
+  /** Absolute; opens the intermediate's key where nobody can be asked. */
+  readonly passphraseFile: string | undefined
+  readonly keys: { readonly root: KeyType; readonly intermediate: KeyType; readonly leaf: KeyType }
+  readonly days: {
+    readonly root: number
+    readonly intermediate: number
+    readonly leaf: number
+    readonly crl: number
+  }
+  /** How many intermediates may follow one another below the root. */
+  readonly pathLength: number
+  readonly constraints: Constraints
+  readonly policy: Policy
+  /** Where clients find the CRL; goes into what is issued. */
+  readonly crlUrl: string | undefined
+}
+
+const dnsName =
+  /^(?=.{1,253}$)(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/
+
+const rule = (test: (text: string) => boolean, error: string, hint: string) =>
+  z
+    .string()
+    .transform((text) => text.toLowerCase())
+    .refine(test, { error, params: { hint } })
+
+const isDnsRule = (text: string): boolean => dnsName.test(text.replace(/^(?:\*\.|\.)/, ""))
+const isIpRule = (text: string): boolean => {
+  const [address = "", bits, ...more] = text.split("/")
+  const family = isIP(address)
+  if (family === 0 || more.length > 0) return false
+  return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128))
+}
+const isEmailRule = (text: string): boolean => {
+  const [mailbox = "", domain = "", ...more] = text.split("@")
+  return more.length === 0 && dnsName.test(domain) && /^[\x21-\x3f\x41-\x7e]*$/.test(mailbox)
+}
+
+const dnsRule = rule(
+  isDnsRule,
+  "not a rule for names",
+  "shop.lan is that name, .lan any name below, *.shop.lan that wildcard",
+)
+const ipRule = rule(isIpRule, "neither an address nor a CIDR", "192.0.2.7, 10.0.0.0/8 or fd00::/8")
+const emailRule = rule(
+  isEmailRule,
+  "not a rule for mail addresses",
+  "ops@shop.lan is that one, @shop.lan all of them",
+)
+
+const days = (most: number) => z.int().min(1).max(most)
+const keyType = z.enum(keyTypes)
+
+/** A certificate's own names, as a source and an app's policy list them. */
+export const namesSchema = {
+  dns: z.array(dnsRule).optional(),
+  ip: z.array(ipRule).optional(),
+  email: z.array(emailRule).optional(),
+}
+
+export const caSchema = z
+  .strictObject({
+    name: z
+      .string()
+      .regex(/^[\p{L}\p{N}](?:[\p{L}\p{N} .,'&()_-]{0,46}[\p{L}\p{N}.)])?$/u, {
+        error: "not a name for a CA",
+      })
+      .default("Purser CA")
+      .describe("what the subjects of root and intermediates begin with"),
+    passphrase_file: z
+      .string()
+      .min(1)
+      .optional()
+      .describe("holds the passphrase of the intermediate's key, for an agent that issues by itself"),
+    keys: z
+      .strictObject({
+        root: keyType.default("p256"),
+        intermediate: keyType.default("p256"),
+        leaf: keyType.default("p256"),
+      })
+      .prefault({})
+      .describe("p256, p384, ed25519, rsa2048, rsa3072 or rsa4096"),
+    days: z
+      .strictObject({
+        root: days(36_500).default(7300),
+        intermediate: days(36_500).default(1825),
+        leaf: days(3650).default(90),
+        crl: days(365).default(7),
+      })
+      .prefault({})
+      .describe("how long each is valid"),
+    path_length: z
+      .int()
+      .min(1)
+      .max(8)
+      .default(1)
+      .describe("how many CAs may follow one another below the root"),
+    constraints: z
+      .strictObject({
+        dns: z.array(dnsRule).default([]),
+        ip: z.array(ipRule).default([]),
+        email: z.array(emailRule).default([]),
+      })
+      .prefault({})
+      .describe("name constraints: whoever trusts the root trusts it for these names only"),
+    policy: z
+      .strictObject({
+        ...namesSchema,
+        client: z.boolean().default(true).describe("whether certificates for clients are issued"),
+        max_days: days(3650).default(397),
+        keys: z
+          .array(keyType)
+          .min(1)
+          .default([...keyTypes]),
+      })
+      .prefault({})
+      .describe("what may be issued; a list that is absent allows any"),
+    crl_url: z
+      .url({ protocol: /^https?$/, error: "not an http URL" })
+      .optional()
+      .describe("where clients find the CRL"),
+  })
+  .superRefine((ca, context) => {
+    const report = (path: string[], message: string, hint: string): void =>
+      context.addIssue({ code: "custom", path, message, params: { hint } })
+    const { root, intermediate, leaf } = ca.days
+    if (intermediate > root)
+      report(["days", "intermediate"], "outlives the root", `${root} at most, or a longer root`)
+    if (leaf > intermediate) report(["days", "leaf"], "outlives the intermediate", `${intermediate} at most`)
+    if (leaf > ca.policy.max_days)
+      report(["days", "leaf"], `is more than policy.max_days (${ca.policy.max_days})`, "change one of them")
+    if (!ca.policy.keys.includes(ca.keys.leaf))
+      report(["keys", "leaf"], "is none of policy.keys", "add it there")
+    for (const [index, name] of ca.constraints.dns.entries()) {
+      if (!name.startsWith("*.")) continue
+      const hint = `write ${name.slice(1)} for all names below it`
+      context.addIssue({
+        code: "custom",
+        path: ["constraints", "dns", index],
+        message: "a name constraint has no wildcard",
+        params: { hint },
+      })
+    }
+  })
+  .describe("the CA of this host: purser ca")
+
+/** `directory`: what relative paths are relative to. */
+export function resolveCa(ca: z.output<typeof caSchema>, directory: string): CaConfig {
+  const { policy } = ca
+  return {
+    name: ca.name,
+    passphraseFile: ca.passphrase_file === undefined ? undefined : configPath(ca.passphrase_file, directory),
+    keys: ca.keys,
+    days: ca.days,
+    pathLength: ca.path_length,
+    constraints: ca.constraints,
+    policy: {
+      dns: policy.dns,
+      ip: policy.ip,
+      email: policy.email,
+      client: policy.client,
+      maxDays: policy.max_days,
+      keys: policy.keys,
+    },
+    crlUrl: ca.crl_url,
+  }
+}
