@@ -6,6 +6,7 @@ import { PurserError, reasonOf } from "../base/errors.ts"
 import { grantCovers, isAppName, isPattern } from "../base/names.ts"
 import { nearest } from "../base/nearest.ts"
 import { configPath } from "../base/path.ts"
+import { caSchema, resolveCa, type CaConfig } from "../ca/config.ts"
 import { hardSecretBytes, resolveLimits, type ChannelLimits } from "../channel/limits.ts"
 import {
   duration,
@@ -25,6 +26,7 @@ export interface ResolvedConfig {
   /** Absolute. */
   readonly stateDir: string
   readonly sources: SourcesConfig
+  readonly ca: CaConfig
   /** No prototype: look up with `Object.hasOwn` or by entries. */
   readonly apps: Readonly<Record<string, AppConfig>>
   /** Between deliveries to a known target. */
@@ -82,6 +84,7 @@ export const configSchema = z
     state: z.string().min(1).optional().describe("state directory; --state and PURSER_STATE win over it"),
     secrets: secretsSchema.default({}),
     store: storeSchema.default({}),
+    ca: caSchema.optional(),
     apps: z
       .record(
         z.string().refine(isAppName, {
@@ -141,6 +144,8 @@ export interface ResolveOptions {
   stateDir: string | undefined
   /** Where neither says it. */
   defaultStateDir: string
+  /** A `ca.yaml` beside the file, in the place of its `ca:` part. */
+  caFile?: { readonly name: string; readonly text: string } | undefined
 }
 
 /** `name` is how messages call the file. Throws `ERR_CONFIG`. */
@@ -154,7 +159,16 @@ export function resolveConfig(config: PlainConfig, options: ResolveOptions): Res
 }
 
 function resolve(config: z.output<typeof configSchema>, options: ResolveOptions): ResolvedConfig {
-  const { file, directory, stateDir, defaultStateDir } = options
+  const { file, directory, stateDir, defaultStateDir, caFile } = options
+  if (config.ca !== undefined && caFile !== undefined) {
+    throw new PurserError("ERR_CONFIG", `both ca: and ${caFile.name} configure the CA`, {
+      hint: `keep one of them: what stands below ca: is what ${caFile.name} holds`,
+    })
+  }
+  const ca =
+    caFile === undefined
+      ? caSchema.parse(config.ca ?? {})
+      : parseConfig(caFile.text, caFile.name, caSchema).value
   const limits = channelLimits(config.limits)
   const apps = Object.create(null) as Record<string, AppConfig>
   for (const [name, app] of Object.entries(config.apps)) apps[name] = resolveApp(name, app, directory)
@@ -167,6 +181,7 @@ function resolve(config: z.output<typeof configSchema>, options: ResolveOptions)
       store: resolveStore(config.store, directory),
       secretBytes: limits.secretBytes,
     },
+    ca: resolveCa(ca, directory),
     apps,
     everyMs: config.every,
     discoverMs: config.discover,

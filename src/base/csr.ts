@@ -1,4 +1,5 @@
 import { createPublicKey, sign, type KeyObject } from "node:crypto"
+import { isIPv4, isIPv6 } from "node:net"
 import * as der from "./der.ts"
 
 /** Subject alternative names (RFC 5280 section 4.2.1.6). */
@@ -7,4 +8,61 @@ export interface SubjectNames {
   /** Addresses in their text form. */
   readonly ip: readonly string[]
   readonly email: readonly string[]
+}
+
+/** A certificate request (PKCS#10, RFC 2986) in PEM, whose subject is empty unless `commonName` is given. */
+export function certificateRequest(key: KeyObject, names: SubjectNames, commonName?: string): string {
+  const algorithm = signatureAlgorithm(key)
+  const subject =
+    commonName === undefined ? [] : [der.set(der.sequence(der.oid("2.5.4.3"), der.utf8(commonName)))]
+  const extensions = der.sequence(der.sequence(der.oid("2.5.29.17"), der.octetString(generalNames(names))))
+  const extensionRequest = der.sequence(der.oid("1.2.840.113549.1.9.14"), der.set(extensions))
+  const body = der.sequence(
+    der.integer(0),
+    der.sequence(...subject),
+    createPublicKey(key).export({ type: "spki", format: "der" }),
+    der.contextTag(0, extensionRequest),
+  )
+  const signature = sign(algorithm.hash, body, key)
+  return der.pem("CERTIFICATE REQUEST", der.sequence(body, algorithm.identifier, der.bitString(signature)))
+}
+
+/** GeneralNames: the content of the extension subjectAltName. Throws a `TypeError` for what is no address. */
+export function generalNames({ dns, ip, email }: SubjectNames): Buffer {
+  const ascii = (text: string): Buffer => Buffer.from(text, "latin1")
+  return der.sequence(
+    ...email.map((mailbox) => der.contextPrimitive(1, ascii(mailbox))),
+    ...dns.map((name) => der.contextPrimitive(2, ascii(name))),
+    ...ip.map((address) => der.contextPrimitive(7, addressBytes(address))),
+  )
+}
+
+/** 4 bytes, or 16. */
+export function addressBytes(address: string): Buffer {
+  if (isIPv4(address)) return Buffer.from(address.split(".").map(Number))
+  if (!isIPv6(address) || address.includes("%")) throw new TypeError(`${address} is not an address`)
+  // An address that ends in dotted form has two groups there.
+  const dotted = /^(.*:)(\d+\.\d+\.\d+\.\d+)$/.exec(address)
+  const hex = (pair: readonly number[]): string => Buffer.from(pair).toString("hex")
+  const [a = 0, b = 0, c = 0, d = 0] = (dotted?.[2] ?? "").split(".").map(Number)
+  const text = dotted === null ? address : `${dotted[1]}${hex([a, b])}:${hex([c, d])}`
+  const [left = "", right] = text.split("::")
+  const groups = (part: string): string[] => (part === "" ? [] : part.split(":"))
+  const tail = groups(right ?? "")
+  const zeros = right === undefined ? 0 : 8 - groups(left).length - tail.length
+  const all = [...groups(left), ...Array.from({ length: zeros }, () => "0"), ...tail]
+  return Buffer.from(all.map((group) => group.padStart(4, "0")).join(""), "hex")
+}
+
+/** How a key signs: the AlgorithmIdentifier, and what `crypto.sign` wants to be told. Throws a `TypeError`. */
+export function signatureAlgorithm(key: KeyObject): { identifier: Buffer; hash: string | null } {
+  const { asymmetricKeyType: type, asymmetricKeyDetails: details } = key
+  if (type === "ed25519") return { identifier: der.sequence(der.oid("1.3.101.112")), hash: null }
+  if (type === "rsa")
+    return { identifier: der.sequence(der.oid("1.2.840.113549.1.1.11"), der.nothing()), hash: "sha256" }
+  if (type === "ec" && details?.namedCurve === "prime256v1")
+    return { identifier: der.sequence(der.oid("1.2.840.10045.4.3.2")), hash: "sha256" }
+  if (type === "ec" && details?.namedCurve === "secp384r1")
+    return { identifier: der.sequence(der.oid("1.2.840.10045.4.3.3")), hash: "sha384" }
+  throw new TypeError(`${type ?? "this"} is not a key that certificates are signed with`)
 }

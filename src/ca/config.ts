@@ -85,7 +85,8 @@ const emailRule = rule(
   "ops@shop.lan is that one, @shop.lan all of them",
 )
 
-const days = (most: number) => z.int().min(1).max(most)
+// Stops at once: what the spans mean together would be told of a number that is none.
+const days = (most: number) => z.int().min(1, { abort: true }).max(most, { abort: true })
 const keyType = z.enum(keyTypes)
 
 /** A certificate's own names, as a source and an app's policy list them. */

@@ -1,4 +1,4 @@
-import { dirname, resolve } from "node:path"
+import { dirname, join, resolve } from "node:path"
 import { readConfigText } from "../base/config-file.ts"
 import { isPurserError, systemErrorCode } from "../base/errors.ts"
 import type { Secret } from "../base/secret.ts"
@@ -18,6 +18,7 @@ import { askPassword, canAsk } from "./prompt.ts"
 type Where = Pick<Context, "env" | "config" | "state">
 
 const defaultFile = "purser.yaml"
+const caFileName = "ca.yaml"
 
 /**
  * The configuration of this call: `--config`, else `./purser.yaml` if it exists, else defaults. The state
@@ -31,10 +32,24 @@ export async function loadConfig(context: Where): Promise<ResolvedConfig> {
     text = await readConfigText(name)
   } catch (error) {
     const isAbsent = isPurserError(error, "ERR_CONFIG") && systemErrorCode(error.cause) === "ENOENT"
-    if (context.config === undefined && isAbsent) return resolvePlain({}, context)
+    if (context.config !== undefined || !isAbsent) throw error
+    const caFile = await readCaFile(resolve("."))
+    return resolveConfig({}, { ...places(context), file: undefined, directory: resolve("."), caFile })
+  }
+  const directory = dirname(file)
+  const caFile = await readCaFile(directory)
+  return resolveConfigText(text, name, { ...places(context), file, directory, caFile })
+}
+
+/** The CA's configuration may lie beside the other, or be all that there is. Undefined where it does not. */
+async function readCaFile(directory: string): Promise<{ name: string; text: string } | undefined> {
+  const name = join(directory, caFileName)
+  try {
+    return { name: caFileName, text: await readConfigText(name) }
+  } catch (error) {
+    if (isPurserError(error, "ERR_CONFIG") && systemErrorCode(error.cause) === "ENOENT") return undefined
     throw error
   }
-  return resolveConfigText(text, name, { ...places(context), file, directory: dirname(file) })
 }
 
 /**
@@ -42,11 +57,12 @@ export async function loadConfig(context: Where): Promise<ResolvedConfig> {
  * as far as the flags do not say it: the other commands read it there too. Throws `ERR_CONFIG`.
  */
 export async function loadConfigWith(flags: PlainConfig, context: Where): Promise<ResolvedConfig> {
-  const { stateDir, sources, limits, parallel, actionMs, everyMs, discoverMs } = await loadConfig(context)
+  const { stateDir, sources, ca, limits, parallel, actionMs, everyMs, discoverMs } = await loadConfig(context)
   const config = resolvePlain(flags, { ...context, state: stateDir })
   return {
     ...config,
     sources: { ...config.sources, store: sources.store, secretBytes: sources.secretBytes },
+    ca,
     limits,
     parallel,
     actionMs,
