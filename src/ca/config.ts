@@ -52,6 +52,7 @@ export interface CaConfig {
   readonly crlUrl: string | undefined
 }
 
+const caName = /^[\p{L}\p{N}](?:[\p{L}\p{N} .,'&()_-]{0,46}[\p{L}\p{N}.)])?$/u
 const dnsName =
   /^(?=.{1,253}$)(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/
 
@@ -100,9 +101,7 @@ export const caSchema = z
   .strictObject({
     name: z
       .string()
-      .regex(/^[\p{L}\p{N}](?:[\p{L}\p{N} .,'&()_-]{0,46}[\p{L}\p{N}.)])?$/u, {
-        error: "not a name for a CA",
-      })
+      .refine((text) => caName.test(text), { error: "not a name for a CA" })
       .default("Purser CA")
       .describe("what the subjects of root and intermediates begin with"),
     passphrase_file: z
