@@ -1,0 +1,1 @@
+export type { CertificateRecord, CertificateRequest, Listed, ListedState, Origin } from "./record.ts"
