@@ -10,6 +10,7 @@ import type { ChannelLimits } from "../channel/limits.ts"
 import { defaultPort } from "../channel/port.ts"
 import { checkPaths, defaultDirectory, parseFileLines, type FileLine } from "../files/file-line.ts"
 import { parseReload, type Reload } from "../files/reload.ts"
+import { filesOf, parseCertificateLines, type CertificateLine } from "../node/certificate-line.ts"
 import { wireName } from "../node/fluxvault.ts"
 import { parseLimits } from "./node-limits.ts"
 
@@ -21,6 +22,7 @@ interface PurserSettings {
   enrolment: Enrolment
   /** Undefined: all that the agent grants. */
   files: readonly FileLine[] | undefined
+  certificates: readonly CertificateLine[]
   allow: AllowList | undefined
 }
 
@@ -28,6 +30,7 @@ interface PurserSettings {
 interface FluxvaultSettings {
   protocol: "fluxvault"
   files: readonly FileLine[]
+  certificates: readonly []
   allow: AllowList
 }
 
@@ -52,6 +55,7 @@ const options = {
   listen: { type: "string" },
   directory: { type: "string" },
   file: { type: "string", multiple: true },
+  certificate: { type: "string", multiple: true },
   reload: { type: "string" },
   allow: { type: "string", multiple: true },
   limit: { type: "string", multiple: true },
@@ -76,6 +80,8 @@ starts it once every required file is in place, and reloads it on changes.
   --directory DIR       where files go unless their line has a path (${defaultDirectory})
   --file LINE           NAME [path=PATH] [mode=0400] [owner=USER[:GROUP]] [optional]
                         repeatable; PURSER_FILES has one a line; default: all that is granted
+  --certificate LINE    NAME dns=HOST [ip=ADDRESS] [path=DIR] [mode=0400] [owner=USER[:GROUP]] [optional]
+                        a certificate from the agent's CA for a key made here; repeatable; or PURSER_CERTIFICATE
   --reload RELOAD       a signal (HUP) or restart, of the command; exec:COMMAND; http:URL
   --allow WHO           addresses, CIDRs or host names that may connect, with commas; repeatable
   --limit NAME=VALUE    such as secret_bytes=4194304 or sessions=8 (docs/protocol.md); repeatable
@@ -125,14 +131,15 @@ export async function readNodeSettings(
     })
   }
   const files = mapDefined(values.file ?? nonEmpty(env["PURSER_FILES"]), parseFileLines)
-  if (files !== undefined) checkPaths(files, directory)
+  const certificates = parseCertificateLines(values.certificate ?? env["PURSER_CERTIFICATE"] ?? "")
+  checkPaths([...(files ?? []), ...filesOf(certificates)], directory)
   const allowed = listOf(values.allow?.join(",") ?? env["PURSER_ALLOW"] ?? "")
   // A list of nobody was not meant to be one.
   const allow = allowed.length === 0 ? undefined : AllowList.parse(allowed)
   const protocol = flagOrEnv("protocol") ?? "purser"
   return {
     ...(protocol === "purser"
-      ? { protocol, enrolment: await readEnrolment(values, env, directory), allow, files }
+      ? { protocol, enrolment: await readEnrolment(values, env, directory), allow, files, certificates }
       : fluxvault(protocol, { values, env }, allow, files)),
     listen: parseListen(flagOrEnv("listen") ?? String(defaultPort)),
     directory,
@@ -158,14 +165,17 @@ function fluxvault(
   const bad = (message: string, hint: string): PurserError => new PurserError("ERR_USAGE", message, { hint })
   if (protocol !== "fluxvault") throw bad(`there is no protocol ${quote(protocol)}`, "purser or fluxvault")
   const vain =
-    (["enrol-file", "identity", "name"] as const)
+    (["enrol-file", "identity", "name", "certificate"] as const)
       .filter((flag) => values[flag] !== undefined)
       .map((flag) => `--${flag}`)[0] ??
-    ["ENROL", "ENROL_FILE", "IDENTITY", "NAME"]
+    ["ENROL", "ENROL_FILE", "IDENTITY", "NAME", "CERTIFICATE"]
       .map((name) => `PURSER_${name}`)
       .find((name) => nonEmpty(env[name]) !== undefined)
   if (vain !== undefined)
-    throw bad(`${vain} has no meaning with the protocol fluxvault`, "no end of it proves who it is")
+    throw bad(
+      `${vain} has no meaning with the protocol fluxvault`,
+      "no end of it proves who it is, and it knows files only",
+    )
   if (allow === undefined)
     throw bad(
       "--protocol fluxvault needs an allow-list",
@@ -177,7 +187,7 @@ function fluxvault(
       "give file lines by --file or PURSER_FILES: it cannot ask what there is",
     )
   files.forEach(wireName)
-  return { protocol, allow, files }
+  return { protocol, allow, files, certificates: [] }
 }
 
 function parseFlags(argv: readonly string[]) {

@@ -4,6 +4,7 @@ import { loadOrCreateIdentity } from "../channel/identity.ts"
 import { pathOf } from "../files/file-line.ts"
 import { removeStaleTemporaries, runOwedReload, type OwedOptions } from "../files/owed.ts"
 import { runLocalReload, type RunReload } from "../files/reload.ts"
+import { filesOf } from "../node/certificate-line.ts"
 import { filesStep, type FilesStep } from "../node/files-step.ts"
 import { missingFiles, processMark, removeHealth, writeHealth } from "../node/health.ts"
 import { createFluxvaultNode, type FluxvaultNode } from "../node/fluxvault.ts"
@@ -36,7 +37,8 @@ export async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Pro
 }
 
 async function serve(settings: NodeSettings, env: NodeJS.ProcessEnv, log: Log): Promise<number> {
-  const { directory, files, reload, statusFile, command, once } = settings
+  const { directory, certificates, reload, statusFile, command, once } = settings
+  const files = settings.files && [...settings.files, ...filesOf(certificates)]
   const ended = Promise.withResolvers<number>()
   const stopping = new AbortController()
 
@@ -52,7 +54,9 @@ async function serve(settings: NodeSettings, env: NodeJS.ProcessEnv, log: Log): 
   const where = { directory, ...(files === undefined ? {} : { files }) }
   const required = files?.filter((line) => !line.optional).map((line) => pathOf(line, directory))
 
-  await removeStaleTemporaries(where)
+  // Without a list of files whatever lies below the directory is looked at, and what goes elsewhere by its lines.
+  const places = [where, ...(files === undefined ? [{ directory, files: filesOf(certificates) }] : [])]
+  for (const place of places) await removeStaleTemporaries(place)
   await using _ = {
     async [Symbol.asyncDispose]() {
       // With --once the files stay in use after us.
@@ -62,16 +66,20 @@ async function serve(settings: NodeSettings, env: NodeJS.ProcessEnv, log: Log): 
     },
   }
   await setHealth(settings, required ?? null)
-  await payOwedReload({
-    ...where,
-    ...(reload === undefined ? {} : { reload }),
-    runReload,
-    log,
-    signal: stopping.signal,
-  })
+  for (const place of places) {
+    await payOwedReload({
+      ...place,
+      ...(reload === undefined ? {} : { reload }),
+      runReload,
+      log,
+      signal: stopping.signal,
+    })
+  }
 
   const step = filesStep({
-    ...where,
+    directory,
+    ...(settings.files === undefined ? {} : { files: settings.files }),
+    certificates,
     ...(reload === undefined ? {} : { reload }),
     runReload,
     requireTmpfs: settings.requireTmpfs,

@@ -1,8 +1,10 @@
 import type { Digest } from "../base/digest.ts"
 import type { Log } from "../base/log.ts"
 import { defaultDirectory, fileLineFor, type FileLine } from "../files/file-line.ts"
-import { fillDirectory, type Fetched, type FillResult } from "../files/fill.ts"
+import { fillDirectory, type Fetch, type Fetched, type FillResult } from "../files/fill.ts"
 import type { Reload, RunReload } from "../files/reload.ts"
+import { filesOf, type CertificateLine } from "./certificate-line.ts"
+import { CertificateExchange } from "./certificate-set.ts"
 import { IncompleteDelivery, type AgentSession, type StepsSummary } from "./session.ts"
 
 /** Asks for files and installs them: what most nodes do, and all that `purser node` does. */
@@ -12,6 +14,8 @@ export interface FilesStepOptions {
   directory?: string
   /** What to ask for. Without it: `list`, and everything that is granted. */
   files?: readonly FileLine[]
+  /** Certificates for keys that are made here; they need an agent that can be asked for actions. */
+  certificates?: readonly CertificateLine[]
   reload?: Reload
   runReload: RunReload
   requireTmpfs?: boolean
@@ -23,20 +27,27 @@ export interface FilesStepOptions {
 /** What the step needs of an agent. */
 export interface FileAgent extends Pick<AgentSession, "list" | "signal"> {
   file(name: string, options: { have: Digest | null; line: FileLine }): Promise<Fetched>
+  readonly ask?: AgentSession["ask"]
 }
 
 export type FilesStep = (agent: FileAgent) => Promise<StepsSummary>
 
-export function filesStep({ files, onComplete, ...options }: FilesStepOptions): FilesStep {
+export function filesStep({ files, certificates = [], onComplete, ...options }: FilesStepOptions): FilesStep {
   const { directory = defaultDirectory, log } = options
   let inUse = false
   /** Two agents may deliver at once; their files must not mix. */
   let filling: Promise<unknown> = Promise.resolve()
 
   return async (agent) => {
-    const lines = files ?? (await agent.list()).secrets.map(({ name }) => fileLineFor(name))
+    const asked = files ?? (await agent.list()).secrets.map(({ name }) => fileLineFor(name))
+    const lines = [...asked, ...filesOf(certificates)]
+    const exchanges = exchangesOf(certificates, agent, directory, log)
+    const fetch: Fetch = async (name, have, line) => {
+      const exchange = exchanges.get(line)
+      return await (exchange?.fetch(line, have !== null) ?? agent.file(name, { have, line }))
+    }
     const turn = filling.then(() =>
-      fillDirectory(lines, (name, have, line) => agent.file(name, { have, line }), {
+      fillDirectory(lines, fetch, {
         ...options,
         directory,
         inUse,
@@ -59,6 +70,24 @@ export function filesStep({ files, onComplete, ...options }: FilesStepOptions): 
     await onComplete?.(required)
     return summary
   }
+}
+
+/** By each of its file lines. */
+function exchangesOf(
+  certificates: readonly CertificateLine[],
+  agent: FileAgent,
+  directory: string,
+  log: Log,
+): ReadonlyMap<FileLine, CertificateExchange> {
+  if (certificates.length === 0) return new Map()
+  const ask = agent.ask?.bind(agent)
+  if (ask === undefined) throw new TypeError("certificates need an agent that can be asked for them")
+  return new Map(
+    certificates.flatMap((certificate) => {
+      const exchange = new CertificateExchange(certificate, directory, ask, log)
+      return filesOf([certificate]).map((line) => [line, exchange] as const)
+    }),
+  )
 }
 
 function logFiles({ files, written, unchanged, lacking }: FillResult, log: Log): void {
