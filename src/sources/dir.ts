@@ -4,9 +4,9 @@ import { PurserError, isPurserError, reasonOf, systemErrorCode } from "../base/e
 import type { Log } from "../base/log.ts"
 import { isSecretName, quote } from "../base/names.ts"
 import { Secret } from "../base/secret.ts"
+import { watchFiles } from "../base/watch-files.ts"
 import { readBounded } from "./bounded-read.ts"
 import type { Source } from "./source.ts"
-import { watchFiles } from "./watch-files.ts"
 
 const maxEntries = 10_000
 const maxDepth = 8

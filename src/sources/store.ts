@@ -8,13 +8,13 @@ import type { Log } from "../base/log.ts"
 import { isSecretName, parseSecretName } from "../base/names.ts"
 import { hardSecretBytes } from "../channel/limits.ts"
 import { Secret } from "../base/secret.ts"
+import { watchFiles } from "../base/watch-files.ts"
 import { readIdentities } from "./age.ts"
 import { ciphertextBytes, decryptAge, encryptAge, plaintextBytes } from "./age-file.ts"
 import { readBounded, tooLarge } from "./bounded-read.ts"
 import type { StoreConfig } from "./schema.ts"
 import type { Source } from "./source.ts"
 import { StoreKey } from "./store-key.ts"
-import { watchFiles } from "./watch-files.ts"
 
 /**
  * Purser's own store: `secrets/NAME.age` in the state directory, each an age file that the `age` program reads.

@@ -1,5 +1,5 @@
-import { reasonOf } from "../base/errors.ts"
-import type { Log } from "../base/log.ts"
+import { reasonOf } from "./errors.ts"
+import type { Log } from "./log.ts"
 
 /**
  * Calls back with the absolute path of whatever appeared, changed or went below `directory`. Resolves once it
