@@ -5,7 +5,7 @@ import type { Secret } from "../base/secret.ts"
 import { defaultStateDir } from "../base/state-dir.ts"
 import { createCatalogue, type Catalogue } from "../sources/catalogue.ts"
 import type { StoreConfig } from "../sources/schema.ts"
-import { SecretStore } from "../sources/store.ts"
+import { SecretStore, type StoreOptions } from "../sources/store.ts"
 import type { Context } from "./command.ts"
 import {
   resolveConfig,
@@ -85,13 +85,22 @@ export function openCatalogue(config: ResolvedConfig, context: Context): Catalog
 
 /** The store alone. `passphraseFile` is that of a flag, and wins. */
 export function openStore(config: ResolvedConfig, context: Context, passphraseFile?: string): SecretStore {
+  return new SecretStore(storeOptions(config, context, passphraseFile))
+}
+
+/** How the store is opened, and what else is encrypted like it. */
+export function storeOptions(
+  config: ResolvedConfig,
+  context: Context,
+  passphraseFile?: string,
+): StoreOptions {
   const { stateDir, sources } = config
-  return new SecretStore({
+  return {
     stateDir,
     config: storeConfig(config, context, passphraseFile),
     maxBytes: sources.secretBytes,
     askPassphrase: asker(context),
-  })
+  }
 }
 
 function storeConfig({ sources }: ResolvedConfig, { env }: Context, flag?: string): StoreConfig {
