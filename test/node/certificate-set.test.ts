@@ -20,20 +20,8 @@ async function stage(t: TestContext, line = "www dns=shop.lan ip=192.0.2.7") {
   const directory = await tempDir(t)
   const authority = await tempDir(t)
   const at = (name: string): string => join(authority, name)
-  await run("openssl", [
-    ...[
-      "req",
-      "-x509",
-      "-newkey",
-      "ec",
-      "-pkeyopt",
-      "ec_paramgen_curve:P-256",
-      "-nodes",
-      "-subj",
-      "/CN=root",
-    ],
-    ...["-keyout", at("ca.key"), "-out", at("ca.crt"), "-days", "3000"],
-  ])
+  const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", at("ca.key")]
+  await run("openssl", ["req", "-x509", ...key, "-subj", "/CN=root", "-out", at("ca.crt"), "-days", "3000"])
   const { log, lines } = testLog()
   let requests = 0
   const reloads: string[] = []
