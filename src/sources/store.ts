@@ -19,8 +19,12 @@ import { StoreKey } from "./store-key.ts"
 /**
  * Purser's own store: `secrets/NAME.age` in the state directory, each an age file that the `age` program reads.
  * The version before the last change lies in `secrets-previous/`. Readers take no lock: every file is replaced
- * as a whole. Writers take one, so that none of them works with a key that another is replacing.
+ * as a whole. Writers take one, so that none of them works with a key that another is replacing. The keys of
+ * certificates lie in a directory of their own, encrypted alike, and a new key of the store is theirs too.
  */
+
+/** Of the state directory. All that is encrypted to the key of the store. */
+const directories = ["secrets", "ca/keys"] as const
 
 export interface StoreOptions {
   stateDir: string
@@ -29,6 +33,8 @@ export interface StoreOptions {
   maxBytes: number
   /** Of `store.key`; null when nobody can be asked. The configuration's `passphrase_file` comes first. */
   askPassphrase?: (() => Promise<Secret | null>) | undefined
+  /** Default: `secrets`. */
+  directory?: (typeof directories)[number]
 }
 
 export interface StoredSecret {
@@ -50,8 +56,9 @@ export class SecretStore {
 
   constructor(options: StoreOptions) {
     this.#options = options
-    this.#directory = join(options.stateDir, "secrets")
-    this.#previous = join(options.stateDir, "secrets-previous")
+    const { directory = "secrets" } = options
+    this.#directory = join(options.stateDir, directory)
+    this.#previous = previousOf(this.#directory)
     this.#key = new StoreKey({ stateDir: options.stateDir, passphrase: () => this.#passphrase() })
   }
 
@@ -123,8 +130,9 @@ export class SecretStore {
   }
 
   /**
-   * Encrypts everything anew: to a new `store.key`, under `passphrase` unless that is null, or to the configured
-   * recipients. Resolves with the number of secrets. A crash half-way leaves everything readable.
+   * Encrypts everything anew, whichever directory this store is: to a new `store.key`, under `passphrase` unless that
+   * is null, or to the configured recipients. Resolves with the number of files in its own directory, without those
+   * of earlier versions. A crash half-way leaves everything readable.
    */
   async changeKey(to: { passphrase: Secret | null } | "recipients", signal: AbortSignal): Promise<number> {
     using _lock = await this.#lock(signal)
@@ -167,20 +175,23 @@ export class SecretStore {
   ): Promise<number> {
     // Files that an earlier attempt reached before it was killed are under the key that it left beside the old.
     const identities = [...old, ...(await this.#identities())]
-    const names = await namesIn(this.#directory)
-    const files = [
-      ...(await namesIn(this.#previous)).map((name) => ({ name, file: this.#previousFile(name) })),
-      ...names.map((name) => ({ name, file: this.#file(name) })),
-    ]
-    for (const { name, file } of files) {
-      signal.throwIfAborted()
-      const sealed = await this.#sealed(file)
-      if (sealed === null) continue
-      const fresh = await encryptAge(await this.#decrypt(name, sealed, identities), recipients)
-      if (provenBy !== undefined) await this.#decrypt(name, fresh, provenBy)
-      await this.#write(file, fresh)
+    let count = 0
+    for (const own of directories.map((directory) => join(this.#options.stateDir, directory))) {
+      for (const directory of [previousOf(own), own]) {
+        const names = await namesIn(directory)
+        if (directory === this.#directory) count = names.length
+        for (const name of names) {
+          signal.throwIfAborted()
+          const file = join(directory, `${name}${suffix}`)
+          const sealed = await this.#sealed(file)
+          if (sealed === null) continue
+          const fresh = await encryptAge(await this.#decrypt(name, sealed, identities), recipients)
+          if (provenBy !== undefined) await this.#decrypt(name, fresh, provenBy)
+          await this.#write(file, fresh)
+        }
+      }
     }
-    return names.length
+    return count
   }
 
   async #decrypt(name: string, sealed: Buffer, identities?: readonly string[]): Promise<Buffer> {
@@ -288,6 +299,10 @@ async function namesIn(directory: string): Promise<string[]> {
     if (systemErrorCode(error) === "ENOENT") return []
     throw new PurserError("ERR_STORE", `cannot read ${directory}: ${reasonOf(error)}`, { cause: error })
   }
+}
+
+function previousOf(directory: string): string {
+  return `${directory}-previous`
 }
 
 function nameOf(path: string): string {

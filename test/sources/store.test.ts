@@ -177,6 +177,26 @@ test("a new key opens everything, the old one nothing", async (t) => {
   await rejects(open().read("a"), "ERR_STORE", /cannot be decrypted/)
 })
 
+test("a new key of the store is one for the keys of certificates too, whoever changes it", async (t) => {
+  const { store, stateDir } = await made(t)
+  const keys = new SecretStore({ stateDir, config: plain, maxBytes: 1024, directory: "ca/keys" })
+  const id = "0123456789abcdef0123456789abcdef"
+  await store.set("a", new Secret("1"), signal)
+  await keys.set(id, new Secret("PKCS#8"), signal)
+  assert.equal(await store.read(id), null)
+  for (const changing of [store, keys]) {
+    const before = await readFile(join(stateDir, "store.key"))
+    assert.equal(await changing.changeKey({ passphrase: null }, signal), 1)
+    assert.equal((await keys.read(id))?.revealText(), "PKCS#8")
+    assert.equal(await text(store, "a"), "1")
+    const after = await readFile(join(stateDir, "store.key"))
+    await writeFile(join(stateDir, "store.key"), before)
+    await rejects(store.read("a"), "ERR_STORE", /cannot be decrypted/)
+    await rejects(keys.read(id), "ERR_STORE", /cannot be decrypted/)
+    await writeFile(join(stateDir, "store.key"), after)
+  }
+})
+
 test("a change of key that was cut short leaves everything readable, and can be done again", async (t) => {
   const { store, open } = await made(t)
   for (const name of ["a", "b", "c"]) await store.set(name, new Secret(name), signal)
