@@ -1,16 +1,32 @@
 import type { X509Certificate } from "node:crypto"
+import { join } from "node:path"
 import type { Log } from "../base/log.ts"
 import type { Secret } from "../base/secret.ts"
 import type { Ask } from "./ask.ts"
+import { Authority, absent } from "./authority.ts"
 import type { CaConfig, Policy } from "./config.ts"
+import { issue, renew, signRequest } from "./issuance.ts"
 import type { KeyStore } from "./key-store.ts"
+import { listedRequest, listedRow, stateOf } from "./listing.ts"
+import { lockCa } from "./lock.ts"
+import { checkName, follow, laterThan, recordOf, withSerial, type Parts } from "./parts.ts"
+import { RecordIndex, certificateRow, requestRow } from "./record-index.ts"
 import type { CertificateRecord, CertificateRequest, Listed } from "./record.ts"
+import { RecordFiles } from "./records.ts"
+import { revoke, signCrls } from "./revocation.ts"
+import { watchRecords } from "./watch-records.ts"
+
+/**
+ * The CA of a state directory: what it has issued, signed for others, or got from other CAs. Every change holds the
+ * lock of `ca/`; of each, writing one file is the moment from which it counts, and the index follows. Reading takes
+ * no lock.
+ */
 
 export interface CaOptions {
   stateDir: string
   config: CaConfig
   keys: KeyStore
-  /** `new`: for a key that is made now, asked twice. `open`: of one that is there. Null when nobody can be asked. */
+  /** `new`: for a key that is made now. `open`: of one that is there. Null when nobody can be asked. */
   passphrase: (of: "root" | "intermediate", purpose: "new" | "open") => Promise<Secret | null>
   /** Where the root's key is when it is kept off-line; else `ca/root.key` in the state directory. */
   rootKeyFile?: string | undefined
@@ -30,42 +46,199 @@ export interface SignOptions {
   client?: boolean | undefined
 }
 
-/* eslint-disable */
-export class Ca {
-  constructor(options: CaOptions) {}
+export class Ca implements AsyncDisposable {
+  readonly #parts: Parts
+
+  constructor(options: CaOptions) {
+    const { config, passphrase, rootKeyFile, log, now = () => new Date(), step = () => {} } = options
+    const directory = join(options.stateDir, "ca")
+    const records = new RecordFiles(directory)
+    this.#parts = {
+      options,
+      directory,
+      authority: new Authority({ directory, config, passphrase, rootKeyFile, now, step }),
+      records,
+      index: new RecordIndex(directory, records, log),
+      now,
+      step,
+    }
+  }
+
   /** Whether there is a CA of our own: without one, requests and imports work all the same. */
-  async exists(): Promise<boolean> { throw new Error("not yet") }
-  async init(signal: AbortSignal): Promise<{ root: X509Certificate; intermediate: X509Certificate }> { throw new Error("not yet") }
-  async renewIntermediate(signal: AbortSignal): Promise<X509Certificate> { throw new Error("not yet") }
-  async issue(name: string, ask: Ask, options: { cap?: boolean | undefined }, signal: AbortSignal): Promise<CertificateRecord> { throw new Error("not yet") }
-  async sign(name: string, csr: Buffer, options: SignOptions, signal: AbortSignal): Promise<CertificateRecord> { throw new Error("not yet") }
-  async renew(name: string, signal: AbortSignal): Promise<CertificateRecord> { throw new Error("not yet") }
-  async revoke(nameOrSerial: string, reason: string, signal: AbortSignal): Promise<CertificateRecord> { throw new Error("not yet") }
-  /** DER. */
-  async crl(signal: AbortSignal): Promise<Buffer> { throw new Error("not yet") }
-  /** Not `all`: the newest of each name, and what waits. Sorted by name. */
-  async list(options: { all: boolean }): Promise<readonly Listed[]> { throw new Error("not yet") }
-  /** By name: the newest that has not expired, null when that was revoked. By serial: that one, whatever its state. */
-  async find(nameOrSerial: string): Promise<CertificateRecord | null> { throw new Error("not yet") }
-  /** PKCS#8 PEM; null when we do not have it. */
-  async keyOf(record: Pick<CertificateRecord, "keyId">): Promise<Secret | null> { throw new Error("not yet") }
-  /** Takes the place of the request with this key, if one waits. The key must be in the key store by then if `hasKey`. */
-  async addImported(record: CertificateRecord, signal: AbortSignal): Promise<void> { throw new Error("not yet") }
-  /** Key first, then the request: a request never waits for an answer that nobody could use. */
-  async addRequest(request: CertificateRequest, key: Secret, signal: AbortSignal): Promise<void> { throw new Error("not yet") }
-  /** Sorted by name. */
-  async requests(): Promise<readonly CertificateRequest[]> { throw new Error("not yet") }
-  /** Forgets it and its key. False when there is none. */
-  async removeRequest(id: string, signal: AbortSignal): Promise<boolean> { throw new Error("not yet") }
-  /** PEM. */
-  async root(): Promise<string> { throw new Error("not yet") }
-  /** PEM: the root, and every intermediate that has not expired. */
-  async bundle(): Promise<string> { throw new Error("not yet") }
-  /** Builds the index anew from the files. Resolves with the number of records. */
-  async reindex(signal: AbortSignal): Promise<number> { throw new Error("not yet") }
+  async exists(): Promise<boolean> {
+    return await this.#parts.authority.exists()
+  }
+
+  /** Throws `ERR_CA` where there is one, `ERR_PASSPHRASE`. */
+  async init(signal: AbortSignal): Promise<{ root: X509Certificate; intermediate: X509Certificate }> {
+    return await this.#parts.authority.init(signal)
+  }
+
+  /** Needs the root's key. The one before stays in the bundle until it ends. Throws `ERR_CA`, `ERR_PASSPHRASE`. */
+  async renewIntermediate(signal: AbortSignal): Promise<X509Certificate> {
+    return await this.#parts.authority.renewIntermediate(signal)
+  }
+
   /** Proves that the passphrase opens the intermediate's key, and keeps the key in memory. */
-  async unlock(signal: AbortSignal): Promise<void> { throw new Error("not yet") }
+  async unlock(_signal: AbortSignal): Promise<void> {
+    await this.#parts.authority.signer()
+  }
+
+  /** With a key made now. Throws `ERR_NAME`, `ERR_CA`, `ERR_CA_POLICY`, `ERR_CLOCK`, `ERR_PASSPHRASE`. */
+  async issue(
+    name: string,
+    ask: Ask,
+    { cap = false }: { cap?: boolean | undefined },
+    signal: AbortSignal,
+  ): Promise<CertificateRecord> {
+    return await issue(this.#parts, name, ask, cap, signal)
+  }
+
+  /**
+   * For a key that we never see: its names are taken from the CSR, its other extensions are not. Throws
+   * `ERR_CERTIFICATE` and what {@link issue} throws.
+   */
+  async sign(
+    name: string,
+    csr: Buffer,
+    options: SignOptions,
+    signal: AbortSignal,
+  ): Promise<CertificateRecord> {
+    return await signRequest(this.#parts, name, csr, options, signal)
+  }
+
+  /** The same again with a new key. Throws `ERR_CA` for what was not issued here, and what {@link issue} throws. */
+  async renew(name: string, signal: AbortSignal): Promise<CertificateRecord> {
+    return await renew(this.#parts, name, signal)
+  }
+
+  /**
+   * By name, the newest that is not revoked; by serial, that one. `reason`: as RFC 5280 section 5.3.1 calls them.
+   * Throws `ERR_REVOKED`, `ERR_CA`.
+   */
+  async revoke(nameOrSerial: string, reason: string, signal: AbortSignal): Promise<CertificateRecord> {
+    return await revoke(this.#parts, nameOrSerial, reason, signal)
+  }
+
+  /** DER, of the intermediate that signs now. Throws `ERR_CA`, `ERR_PASSPHRASE`, `ERR_CLOCK`. */
+  async crl(signal: AbortSignal): Promise<Buffer> {
+    const [current] = await this.crls(signal)
+    if (current === undefined) throw absent()
+    return current
+  }
+
+  /**
+   * DER: of the intermediate that signs now, then of each before it that has not ended and whose key opens with the
+   * same passphrase. Programs look for the list of the one that issued.
+   */
+  async crls(signal: AbortSignal): Promise<readonly Buffer[]> {
+    return await signCrls(this.#parts, signal)
+  }
+
+  /** Not `all`: the newest of each name, and what waits. Sorted by name. */
+  async list({ all }: { all: boolean }): Promise<readonly Listed[]> {
+    const index = await this.#parts.index.forReading()
+    if (index === null) return []
+    const now = this.#parts.now()
+    const waiting = index.requests().map(listedRequest)
+    const found = index.list({ all }).map((row) => listedRow(row, now))
+    return [...waiting, ...found].toSorted((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0))
+  }
+
+  /** By name: the newest that has not expired, null when that was revoked. By serial: that one, whatever its state. */
+  async find(nameOrSerial: string): Promise<CertificateRecord | null> {
+    const index = await this.#parts.index.forReading()
+    if (index === null) return null
+    const now = this.#parts.now()
+    const named = index.named(nameOrSerial)
+    const row =
+      named.length > 0
+        ? named.find(({ notAfter }) => notAfter >= now.getTime())
+        : withSerial(index, nameOrSerial)[0]
+    if (row === undefined || (named.length > 0 && stateOf(row, now) === "revoked")) return null
+    return await recordOf(this.#parts, row)
+  }
+
+  /** PKCS#8 PEM; null when we do not have it. */
+  async keyOf({ keyId: id }: Pick<CertificateRecord, "keyId">): Promise<Secret | null> {
+    return await this.#parts.options.keys.read(id)
+  }
+
+  /** Takes the place of the request with this key, if one waits. The key is in the key store by then if `hasKey`. */
+  async addImported(record: CertificateRecord, signal: AbortSignal): Promise<void> {
+    checkName(record.name)
+    using _lock = await lockCa(this.#parts.directory, signal)
+    const index = await this.#parts.index.forChange()
+    const added = { ...record, at: laterThan(index, record.name, this.#parts.now()).toISOString() }
+    await this.#parts.records.addRecord(added)
+    this.#parts.step("record")
+    await this.#parts.records.removeRequest(record.keyId)
+    follow(this.#parts, index, () => {
+      index.addCertificate(certificateRow(added))
+      index.remove("requests", record.keyId)
+    })
+  }
+
+  /** Key first, then the request: a request never waits for an answer that nobody could use. */
+  async addRequest(request: CertificateRequest, key: Secret, signal: AbortSignal): Promise<void> {
+    checkName(request.name)
+    using _lock = await lockCa(this.#parts.directory, signal)
+    const index = await this.#parts.index.forChange()
+    await this.#parts.options.keys.set(request.id, key, signal)
+    this.#parts.step("key")
+    await this.#parts.records.addRequest(request)
+    this.#parts.step("request")
+    follow(this.#parts, index, () => index.addRequest(requestRow(request)))
+  }
+
+  /** Sorted by name. */
+  async requests(): Promise<readonly CertificateRequest[]> {
+    const index = await this.#parts.index.forReading()
+    const found = await Promise.all(
+      (index?.requests() ?? []).map(({ id }) => this.#parts.records.request(id)),
+    )
+    return found.filter((request) => request !== null)
+  }
+
+  /** Forgets it and its key. False when there is none. */
+  async removeRequest(id: string, signal: AbortSignal): Promise<boolean> {
+    using _lock = await lockCa(this.#parts.directory, signal)
+    const index = await this.#parts.index.forChange()
+    if (!index.ids("requests").has(id)) return false
+    await this.#parts.records.removeRequest(id)
+    follow(this.#parts, index, () => index.remove("requests", id))
+    await this.#parts.options.keys.remove(id, signal)
+    return true
+  }
+
+  /** PEM. Throws `ERR_CA`. */
+  async root(): Promise<string> {
+    return await this.#parts.authority.rootPem()
+  }
+
+  /** PEM: the root, and every intermediate that has not expired. Throws `ERR_CA`. */
+  async bundle(): Promise<string> {
+    const root = await this.#parts.authority.rootPem()
+    const now = this.#parts.now()
+    const live = (await this.#parts.authority.intermediates()).filter(
+      ({ certificate }) => now <= certificate.validToDate,
+    )
+    return [root, ...live.map((one) => one.pem)].join("")
+  }
+
+  /** Builds the index anew from the files. Resolves with the number of records. */
+  async reindex(signal: AbortSignal): Promise<number> {
+    using _lock = await lockCa(this.#parts.directory, signal)
+    return await this.#parts.index.rebuild()
+  }
+
   /** Other processes issue too. The name is undefined where it cannot be told. */
-  async watch(onChange: (name: string | undefined) => void, log: Log): Promise<AsyncDisposable> { throw new Error("not yet") }
-  async [Symbol.asyncDispose](): Promise<void> {}
+  async watch(onChange: (name: string | undefined) => void, log: Log): Promise<AsyncDisposable> {
+    return await watchRecords(this.#parts.records, onChange, log)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#parts.authority.close()
+    this.#parts.index[Symbol.dispose]()
+  }
 }

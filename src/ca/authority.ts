@@ -1,0 +1,325 @@
+import { createPublicKey, X509Certificate, type KeyObject } from "node:crypto"
+import { join } from "node:path"
+import { pem } from "../base/der.ts"
+import { PurserError, systemErrorCode } from "../base/errors.ts"
+import type { Secret } from "../base/secret.ts"
+import { newSerial, signCertificate, validity } from "./certificate.ts"
+import type { CaConfig } from "./config.ts"
+import { namesIn, readPrivate, readText, writeNew, writing } from "./files.ts"
+import { generateKey, openKey, sealKey } from "./keys.ts"
+import { lockCa } from "./lock.ts"
+import { finishPending, isPending, replaceTogether } from "./pending.ts"
+import { serialOf } from "./record-index.ts"
+
+/**
+ * The root and the intermediate that signs: their certificates, their keys, and who may open them. The root's key is
+ * needed for a new intermediate alone, and may be somewhere else all the time.
+ */
+
+export interface AuthorityOptions {
+  /** `ca/` of the state directory. */
+  directory: string
+  config: CaConfig
+  passphrase: (of: "root" | "intermediate", purpose: "new" | "open") => Promise<Secret | null>
+  rootKeyFile?: string | undefined
+  now: () => Date
+  step: (name: string) => void
+}
+
+/** The intermediate with its key, which is in memory. */
+export interface Signer {
+  readonly certificate: X509Certificate
+  readonly serial: string
+  readonly pem: string
+  readonly key: KeyObject
+}
+
+const noCa = "there is no CA here"
+const skewMs = 5 * 60_000
+const dayMs = 86_400_000
+
+export class Authority {
+  readonly #options: AuthorityOptions
+  #signer: Signer | undefined
+
+  constructor(options: AuthorityOptions) {
+    this.#options = options
+  }
+
+  async exists(): Promise<boolean> {
+    await this.#settle()
+    return (await this.#text("intermediate.crt")) !== null
+  }
+
+  /** Throws `ERR_CA` where there is one, or a part of one. */
+  async init(signal: AbortSignal): Promise<{ root: X509Certificate; intermediate: X509Certificate }> {
+    const { config, directory, now, rootKeyFile, step } = this.#options
+    await this.#settle()
+    await this.#refuseSecond()
+    const rootPassphrase = await this.#passphrase("root", "new")
+    const passphrase = await this.#passphrase("intermediate", "new")
+    let rootKey: KeyObject | undefined = await generateKey(config.keys.root)
+    const serial = newSerial()
+    const start = new Date(Math.floor((now().getTime() - skewMs) / 1000) * 1000)
+    const rootDer = signCertificate(
+      {
+        kind: "root",
+        subject: `${config.name} root ${serial.toString("hex").slice(0, 8)}`,
+        publicKey: createPublicKey(rootKey),
+        serial,
+        notBefore: start,
+        notAfter: new Date(start.getTime() + config.days.root * dayMs),
+        constraints: config.constraints,
+        pathLength: config.pathLength,
+      },
+      rootKey,
+    )
+    const sealedRoot = await sealKey(rootKey, rootPassphrase)
+    const root = new X509Certificate(rootDer)
+    const made = await this.#makeIntermediate(root, rootKey, passphrase)
+    rootKey = undefined
+
+    using _lock = await lockCa(directory, signal)
+    await finishPending(directory, step)
+    await this.#refuseSecond()
+    signal.throwIfAborted()
+    const files = new Map([...made.files, ["root.crt", pem("CERTIFICATE", rootDer)]])
+    if (rootKeyFile === undefined) files.set("root.key", sealedRoot)
+    else await this.#writeRootKey(rootKeyFile, sealedRoot)
+    await replaceTogether(directory, files, step)
+    this.#signer = made.signer
+    return { root, intermediate: made.signer.certificate }
+  }
+
+  /** Throws `ERR_CA` when the root's key is not there, or is another root's. */
+  async renewIntermediate(signal: AbortSignal): Promise<X509Certificate> {
+    const { directory, rootKeyFile = join(directory, "root.key"), step } = this.#options
+    await this.#settle()
+    const root = await this.root()
+    const sealed = await readPrivate(rootKeyFile)
+    if (sealed === null) {
+      throw new PurserError("ERR_CA", `the root's key is not in ${rootKeyFile}`, {
+        hint: "only it can sign an intermediate: say where it is with --root-key FILE",
+      })
+    }
+    const rootPassphrase = await this.#passphrase("root", "open")
+    let rootKey: KeyObject | undefined = await openKey(
+      sealed,
+      rootPassphrase,
+      `the root's key ${rootKeyFile}`,
+    )
+    if (!root.checkPrivateKey(rootKey)) {
+      throw new PurserError("ERR_CA", `the key ${rootKeyFile} belongs to another root`, {
+        hint: `the root of this CA is ${join(directory, "root.crt")}`,
+      })
+    }
+    const passphrase = await this.#passphrase("intermediate", "new")
+    const { files, signer } = await this.#makeIntermediate(root, rootKey, passphrase)
+    rootKey = undefined
+
+    using _lock = await lockCa(directory, signal)
+    await finishPending(directory, step)
+    signal.throwIfAborted()
+    await replaceTogether(directory, await this.#withFormerKey(files), step)
+    this.#signer = signer
+    return signer.certificate
+  }
+
+  /** The one that signs now, its key opened. Throws `ERR_CA`, `ERR_PASSPHRASE`, `ERR_CLOCK`. */
+  async signer(): Promise<Signer> {
+    await this.#settle()
+    const { directory } = this.#options
+    const text = await this.#intermediatePem()
+    // Another process may have made a new one.
+    if (this.#signer?.pem !== text) {
+      this.#signer = undefined
+      const file = join(directory, "intermediate.key")
+      const certificate = certificateIn(text, join(directory, "intermediate.crt"))
+      this.#signer = await this.#open(certificate, text, file, await this.#passphrase("intermediate", "open"))
+    }
+    this.#checkClock(this.#signer.certificate)
+    return this.#signer
+  }
+
+  /** Whether it still is the one that signs. The caller holds the lock. */
+  async isCurrent(signer: Signer): Promise<boolean> {
+    await finishPending(this.#options.directory, this.#options.step)
+    return (await this.#intermediatePem()) === signer.pem
+  }
+
+  /**
+   * One that signed before, of which there is the key. Its CRL is signed by it: programs look for the CRL of the CA
+   * that issued. Null when its key was taken away, or is under another passphrase.
+   */
+  async former(serial: string): Promise<Signer | null> {
+    const file = join(this.#options.directory, "intermediates", `${serial}.key`)
+    const text = await this.#text(`intermediates/${serial}.crt`)
+    if (text === null || (await readPrivate(file)) === null) return null
+    const passphrase = await this.#options.passphrase("intermediate", "open")
+    if (passphrase === null) return null
+    return await this.#open(certificateIn(text, `${serial}.crt`), text, file, passphrase).catch(() => null)
+  }
+
+  async root(): Promise<X509Certificate> {
+    return certificateIn(await this.rootPem(), join(this.#options.directory, "root.crt"))
+  }
+
+  async rootPem(): Promise<string> {
+    await this.#settle()
+    const text = await this.#text("root.crt")
+    if (text !== null) return text
+    if ((await this.#text("intermediate.crt")) === null) throw absent()
+    throw this.#lost("root.crt")
+  }
+
+  /** All that there were, the current one too, with those that have ended. */
+  async intermediates(): Promise<{ serial: string; certificate: X509Certificate; pem: string }[]> {
+    await this.#settle()
+    const directory = join(this.#options.directory, "intermediates")
+    const names = (await namesIn(directory)).filter((name) => name.endsWith(".crt")).toSorted()
+    const found = []
+    for (const name of names) {
+      const text = await readText(join(directory, name))
+      if (text === null) continue
+      const certificate = certificateIn(text, join(directory, name))
+      found.push({ serial: serialOf(certificate), certificate, pem: text })
+    }
+    return found
+  }
+
+  /** Forgets the key. */
+  close(): void {
+    this.#signer = undefined
+  }
+
+  async #makeIntermediate(
+    root: X509Certificate,
+    rootKey: KeyObject,
+    passphrase: Secret,
+  ): Promise<{ files: Map<string, string>; signer: Signer }> {
+    const { config, now } = this.#options
+    const key = await generateKey(config.keys.intermediate)
+    const serial = newSerial()
+    const hex = serial.toString("hex")
+    const der = signCertificate(
+      {
+        kind: "intermediate",
+        subject: `${config.name} issuer ${hex.slice(0, 8)}`,
+        publicKey: createPublicKey(key),
+        serial,
+        ...validity(now(), config.days.intermediate, root, { cap: true }),
+        pathLength: config.pathLength - 1,
+      },
+      { certificate: root.raw, key: rootKey },
+    )
+    const text = pem("CERTIFICATE", der)
+    const files = new Map([
+      ["intermediate.crt", text],
+      ["intermediate.key", await sealKey(key, passphrase)],
+      [`intermediates/${hex}.crt`, text],
+    ])
+    return { files, signer: { certificate: new X509Certificate(der), serial: hex, pem: text, key } }
+  }
+
+  /** What was issued by the former one may still have to be revoked, which takes its key. */
+  async #withFormerKey(files: Map<string, string>): Promise<Map<string, string>> {
+    const [text, key] = [await this.#text("intermediate.crt"), await this.#text("intermediate.key")]
+    if (text === null || key === null) return files
+    const former = serialOf(certificateIn(text, join(this.#options.directory, "intermediate.crt")))
+    return new Map([...files, [`intermediates/${former}.key`, key]])
+  }
+
+  async #open(certificate: X509Certificate, text: string, file: string, passphrase: Secret): Promise<Signer> {
+    const sealed = await readPrivate(file)
+    if (sealed === null) throw this.#lost("intermediate.key")
+    const key = await openKey(sealed, passphrase, `the intermediate's key ${file}`)
+    if (!certificate.checkPrivateKey(key)) {
+      throw new PurserError("ERR_CA", `the key ${file} is not that of its certificate`, {
+        hint: "bring both back from the same backup, or make a new intermediate",
+      })
+    }
+    return { certificate, serial: serialOf(certificate), pem: text, key }
+  }
+
+  async #passphrase(of: "root" | "intermediate", purpose: "new" | "open"): Promise<Secret> {
+    const passphrase = await this.#options.passphrase(of, purpose)
+    if (passphrase !== null && passphrase.sizeBytes > 0) return passphrase
+    throw new PurserError("ERR_PASSPHRASE", `there is no passphrase for the ${of}'s key`, {
+      hint: "call it on a terminal, or name a file that holds it",
+    })
+  }
+
+  #checkClock(certificate: X509Certificate): void {
+    const now = this.#options.now()
+    if (now < certificate.validFromDate) {
+      throw new PurserError(
+        "ERR_CLOCK",
+        `it is ${now.toISOString()} here, before the CA's start at ${certificate.validFromDate.toISOString()}`,
+        { hint: "set the clock of this machine" },
+      )
+    }
+    if (now > certificate.validToDate) {
+      throw new PurserError("ERR_CA", `the intermediate ended at ${certificate.validToDate.toISOString()}`, {
+        hint: "make a new one, for which the root's key is needed",
+      })
+    }
+  }
+
+  async #refuseSecond(): Promise<void> {
+    for (const name of ["intermediate.crt", "root.crt", "root.key"]) {
+      if ((await this.#text(name)) === null) continue
+      throw new PurserError("ERR_CA", `there is a CA already in ${this.#options.directory}`, {
+        hint: `${name} is there; use another --state for another CA`,
+      })
+    }
+  }
+
+  async #writeRootKey(file: string, sealed: string): Promise<void> {
+    try {
+      await writing(file, () => writeNew(file, sealed))
+    } catch (error) {
+      if (error instanceof PurserError && systemErrorCode(error.cause) === "EEXIST")
+        throw new PurserError("ERR_CA", `${file} is there already`, { hint: "name a file that is not" })
+      throw error
+    }
+  }
+
+  async #intermediatePem(): Promise<string> {
+    const text = await this.#text("intermediate.crt")
+    if (text !== null) return text
+    if ((await this.#text("root.crt")) === null) throw absent()
+    throw this.#lost("intermediate.crt")
+  }
+
+  /** Finishes what a process that was killed had begun. */
+  async #settle(): Promise<void> {
+    const { directory, step } = this.#options
+    if (!(await isPending(directory))) return
+    using _lock = await lockCa(directory, AbortSignal.timeout(20_000))
+    await finishPending(directory, step)
+  }
+
+  async #text(path: string): Promise<string | null> {
+    return await readText(join(this.#options.directory, path))
+  }
+
+  #lost(name: string): PurserError {
+    return new PurserError("ERR_CA", `${join(this.#options.directory, name)} is missing`, {
+      hint: "bring it back from a backup; a new intermediate can be made with the root's key",
+    })
+  }
+}
+
+export function absent(): PurserError {
+  return new PurserError("ERR_CA", noCa, { hint: "purser ca init makes one" })
+}
+
+function certificateIn(text: string, file: string): X509Certificate {
+  try {
+    return new X509Certificate(text)
+  } catch {
+    throw new PurserError("ERR_CA", `${file} is damaged: it is no certificate`, {
+      hint: "bring it back from a backup",
+    })
+  }
+}

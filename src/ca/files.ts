@@ -1,0 +1,112 @@
+import { constants } from "node:fs"
+import { mkdir, open, readdir, rm, unlink } from "node:fs/promises"
+import { dirname, join } from "node:path"
+import { replaceFile, temporaryPattern } from "../base/atomic-file.ts"
+import { PurserError, isPurserError, reasonOf, systemErrorCode } from "../base/errors.ts"
+import { makeDirectories } from "../base/make-directories.ts"
+
+/** Reading and writing what lies in `ca/`: directories 0700, files 0600, each whole or not there. */
+
+/** A record with the longest chain that anybody has, many times over. */
+const maxBytes = 4 * 1024 * 1024
+
+/** Null when it is not there. Throws `ERR_CA`. */
+export async function readText(file: string): Promise<string | null> {
+  return await read(file, false)
+}
+
+/** {@link readText}, of a private key: also throws `ERR_CA` when others than its owner may read or write it. */
+export async function readPrivate(file: string): Promise<string | null> {
+  return await read(file, true)
+}
+
+async function read(file: string, isPrivate: boolean): Promise<string | null> {
+  try {
+    // Opening a FIFO would otherwise wait for its writer.
+    await using handle = await open(file, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0))
+    const info = await handle.stat()
+    if (!info.isFile()) throw new PurserError("ERR_CA", `${file} is not a regular file`)
+    if (info.size > maxBytes) throw new PurserError("ERR_CA", `${file} is too large`)
+    if (isPrivate && process.platform !== "win32" && (info.mode & 0o077) !== 0) {
+      throw new PurserError("ERR_CA", `the key ${file} can be read or written by others`, {
+        hint: `chmod 600 ${file}; others who have read it still need the passphrase`,
+      })
+    }
+    return await handle.readFile("utf8")
+  } catch (error) {
+    if (isPurserError(error)) throw error
+    const code = systemErrorCode(error)
+    if (code === "ENOENT" || code === "ENOTDIR") return null
+    throw new PurserError("ERR_CA", `cannot read ${file}: ${reasonOf(error)}`, { cause: error })
+  }
+}
+
+/** Makes the directories above it too. Throws `ERR_CA`. */
+export async function writeText(file: string, text: string): Promise<void> {
+  await writing(file, async () => {
+    await makeDirectories(dirname(file), 0o700)
+    await replaceFile(file, Buffer.from(text), { mode: 0o600 })
+  })
+}
+
+/** False when there was none. Throws `ERR_CA`. */
+export async function removeFile(file: string): Promise<boolean> {
+  try {
+    await unlink(file)
+    return true
+  } catch (error) {
+    if (systemErrorCode(error) === "ENOENT") return false
+    throw new PurserError("ERR_CA", `cannot remove ${file}: ${reasonOf(error)}`, { cause: error })
+  }
+}
+
+/** `file`: what the message names. Throws `ERR_CA` for the system's errors. */
+export async function writing<T>(file: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    if (isPurserError(error) || systemErrorCode(error) === undefined) throw error
+    const full = systemErrorCode(error) === "ENOSPC" || systemErrorCode(error) === "EDQUOT"
+    throw new PurserError("ERR_CA", `cannot write ${file}: ${full ? "the disk is full" : reasonOf(error)}`, {
+      hint: full ? "make room and do it again" : undefined,
+      cause: error,
+    })
+  }
+}
+
+/** What is in it; none when it is not there. Throws `ERR_CA`. */
+export async function namesIn(directory: string): Promise<string[]> {
+  try {
+    return await readdir(directory)
+  } catch (error) {
+    if (systemErrorCode(error) === "ENOENT") return []
+    throw new PurserError("ERR_CA", `cannot read ${directory}: ${reasonOf(error)}`, { cause: error })
+  }
+}
+
+/** Makes it, if the one above it is there or can be made. */
+export async function makeDirectory(directory: string): Promise<void> {
+  await writing(directory, () => makeDirectories(directory, 0o700))
+}
+
+/** Of processes that were killed; whoever calls it holds the lock, so nobody is at work on them. */
+export async function removeTemporaries(directory: string): Promise<void> {
+  for (const name of await namesIn(directory)) {
+    if (temporaryPattern.test(name)) await rm(join(directory, name), { recursive: true, force: true })
+  }
+}
+
+/** Fails with `EEXIST` where it is there already. */
+export async function writeNew(file: string, text: string): Promise<void> {
+  const handle = await open(file, "wx", 0o600)
+  try {
+    await handle.writeFile(text)
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
+
+export async function makePrivateDirectory(directory: string): Promise<void> {
+  await mkdir(directory, { mode: 0o700, recursive: true })
+}

@@ -1,0 +1,161 @@
+import { createPublicKey, type KeyObject } from "node:crypto"
+import { pem } from "../base/der.ts"
+import { PurserError } from "../base/errors.ts"
+import { Secret } from "../base/secret.ts"
+import { checkNames, type Ask } from "./ask.ts"
+import type { Signer } from "./authority.ts"
+import type { SignOptions } from "./ca.ts"
+import { newSerial, signCertificate, validity } from "./certificate.ts"
+import type { Policy } from "./config.ts"
+import { checkConstraints, readConstraints } from "./constraints.ts"
+import { readRequest } from "./csr.ts"
+import { generateKey, keyId } from "./keys.ts"
+import { checkName, follow, laterThan, lockSigner, noSuch, recordOf, type Parts } from "./parts.ts"
+import { checkPolicy } from "./policy.ts"
+import { certificateRow } from "./record-index.ts"
+import type { CertificateRecord } from "./record.ts"
+
+/**
+ * Certificates of our own CA. First what is asked for is checked, then the key goes into the key store, then the
+ * record is written, from which on the certificate is issued.
+ */
+
+interface Wanted {
+  readonly name: string
+  readonly ask: Ask
+  readonly publicKey: KeyObject
+  readonly cap: boolean
+  /** When it was made here. */
+  readonly privateKey: KeyObject | null
+}
+
+/** See {@link Ca.issue}. */
+export async function issue(
+  parts: Parts,
+  name: string,
+  asked: Ask,
+  cap: boolean,
+  signal: AbortSignal,
+): Promise<CertificateRecord> {
+  const { config } = parts.options
+  checkName(name)
+  const ask = checkNames(asked)
+  const keyType = ask.key ?? config.keys.leaf
+  checkPolicy({ ...ask, days: ask.days ?? config.days.leaf }, keyType, config.policy, "the CA")
+  const signer = await parts.authority.signer()
+  await checkNameConstraints(parts, signer, ask)
+  // Before the key is made, which may take long.
+  validity(parts.now(), ask.days ?? config.days.leaf, signer.certificate, { cap })
+  const privateKey = await generateKey(keyType)
+  return await add(parts, { name, ask, cap, privateKey, publicKey: createPublicKey(privateKey) }, signal)
+}
+
+/** See {@link Ca.sign}. */
+export async function signRequest(
+  parts: Parts,
+  name: string,
+  csr: Buffer,
+  { policy, days, cap = false, client = false }: SignOptions,
+  signal: AbortSignal,
+): Promise<CertificateRecord> {
+  const { config } = parts.options
+  checkName(name)
+  const { dns, ip, email, publicKey, keyType } = await readRequest(csr)
+  if (keyType === null) {
+    throw new PurserError("ERR_CERTIFICATE", "the request's key is of a type that is not signed here", {
+      hint: "use p256, p384, ed25519, or RSA of 2048, 3072 or 4096 bits",
+    })
+  }
+  const ask = checkNames({ dns, ip, email, client, ...(days === undefined ? {} : { days }) })
+  const complete = { ...ask, days: days ?? config.days.leaf }
+  const policies: [string, Policy][] = [["the CA", config.policy]]
+  if (policy !== undefined) policies.unshift([name, policy])
+  for (const [what, one] of policies) checkPolicy(complete, keyType, one, what)
+  await checkNameConstraints(parts, await parts.authority.signer(), ask)
+  return await add(parts, { name, ask, cap, privateKey: null, publicKey }, signal)
+}
+
+/** See {@link Ca.renew}. */
+export async function renew(parts: Parts, name: string, signal: AbortSignal): Promise<CertificateRecord> {
+  const index = await parts.index.forReading()
+  const [row] = index?.named(name) ?? []
+  if (row === undefined) {
+    if (index?.requests().some((request) => request.name === name) !== true) throw noSuch(name)
+    throw new PurserError("ERR_WAITING", `the request for ${name} has not been answered yet`, {
+      hint: "purser ca import takes the answer",
+    })
+  }
+  if (row.origin === "issued") {
+    const { ask } = await recordOf(parts, row)
+    return await issue(parts, name, ask, false, signal)
+  }
+  if (row.origin === "signed") {
+    throw new PurserError("ERR_CA", `${name} was signed for a key that is not here`, {
+      hint: "have a new request made where the key is, and sign that: purser ca sign",
+    })
+  }
+  throw new PurserError("ERR_CA", `${name} is another CA's, which has to renew it`, {
+    hint: `purser ca request ${name}`,
+  })
+}
+
+async function add(parts: Parts, wanted: Wanted, signal: AbortSignal): Promise<CertificateRecord> {
+  const { name, ask, publicKey, privateKey, cap } = wanted
+  const { options, now, records, step } = parts
+  const { config, keys } = options
+  const { signer, lock } = await lockSigner(parts, signal)
+  using _lock = lock
+  const index = await parts.index.forChange()
+  const time = now()
+  const serial = newSerial()
+  const id = keyId(publicKey)
+  const certificate = signCertificate(
+    {
+      kind: "leaf",
+      subject: ask.commonName ?? "",
+      publicKey,
+      serial,
+      ...validity(time, ask.days ?? config.days.leaf, signer.certificate, { cap }),
+      ask,
+      ...(config.crlUrl === undefined ? {} : { crlUrl: config.crlUrl }),
+    },
+    { certificate: signer.certificate.raw, key: signer.key },
+  )
+  const record: CertificateRecord = {
+    version: 1,
+    name,
+    serial: serial.toString("hex"),
+    certificate: pem("CERTIFICATE", certificate),
+    chain: [signer.pem],
+    root: null,
+    keyId: id,
+    hasKey: privateKey !== null,
+    ask,
+    origin: privateKey === null ? "signed" : "issued",
+    at: laterThan(index, name, time).toISOString(),
+  }
+  try {
+    if (privateKey !== null) {
+      const text = privateKey.export({ type: "pkcs8", format: "pem" }).toString()
+      await keys.set(id, new Secret(text), signal)
+      step("key")
+    }
+    signal.throwIfAborted()
+    await records.addRecord(record)
+  } catch (error) {
+    // There is no certificate, so nobody needs the key. What cannot be removed now lies there encrypted.
+    if (privateKey !== null) await keys.remove(id, AbortSignal.timeout(5000)).catch(() => false)
+    throw error
+  }
+  step("record")
+  follow(parts, index, () => index.addCertificate(certificateRow(record)))
+  return record
+}
+
+/** The root's, and the intermediate's where somebody gave it its own. */
+async function checkNameConstraints({ authority }: Parts, signer: Signer, ask: Ask): Promise<void> {
+  for (const certificate of [await authority.root(), signer.certificate]) {
+    const constraints = await readConstraints(certificate)
+    if (constraints !== null) checkConstraints(ask, constraints)
+  }
+}
