@@ -10,6 +10,7 @@ const tags = {
   octetString: 0x04,
   null: 0x05,
   oid: 0x06,
+  enumerated: 0x0a,
   utf8: 0x0c,
   printable: 0x13,
   ia5: 0x16,
@@ -31,6 +32,11 @@ export function set(...elements: readonly Uint8Array[]): Buffer {
 /** A number, which must be a safe integer, or the big-endian bytes of a non-negative one. */
 export function integer(value: number | Uint8Array): Buffer {
   return element(tags.integer, typeof value === "number" ? signedBytes(value) : unsignedBytes(value))
+}
+
+/** As {@link integer}. */
+export function enumerated(value: number): Buffer {
+  return element(tags.enumerated, signedBytes(value))
 }
 
 export function boolean(value: boolean): Buffer {

@@ -60,7 +60,16 @@ export async function signRequest(
 ): Promise<CertificateRecord> {
   const { config } = parts.options
   checkName(name)
-  const { dns, ip, email, publicKey, keyType } = await readRequest(csr)
+  const { dns, ip, email, otherNames, publicKey, keyType } = await readRequest(csr)
+  if (otherNames.length > 0) {
+    throw new PurserError(
+      "ERR_CA_POLICY",
+      `the request asks for names of a kind that is not issued: ${otherNames.join(", ")}`,
+      {
+        hint: "host names, addresses and mail addresses are",
+      },
+    )
+  }
   if (keyType === null) {
     throw new PurserError("ERR_CERTIFICATE", "the request's key is of a type that is not signed here", {
       hint: "use p256, p384, ed25519, or RSA of 2048, 3072 or 4096 bits",

@@ -1,0 +1,214 @@
+import { createHash, createPublicKey, randomBytes, sign, X509Certificate, type KeyObject } from "node:crypto"
+import { addressBytes, generalNames, signatureAlgorithm } from "../base/csr.ts"
+import * as der from "../base/der.ts"
+import { PurserError } from "../base/errors.ts"
+import type { Ask } from "./ask.ts"
+import type { Constraints } from "./config.ts"
+import { childrenOf, contentOf, subjectOf } from "./der-elements.ts"
+
+/**
+ * Writes X.509 v3 certificates as RFC 5280 wants them. It decides nothing: what may be issued is the policy's, and
+ * for how long is {@link validity}'s.
+ */
+
+export interface Issuer {
+  /** DER. */
+  readonly certificate: Buffer
+  readonly key: KeyObject
+}
+
+export interface Profile {
+  readonly kind: "root" | "intermediate" | "leaf"
+  /** Common name; empty: of a leaf the first name that fits. */
+  readonly subject: string
+  readonly publicKey: KeyObject
+  readonly serial: Buffer
+  readonly notBefore: Date
+  readonly notAfter: Date
+  /** Of a leaf, as `checkNames` gives it. */
+  readonly ask?: Ask
+  readonly constraints?: Constraints
+  /** How many CAs may follow below this one. */
+  readonly pathLength?: number
+  readonly crlUrl?: string
+}
+
+const skewMs = 5 * 60_000
+const dayMs = 86_400_000
+/** RFC 5280, ub-common-name. */
+const longestCommonName = 64
+
+/** DER. A root signs itself: its own key stands in the place of the issuer. */
+export function signCertificate(profile: Profile, issuer: Issuer | KeyObject): Buffer {
+  const { publicKey, serial, notBefore, notAfter, kind } = profile
+  const isSelfSigned = !("certificate" in issuer)
+  const key = isSelfSigned ? issuer : issuer.key
+  const { identifier, hash } = signatureAlgorithm(key)
+  const subject = subjectFor(profile)
+  const spki = publicKey.export({ type: "spki", format: "der" })
+  const body = der.sequence(
+    der.contextTag(0, der.integer(2)),
+    der.integer(serial),
+    identifier,
+    isSelfSigned ? subject : subjectOf(issuer.certificate),
+    der.sequence(der.time(notBefore), der.time(notAfter)),
+    subject,
+    spki,
+    der.contextTag(
+      3,
+      der.sequence(
+        ...(kind === "leaf" ? leafExtensions(profile) : caExtensions(profile)),
+        extension("2.5.29.14", der.octetString(keyIdentifier(publicKey))),
+        extension("2.5.29.35", der.sequence(der.contextPrimitive(0, keyIdentifier(createPublicKey(key))))),
+        ...(profile.crlUrl === undefined ? [] : [distributionPoint(profile.crlUrl)]),
+      ),
+    ),
+  )
+  return der.sequence(body, identifier, der.bitString(sign(hash, body, key)))
+}
+
+/** 128 random bits but the first, which would make the number negative. Never zero. */
+export function newSerial(): Buffer {
+  const bytes = randomBytes(16)
+  const first = bytes[0] ?? 0
+  // Nor a first byte of zeros, so that all have the same number of digits.
+  bytes[0] = (first & 0x7f) | 0x40
+  return bytes
+}
+
+/**
+ * From a little before now, since clocks differ, to so many days later; both within the issuer's. Throws `ERR_CLOCK`
+ * when the issuer has not begun, and `ERR_CA_POLICY` for what would outlive it, unless `cap` cuts that off.
+ */
+export function validity(
+  now: Date,
+  days: number,
+  issuer: X509Certificate,
+  { cap = false }: { cap?: boolean | undefined } = {},
+): { notBefore: Date; notAfter: Date } {
+  const [start, end] = [issuer.validFromDate, issuer.validToDate]
+  if (now < start) {
+    throw new PurserError(
+      "ERR_CLOCK",
+      `it is ${now.toISOString()} here, before the CA's start at ${start.toISOString()}`,
+      { hint: "set the clock of this machine" },
+    )
+  }
+  const wholeSeconds = (ms: number): Date => new Date(Math.floor(ms / 1000) * 1000)
+  const notBefore = wholeSeconds(Math.max(now.getTime() - skewMs, start.getTime()))
+  const notAfter = wholeSeconds(now.getTime() + days * dayMs)
+  if (notAfter <= end) return { notBefore, notAfter }
+  if (cap && end > now) return { notBefore, notAfter: end }
+  const most = Math.floor((end.getTime() - now.getTime()) / dayMs)
+  throw new PurserError(
+    "ERR_CA_POLICY",
+    `${days} days would outlive the CA that signs, which ends at ${end.toISOString()}`,
+    {
+      hint: most > 0 ? `ask for ${most} days at most, or make a new intermediate` : "make a new intermediate",
+    },
+  )
+}
+
+/** SHA-1 of the key's bits, the first method of RFC 5280 section 4.2.1.2: a name, and no protection. */
+export function keyIdentifier(publicKey: KeyObject): Buffer {
+  const spki = publicKey.export({ type: "spki", format: "der" })
+  return createHash("sha1").update(bitsOf(spki)).digest()
+}
+
+/** The content of the BIT STRING at the end of an SPKI. */
+function bitsOf(spki: Buffer): Buffer {
+  const elements = childrenOf(spki)
+  const bits = elements[1]
+  if (bits === undefined) throw new TypeError("not an SPKI")
+  return contentOf(bits).subarray(1)
+}
+
+function subjectFor({ kind, subject, ask }: Profile): Buffer {
+  if (kind !== "leaf") return nameOf(subject)
+  const names = [subject, ...(ask?.dns ?? []), ...(ask?.ip ?? []), ...(ask?.email ?? [])]
+  return nameOf(names.find((name) => name !== "" && name.length <= longestCommonName) ?? "")
+}
+
+/** RDNSequence of a common name, or of nothing. */
+function nameOf(commonName: string): Buffer {
+  if (commonName === "") return der.sequence()
+  return der.sequence(der.set(der.sequence(der.oid("2.5.4.3"), der.utf8(commonName))))
+}
+
+function leafExtensions(profile: Profile): Buffer[] {
+  const { publicKey, ask } = profile
+  if (ask === undefined) throw new TypeError("a leaf needs names")
+  const isRsa = publicKey.asymmetricKeyType === "rsa"
+  const isNameless = subjectFor(profile).length === der.sequence().length
+  const purposes = [
+    "1.3.6.1.5.5.7.3.1",
+    ...(ask.client ? ["1.3.6.1.5.5.7.3.2"] : []),
+    ...(ask.email.length > 0 ? ["1.3.6.1.5.5.7.3.4"] : []),
+  ]
+  return [
+    extension("2.5.29.19", der.sequence(), true),
+    // digitalSignature, and keyEncipherment for RSA.
+    extension("2.5.29.15", der.bitString(Uint8Array.of(isRsa ? 0xa0 : 0x80), isRsa ? 5 : 7), true),
+    extension("2.5.29.37", der.sequence(...purposes.map(der.oid))),
+    extension("2.5.29.17", generalNames(ask), isNameless),
+  ]
+}
+
+function caExtensions({ pathLength, constraints }: Profile): Buffer[] {
+  const length = pathLength === undefined ? [] : [der.integer(pathLength)]
+  return [
+    extension("2.5.29.19", der.sequence(der.boolean(true), ...length), true),
+    // keyCertSign and cRLSign.
+    extension("2.5.29.15", der.bitString(Uint8Array.of(0x06), 1), true),
+    ...nameConstraints(constraints),
+  ]
+}
+
+/** RFC 5280 section 4.2.1.10. One kind constrained leaves the others free, so those get what nothing can meet. */
+function nameConstraints(constraints: Constraints | undefined): Buffer[] {
+  const { dns = [], ip = [], email = [] } = constraints ?? {}
+  if (dns.length + ip.length + email.length === 0) return []
+  const ascii = (text: string): Buffer => Buffer.from(text, "latin1")
+  const subtree = (base: Buffer): Buffer => der.sequence(base)
+  const permitted = [
+    ...email.map((rule) => subtree(der.contextPrimitive(1, ascii(rule.replace(/^@/, ""))))),
+    // A constraint of shop.lan covers the names below it too, and one with a leading dot is not everywhere understood.
+    ...dns.map((rule) => subtree(der.contextPrimitive(2, ascii(rule.replace(/^\./, ""))))),
+    ...ip.map((rule) => subtree(der.contextPrimitive(7, network(rule)))),
+  ]
+  const excluded = [
+    ...(email.length > 0 ? [] : [subtree(der.contextPrimitive(1, ascii("")))]),
+    ...(dns.length > 0 ? [] : [subtree(der.contextPrimitive(2, ascii("")))]),
+    ...(ip.length > 0
+      ? []
+      : [
+          subtree(der.contextPrimitive(7, Buffer.alloc(8))),
+          subtree(der.contextPrimitive(7, Buffer.alloc(32))),
+        ]),
+  ]
+  const lists = [
+    der.contextTag(0, ...permitted),
+    ...(excluded.length > 0 ? [der.contextTag(1, ...excluded)] : []),
+  ]
+  return [extension("2.5.29.30", der.sequence(...lists), true)]
+}
+
+/** Address and mask. */
+function network(rule: string): Buffer {
+  const [text = "", bits] = rule.split("/")
+  const address = addressBytes(text)
+  const length = bits === undefined ? address.length * 8 : Number(bits)
+  const mask = Buffer.from(
+    address.map((_, index) => 0xff & ~(0xff >> Math.min(8, Math.max(0, length - index * 8)))),
+  )
+  return Buffer.concat([address.map((byte, index) => byte & (mask[index] ?? 0)), mask])
+}
+
+function distributionPoint(url: string): Buffer {
+  const names = der.contextTag(0, der.contextPrimitive(6, Buffer.from(url, "latin1")))
+  return extension("2.5.29.31", der.sequence(der.sequence(der.contextTag(0, names))))
+}
+
+function extension(id: string, value: Buffer, critical = false): Buffer {
+  return der.sequence(der.oid(id), ...(critical ? [der.boolean(true)] : []), der.octetString(value))
+}

@@ -1,0 +1,219 @@
+import { createPublicKey, verify, type KeyObject } from "node:crypto"
+import { SocketAddress } from "node:net"
+import type * as Pkijs from "pkijs"
+import type { CertificationRequest, Extension, GeneralName } from "pkijs"
+import { certificateRequest, type SubjectNames } from "../base/csr.ts"
+import { PurserError, isPurserError } from "../base/errors.ts"
+import type { Ask } from "./ask.ts"
+import type { KeyType } from "./config.ts"
+import { childrenOf, contentOf } from "./der-elements.ts"
+import { keyTypeOf } from "./keys.ts"
+
+/** Certificate requests (PKCS#10, RFC 2986): what a stranger asks for, as far as we look at it. */
+
+export interface ReadRequest extends SubjectNames {
+  readonly publicKey: KeyObject
+  /** Null for RSA of an unusual size. */
+  readonly keyType: KeyType | null
+  /** The common name; empty when there is none. */
+  readonly subject: string
+  /** Names of kinds that are never issued: URI, otherName and their like. */
+  readonly otherNames: readonly string[]
+  /** Object identifiers of the extensions that were asked for and are not heeded. */
+  readonly otherExtensions: readonly string[]
+}
+
+const maxBytes = 65_536
+const [extensionRequest, commonName] = ["1.2.840.113549.1.9.14", "2.5.4.3"]
+const [subjectAltName, basicConstraints, keyUsage] = ["2.5.29.17", "2.5.29.19", "2.5.29.15"]
+const keyCertSign = 0x04
+/** RFC 5280 section 4.2.1.6: the choices of GeneralName that are never issued. */
+const kinds: Readonly<Record<number, string>> = {
+  0: "otherName",
+  3: "x400Address",
+  4: "directoryName",
+  5: "ediPartyName",
+  6: "URI",
+  8: "registeredID",
+}
+
+type Schemas = typeof Pkijs
+
+/** Of a signature, by the OID of its algorithm: what `crypto.verify` wants to be told. */
+const hashes: Readonly<Record<string, string | null>> = {
+  "1.2.840.10045.4.3.2": "sha256",
+  "1.2.840.10045.4.3.3": "sha384",
+  "1.2.840.10045.4.3.4": "sha512",
+  "1.2.840.113549.1.1.11": "sha256",
+  "1.2.840.113549.1.1.12": "sha384",
+  "1.2.840.113549.1.1.13": "sha512",
+  "1.3.101.112": null,
+}
+const signsWith: Readonly<Record<string, RegExp>> = {
+  ec: /^1\.2\.840\.10045\./,
+  rsa: /^1\.2\.840\.113549\./,
+  ed25519: /^1\.3\.101\.112$/,
+}
+
+/**
+ * PEM or DER. Throws `ERR_CERTIFICATE`: what cannot be read, a signature that does not hold or is a weak one, a key that
+ * is too weak or of no known kind, and a request to become a CA. Names are as the request has them, not yet checked.
+ */
+export async function readRequest(bytes: Buffer): Promise<ReadRequest> {
+  try {
+    const der = derOf(bytes)
+    const schemas = await import("pkijs")
+    const request = schemas.CertificationRequest.fromBER(der)
+    const publicKey = keyOf(der)
+    checkSignature(der, request, publicKey)
+    checkKey(publicKey)
+    const extensions = extensionsOf(request, schemas)
+    if (wantsCa(extensions, schemas)) {
+      throw bad(
+        "it asks for the certificate of a CA",
+        "intermediates are made by purser ca intermediate alone",
+      )
+    }
+    return {
+      publicKey,
+      keyType: keyTypeOf(publicKey),
+      subject: subjectOf(request),
+      ...namesOf(extensions, schemas),
+      otherExtensions: extensions.map(({ extnID }) => extnID).filter((id) => id !== subjectAltName),
+    }
+  } catch (error) {
+    if (isPurserError(error)) throw error
+    // What a library says could repeat what was in it.
+    throw bad("it cannot be read", "PEM or DER, as `openssl req -new` writes it")
+  }
+}
+
+/** PEM. */
+export function writeRequest(key: KeyObject, ask: Ask): string {
+  const first = ask.commonName ?? [...ask.dns, ...ask.ip, ...ask.email].find((name) => name.length <= 64)
+  return certificateRequest(key, ask, first)
+}
+
+/** Exactly one element, in definite lengths. */
+function derOf(bytes: Buffer): Buffer {
+  if (bytes.length > maxBytes) throw bad(`it has more than ${maxBytes} bytes`)
+  const text = bytes.toString("latin1")
+  const blocks = [
+    ...text.matchAll(
+      /-----BEGIN (?:NEW )?CERTIFICATE REQUEST-----([^-]*)-----END (?:NEW )?CERTIFICATE REQUEST-----/g,
+    ),
+  ]
+  if (blocks.length > 1) throw bad("it holds more than one request", "sign them one by one")
+  const body = blocks[0]?.[1]
+  const der = body === undefined ? bytes : Buffer.from(body, "base64")
+  const around = Buffer.concat([Uint8Array.of(0x30), lengthOf(der.length), der])
+  if (der[0] !== 0x30 || childrenOf(around).length !== 1 || childrenOf(der).length !== 3)
+    throw new TypeError("not one element of three")
+  return der
+}
+
+function lengthOf(length: number): Buffer {
+  return Buffer.from([0x84, length >>> 24, (length >>> 16) & 0xff, (length >>> 8) & 0xff, length & 0xff])
+}
+
+/** From the very bytes that were signed. */
+function keyOf(der: Buffer): KeyObject {
+  const [info] = childrenOf(der)
+  const spki = info && childrenOf(info)[2]
+  if (spki === undefined) throw new TypeError("no key")
+  try {
+    return createPublicKey({ key: spki, format: "der", type: "spki" })
+  } catch {
+    throw bad("its key is of a kind that is not known here", "use EC P-256 or P-384, Ed25519, or RSA")
+  }
+}
+
+function checkSignature(der: Buffer, request: CertificationRequest, key: KeyObject): void {
+  const { algorithmId } = request.signatureAlgorithm
+  const hash = Object.hasOwn(hashes, algorithmId) ? hashes[algorithmId] : undefined
+  if (hash === undefined) {
+    throw bad(
+      "its signature is of a kind that is weak, or not known here",
+      "sign it with SHA-256 or better: openssl req -sha256",
+    )
+  }
+  const [info, , bits] = childrenOf(der)
+  const fits = signsWith[key.asymmetricKeyType ?? ""]?.test(algorithmId) === true
+  const signature = bits && contentOf(bits).subarray(1)
+  if (!info || !signature || !fits || !verify(hash, info, key, signature))
+    throw bad("its signature does not hold", "it was changed on the way, or signed by another key")
+}
+
+function checkKey(key: KeyObject): void {
+  const { asymmetricKeyType: type, asymmetricKeyDetails: { modulusLength = 0, publicExponent = 0n } = {} } =
+    key
+  if (type === "rsa") {
+    if (modulusLength < 2048) throw bad(`its RSA key has ${modulusLength} bits`, "2048 at least")
+    if (modulusLength > 8192) throw bad(`its RSA key has ${modulusLength} bits`, "8192 at most")
+    if (publicExponent < 65_537n || publicExponent % 2n === 0n)
+      throw bad("its RSA key has a weak exponent", "65537 is what everybody uses")
+  } else if (keyTypeOf(key) === null) {
+    throw bad("its key is of a kind that is not signed here", "use EC P-256 or P-384, Ed25519, or RSA")
+  }
+}
+
+function extensionsOf({ attributes = [] }: CertificationRequest, of: Schemas): readonly Extension[] {
+  const asked = attributes.filter(({ type }) => type === extensionRequest)
+  const [first, ...more] = asked.flatMap(({ values }) => values as unknown[])
+  if (first === undefined) return []
+  if (more.length > 0) throw bad("it asks for extensions twice")
+  const { extensions } = new of.Extensions({ schema: first })
+  const ids = extensions.map(({ extnID }) => extnID)
+  if (new Set(ids).size !== ids.length) throw bad("it asks for an extension twice")
+  return extensions
+}
+
+function wantsCa(extensions: readonly Extension[], { BasicConstraints }: Schemas): boolean {
+  return extensions.some(({ extnID, extnValue, parsedValue: value }) => {
+    if (extnID === basicConstraints) return !(value instanceof BasicConstraints) || value.cA
+    // A BIT STRING: tag, length, unused bits, and then the first eight usages.
+    const bytes = extnValue.valueBlock.valueHexView
+    return extnID === keyUsage && ((bytes[3] ?? 0) & keyCertSign) !== 0
+  })
+}
+
+function namesOf(
+  extensions: readonly Extension[],
+  { AltName }: Schemas,
+): SubjectNames & { otherNames: readonly string[] } {
+  const found = extensions.find(({ extnID }) => extnID === subjectAltName)
+  if (found !== undefined && !(found.parsedValue instanceof AltName)) throw new TypeError("not names")
+  const all: readonly GeneralName[] = found?.parsedValue instanceof AltName ? found.parsedValue.altNames : []
+  const of = (type: number): GeneralName[] => all.filter((name) => name.type === type)
+  const text = (name: GeneralName): string => {
+    if (typeof name.value === "string" && !/[^\x21-\x7e]/.test(name.value)) return name.value
+    throw bad("it holds a name of other characters than names have")
+  }
+  return {
+    email: of(1).map(text),
+    dns: of(2).map(text),
+    ip: of(7).map(addressOf),
+    otherNames: all
+      .filter(({ type }) => ![1, 2, 7].includes(type))
+      .map(({ type }) => kinds[type] ?? `kind ${type}`),
+  }
+}
+
+function addressOf({ value }: GeneralName): string {
+  const { valueBlock } = value as { valueBlock: { valueHexView: Uint8Array } }
+  const bytes = [...valueBlock.valueHexView]
+  if (bytes.length === 4) return bytes.join(".")
+  if (bytes.length !== 16) throw bad("it holds an address that is neither of 4 nor of 16 bytes")
+  const groups = Buffer.from(bytes).toString("hex").match(/.{4}/g) ?? []
+  return new SocketAddress({ address: groups.join(":"), family: "ipv6" }).address
+}
+
+function subjectOf({ subject }: CertificationRequest): string {
+  const found = subject.typesAndValues.find(({ type }) => type === commonName)
+  const value: unknown = found?.value.valueBlock.value
+  return typeof value === "string" ? value : ""
+}
+
+function bad(why: string, hint?: string): PurserError {
+  return new PurserError("ERR_CERTIFICATE", `the certificate request is refused: ${why}`, { hint })
+}

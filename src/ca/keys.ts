@@ -1,0 +1,93 @@
+import {
+  createCipheriv,
+  createHash,
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPair,
+  pbkdf2,
+  randomBytes,
+  type KeyObject,
+} from "node:crypto"
+import { promisify } from "node:util"
+import * as der from "../base/der.ts"
+import { PurserError } from "../base/errors.ts"
+import type { Secret } from "../base/secret.ts"
+import type { KeyType } from "./config.ts"
+
+/** Key pairs: making them, telling their types, and keeping those of CAs under a passphrase. */
+
+/** What OWASP recommends for PBKDF2 with HMAC-SHA256. */
+const iterations = 600_000
+const rsaTypes: Readonly<Record<number, KeyType>> = { 2048: "rsa2048", 3072: "rsa3072", 4096: "rsa4096" }
+
+/** A private key. */
+export async function generateKey(type: KeyType): Promise<KeyObject> {
+  const generate = promisify(generateKeyPair)
+  switch (type) {
+    case "p256":
+      return (await generate("ec", { namedCurve: "P-256" })).privateKey
+    case "p384":
+      return (await generate("ec", { namedCurve: "P-384" })).privateKey
+    case "ed25519":
+      return (await generate("ed25519")).privateKey
+    case "rsa2048":
+    case "rsa3072":
+    case "rsa4096":
+      return (await generate("rsa", { modulusLength: Number(type.slice(3)) })).privateKey
+  }
+}
+
+/** Of a private or public key; null for what is never made here. */
+export function keyTypeOf({
+  asymmetricKeyType: type,
+  asymmetricKeyDetails: details,
+}: KeyObject): KeyType | null {
+  if (type === "ed25519") return "ed25519"
+  if (type === "ec" && details?.namedCurve === "prime256v1") return "p256"
+  if (type === "ec" && details?.namedCurve === "secp384r1") return "p384"
+  if (type === "rsa") return rsaTypes[details?.modulusLength ?? 0] ?? null
+  return null
+}
+
+/** 32 hex digits: half of the SHA-256 of the SPKI. */
+export function keyId(key: KeyObject): string {
+  const publicKey = key.type === "private" ? createPublicKey(key) : key
+  const spki = publicKey.export({ type: "spki", format: "der" })
+  return createHash("sha256").update(spki).digest("hex").slice(0, 32)
+}
+
+/**
+ * PKCS#8 in PEM, encrypted by PBES2 (RFC 8018): PBKDF2 with HMAC-SHA256, AES-256-CBC. OpenSSL's own export would stop
+ * at 2,048 iterations.
+ */
+export async function sealKey(key: KeyObject, passphrase: Secret): Promise<string> {
+  const [salt, iv] = [randomBytes(16), randomBytes(16)]
+  const derived = await promisify(pbkdf2)(passphrase.reveal(), salt, iterations, 32, "sha256")
+  const cipher = createCipheriv("aes-256-cbc", derived, iv)
+  const plain = key.export({ type: "pkcs8", format: "der" })
+  const sealed = Buffer.concat([cipher.update(plain), cipher.final()])
+  plain.fill(0)
+  derived.fill(0)
+  const hmacWithSha256 = der.sequence(der.oid("1.2.840.113549.2.9"), der.nothing())
+  const derivation = der.sequence(
+    der.oid("1.2.840.113549.1.5.12"),
+    der.sequence(der.octetString(salt), der.integer(iterations), hmacWithSha256),
+  )
+  const encryption = der.sequence(der.oid("2.16.840.1.101.3.4.1.42"), der.octetString(iv))
+  const algorithm = der.sequence(der.oid("1.2.840.113549.1.5.13"), der.sequence(derivation, encryption))
+  return der.pem("ENCRYPTED PRIVATE KEY", der.sequence(algorithm, der.octetString(sealed)))
+}
+
+/**
+ * Throws `ERR_PASSPHRASE`, the same whatever is wrong: a library's reason could tell a wrong passphrase from a damaged
+ * key, and could hold bytes of either.
+ */
+export async function openKey(pem: string, passphrase: Secret, what: string): Promise<KeyObject> {
+  try {
+    return createPrivateKey({ key: pem, format: "pem", passphrase: passphrase.reveal() })
+  } catch {
+    throw new PurserError("ERR_PASSPHRASE", `the passphrase does not open ${what}`, {
+      hint: "is it the one that the key was made with? a damaged key looks the same: bring it back from a backup",
+    })
+  }
+}

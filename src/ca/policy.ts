@@ -1,0 +1,50 @@
+import { BlockList, isIP } from "node:net"
+import { PurserError } from "../base/errors.ts"
+import { quote } from "../base/names.ts"
+import type { Ask } from "./ask.ts"
+import type { KeyType, Policy } from "./config.ts"
+
+/**
+ * Throws `ERR_CA_POLICY`, which names what is not allowed. `ask` is as `checkNames` gives it; `whose` policy it is
+ * goes into the message.
+ */
+export function checkPolicy(ask: Ask, keyType: KeyType, policy: Policy, whose: string): void {
+  const refuse = (what: string, hint: string): never => {
+    throw new PurserError("ERR_CA_POLICY", `the policy of ${whose} does not allow ${what}`, { hint })
+  }
+  for (const kind of ["dns", "ip", "email"] as const) {
+    const rules = policy[kind]
+    const strange = rules && ask[kind].find((name) => !rules.some((rule) => allows[kind](rule, name)))
+    if (strange !== undefined) {
+      const hint = rules?.length === 0 ? `it allows no ${kind} at all` : `it allows ${rules?.join(", ")}`
+      refuse(`${kind} ${quote(strange)}`, hint)
+    }
+  }
+  if (ask.client && !policy.client)
+    refuse("certificates for clients", "set client: true there, if clients are to have them")
+  if (ask.days !== undefined && ask.days > policy.maxDays)
+    refuse(`${ask.days} days`, `it allows ${policy.maxDays} at most`)
+  if (!policy.keys.includes(keyType)) refuse(`keys of type ${keyType}`, `it allows ${policy.keys.join(", ")}`)
+}
+
+const allows = { dns: allowsName, ip: allowsAddress, email: allowsMailbox } as const
+
+/** `.lan` allows any name below it, but no wildcard, which has to be written out. */
+function allowsName(rule: string, name: string): boolean {
+  if (!rule.startsWith(".")) return rule === name
+  return name.endsWith(rule) && name.length > rule.length && !name.startsWith("*")
+}
+
+function allowsAddress(rule: string, address: string): boolean {
+  const [network = "", bits] = rule.split("/")
+  const family = isIP(network) === 4 ? "ipv4" : "ipv6"
+  if (isIP(network) !== isIP(address)) return false
+  const list = new BlockList()
+  list.addSubnet(network, bits === undefined ? (family === "ipv4" ? 32 : 128) : Number(bits), family)
+  return list.check(address, family)
+}
+
+/** The part before the `@` is compared as it is written, that after it is lower case in both. */
+function allowsMailbox(rule: string, mailbox: string): boolean {
+  return rule.startsWith("@") ? mailbox.endsWith(rule) : rule === mailbox.toLowerCase()
+}
