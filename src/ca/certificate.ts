@@ -99,13 +99,11 @@ export function validity(
   const notAfter = wholeSeconds(now.getTime() + days * dayMs)
   if (notAfter <= end) return { notBefore, notAfter }
   if (cap && end > now) return { notBefore, notAfter: end }
-  const most = Math.floor((end.getTime() - now.getTime()) / dayMs)
+  const most = Math.max(0, Math.floor((end.getTime() - now.getTime()) / dayMs))
   throw new PurserError(
     "ERR_CA_POLICY",
-    `${days} days would outlive the CA that signs, which ends at ${end.toISOString()}`,
-    {
-      hint: most > 0 ? `ask for ${most} days at most, or make a new intermediate` : "make a new intermediate",
-    },
+    `${days} days would outlive the CA that signs, which has ${most} left`,
+    { hint: `ask for fewer, or make a new one: this one ends at ${end.toISOString()}` },
   )
 }
 
@@ -172,8 +170,9 @@ function nameConstraints(constraints: Constraints | undefined): Buffer[] {
   const subtree = (base: Buffer): Buffer => der.sequence(base)
   const permitted = [
     ...email.map((rule) => subtree(der.contextPrimitive(1, ascii(rule.replace(/^@/, ""))))),
-    // A constraint of shop.lan covers the names below it too, and one with a leading dot is not everywhere understood.
-    ...dns.map((rule) => subtree(der.contextPrimitive(2, ascii(rule.replace(/^\./, ""))))),
+    // shop.lan covers the names below it too. A point in front, which RFC 5280 knows for hosts of mail addresses only,
+    // is understood by OpenSSL, GnuTLS and NSS: only what is below.
+    ...dns.map((rule) => subtree(der.contextPrimitive(2, ascii(rule)))),
     ...ip.map((rule) => subtree(der.contextPrimitive(7, network(rule)))),
   ]
   const excluded = [

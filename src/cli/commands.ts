@@ -68,6 +68,16 @@ export const groups: readonly { readonly title: string; readonly commands: reado
     ],
   },
   {
+    title: "Certificates:",
+    commands: [
+      {
+        name: "ca",
+        summary: "make, request, renew and deploy certificates",
+        load: () => import("./ca.ts"),
+      },
+    ],
+  },
+  {
     title: "Looking after it:",
     commands: [
       {

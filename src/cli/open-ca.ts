@@ -51,10 +51,10 @@ type Asker = (of: "root" | "intermediate", purpose: "new" | "open") => Promise<S
 
 function asker(config: ResolvedConfig, context: Context, flags: CaFlags): Asker {
   const given = remembered(() =>
-    read(flags.passphraseFile ?? config.ca.passphraseFile, flags.passphraseFd, "--passphrase-fd", context),
+    givenPassphrase(flags.passphraseFile ?? config.ca.passphraseFile, flags.passphraseFd, "--passphrase-fd", context),
   )
   const givenForRoot = remembered(() =>
-    read(flags.rootPassphraseFile, flags.rootPassphraseFd, "--root-passphrase-fd", context),
+    givenPassphrase(flags.rootPassphraseFile, flags.rootPassphraseFd, "--root-passphrase-fd", context),
   )
   return async (of, purpose) => {
     const known = of === "root" ? await givenForRoot() : await given()
@@ -75,7 +75,8 @@ function asker(config: ResolvedConfig, context: Context, flags: CaFlags): Asker 
   }
 }
 
-async function read(
+/** Null when neither is given. */
+export async function givenPassphrase(
   file: string | undefined,
   descriptor: string | undefined,
   flag: string,
