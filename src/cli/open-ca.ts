@@ -51,7 +51,12 @@ type Asker = (of: "root" | "intermediate", purpose: "new" | "open") => Promise<S
 
 function asker(config: ResolvedConfig, context: Context, flags: CaFlags): Asker {
   const given = remembered(() =>
-    givenPassphrase(flags.passphraseFile ?? config.ca.passphraseFile, flags.passphraseFd, "--passphrase-fd", context),
+    givenPassphrase(
+      flags.passphraseFile ?? config.ca.passphraseFile,
+      flags.passphraseFd,
+      "--passphrase-fd",
+      context,
+    ),
   )
   const givenForRoot = remembered(() =>
     givenPassphrase(flags.rootPassphraseFile, flags.rootPassphraseFd, "--root-passphrase-fd", context),
