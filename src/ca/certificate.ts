@@ -19,7 +19,7 @@ export interface Issuer {
 
 export interface Profile {
   readonly kind: "root" | "intermediate" | "leaf"
-  /** Common name; empty: of a leaf the first name that fits. */
+  /** Common name; empty: of a leaf the first host or mail name that fits. */
   readonly subject: string
   readonly publicKey: KeyObject
   readonly serial: Buffer
@@ -123,7 +123,8 @@ function bitsOf(spki: Buffer): Buffer {
 
 function subjectFor({ kind, subject, ask }: Profile): Buffer {
   if (kind !== "leaf") return nameOf(subject)
-  const names = [subject, ...(ask?.dns ?? []), ...(ask?.ip ?? []), ...(ask?.email ?? [])]
+  // No address: where there is no host name, some take the common name for one, which constraints may exclude.
+  const names = [subject, ...(ask?.dns ?? []), ...(ask?.email ?? [])]
   return nameOf(names.find((name) => name !== "" && name.length <= longestCommonName) ?? "")
 }
 

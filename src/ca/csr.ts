@@ -90,7 +90,7 @@ export async function readRequest(bytes: Buffer): Promise<ReadRequest> {
 
 /** PEM. */
 export function writeRequest(key: KeyObject, ask: Ask): string {
-  const first = ask.commonName ?? [...ask.dns, ...ask.ip, ...ask.email].find((name) => name.length <= 64)
+  const first = ask.commonName ?? [...ask.dns, ...ask.email].find((name) => name.length <= 64)
   return certificateRequest(key, ask, first)
 }
 
