@@ -178,6 +178,7 @@ function appOf(nodes: number, secrets: readonly string[], port: number): AppConf
     name: app,
     secrets,
     actions: [],
+    certificate: undefined,
     aliases: [],
     protocol: "purser",
     trust: "enrolled",
@@ -202,6 +203,8 @@ function catalogueOf(names: readonly string[]): Catalogue {
   const contents = new Map(names.map((name) => [name, new Secret(`${name} `.repeat(64).slice(0, 64))]))
   return {
     read: async (name) => contents.get(name) ?? null,
+    setOf: () => undefined,
+    check: async (name) => contents.get(name) ?? null,
     names: async () => [...names],
     watch() {},
     async [Symbol.asyncDispose]() {},

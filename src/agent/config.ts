@@ -6,6 +6,7 @@ import { isPin, type Pin } from "../channel/pin.ts"
 import { checkPaths, defaultDirectory, parseFileLine, type FileLine } from "../files/file-line.ts"
 import { parseReload, type Reload } from "../files/reload.ts"
 import { grant } from "../sources/schema.ts"
+import { certificateSchema, resolveCertificate, type CertificateGrant } from "./certificate-config.ts"
 import { containersSchema, resolveContainers, type ContainerRule } from "./containers/rule-config.ts"
 import { nodeSchema, resolveNode, type NodeSpec } from "./node-spec.ts"
 
@@ -38,6 +39,8 @@ export interface AppConfig {
   readonly aliases: readonly Alias[]
   /** Names of the actions it may ask for; `list` and `file` need no mention. */
   readonly actions: readonly string[]
+  /** For the action `certificate`. */
+  readonly certificate: CertificateGrant | undefined
   readonly protocol: Protocol
   readonly trust: TrustMode
   /** Empty unless `trust` is `pinned`. */
@@ -103,6 +106,7 @@ export const appSchema = z
       .array(z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, { error: "not the name of an action" }))
       .default([])
       .describe("actions that it may ask for, beside list and file"),
+    certificate: certificateSchema.optional(),
     protocol: z
       .enum(protocols)
       .default("purser")
@@ -217,6 +221,7 @@ export function resolveApp(name: string, app: z.infer<typeof appSchema>, directo
     secrets: app.secrets.map(grantOf),
     aliases: app.secrets.filter((entry) => typeof entry !== "string"),
     actions: app.actions,
+    certificate: resolveCertificate(app.certificate),
     protocol: app.protocol,
     trust: app.trust,
     pins: app.pins ?? [],

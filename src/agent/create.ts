@@ -58,6 +58,7 @@ export async function createAgent(options: CreateAgentOptions): Promise<PurserAg
       directory: resolve("."),
       stateDir: resolve(stateDir),
       defaultStateDir: resolve(stateDir),
+      ownActions: Object.keys(actions),
     },
   )
   refuseUnknownActions(config.apps, actions)
@@ -123,6 +124,8 @@ function withOwn(catalogue: Catalogue, own: ReadonlyMap<string, OwnSecret>): Cat
       if (source === undefined) return await catalogue.read(name, signal)
       return source instanceof Secret ? source : await source(signal)
     },
+    setOf: (name) => (own.has(name) ? undefined : catalogue.setOf(name)),
+    check: (name, signal) => catalogue.check(name, signal),
     names: (grants, signal) => catalogue.names(grants, signal),
     watch: (onChange) => catalogue.watch(onChange),
     [Symbol.asyncDispose]: () => catalogue[Symbol.asyncDispose](),

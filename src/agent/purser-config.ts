@@ -1,6 +1,7 @@
 import { resolve as resolvePath, sep } from "node:path"
 import { z } from "zod"
 import { appSchema, grantOf, resolveApp, type AppConfig } from "./config.ts"
+import { checkCertificates } from "./certificate-config.ts"
 import { checkConfig, deepFreeze, parseConfig } from "../base/config-file.ts"
 import { PurserError, reasonOf } from "../base/errors.ts"
 import { grantCovers, isAppName, isPattern } from "../base/names.ts"
@@ -10,6 +11,7 @@ import { caSchema, resolveCa, type CaConfig } from "../ca/config.ts"
 import { hardSecretBytes, resolveLimits, type ChannelLimits } from "../channel/limits.ts"
 import {
   duration,
+  namesOfSet,
   resolveSecrets,
   resolveStore,
   secretsSchema,
@@ -100,11 +102,15 @@ export const configSchema = z
     limits: limitsSchema.prefault({}),
   })
   .superRefine((config, context) => {
-    const given = Object.keys(config.secrets)
+    const given = Object.entries(config.secrets).flatMap(([name, source]) =>
+      source !== "store" && "ca" in source ? namesOfSet(name) : name,
+    )
     for (const [app, { secrets }] of Object.entries(config.apps)) {
       for (const [index, entry] of secrets.entries()) {
         const name = grantOf(entry)
         if (isPattern(name) || given.some((pattern) => grantCovers(pattern, name))) continue
+        // Told with the certificates.
+        if (Object.hasOwn(config.secrets, name)) continue
         const near = nearest(name, given)
         const hint =
           near === undefined
@@ -146,29 +152,48 @@ export interface ResolveOptions {
   defaultStateDir: string
   /** A `ca.yaml` beside the file, in the place of its `ca:` part. */
   caFile?: { readonly name: string; readonly text: string } | undefined
+  /** Actions that a program offers. Undefined: it is not known yet who will offer what. */
+  ownActions?: readonly string[] | undefined
 }
 
 /** `name` is how messages call the file. Throws `ERR_CONFIG`. */
 export function resolveConfigText(text: string, name: string, options: ResolveOptions): ResolvedConfig {
-  return resolve(parseConfig(text, name, configSchema).value, options)
+  const caConfig = caFileConfig(options)
+  return resolve(parseConfig(text, name, schemaWith(caConfig, options)).value, caConfig, options)
 }
 
 /** Throws `ERR_CONFIG`. */
 export function resolveConfig(config: PlainConfig, options: ResolveOptions): ResolvedConfig {
-  return resolve(checkConfig(config, configSchema).value, options)
+  const caConfig = caFileConfig(options)
+  return resolve(checkConfig(config, schemaWith(caConfig, options)).value, caConfig, options)
 }
 
-function resolve(config: z.output<typeof configSchema>, options: ResolveOptions): ResolvedConfig {
+/** What a `ca.yaml` says. */
+function caFileConfig({ caFile, directory }: ResolveOptions): CaConfig | undefined {
+  if (caFile === undefined) return undefined
+  return resolveCa(parseConfig(caFile.text, caFile.name, caSchema).value, directory)
+}
+
+/** Certificates are checked against the CA's configuration, wherever that stands. */
+function schemaWith(caConfig: CaConfig | undefined, { ownActions, directory }: ResolveOptions) {
+  return configSchema.superRefine((config, context) => {
+    const ca = caConfig ?? resolveCa(config.ca ?? caSchema.parse({}), directory)
+    checkCertificates(config, { ca, ownActions }, context)
+  })
+}
+
+function resolve(
+  config: z.output<typeof configSchema>,
+  caConfig: CaConfig | undefined,
+  options: ResolveOptions,
+): ResolvedConfig {
   const { file, directory, stateDir, defaultStateDir, caFile } = options
   if (config.ca !== undefined && caFile !== undefined) {
     throw new PurserError("ERR_CONFIG", `both ca: and ${caFile.name} configure the CA`, {
       hint: `keep one of them: what stands below ca: is what ${caFile.name} holds`,
     })
   }
-  const ca =
-    caFile === undefined
-      ? caSchema.parse(config.ca ?? {})
-      : parseConfig(caFile.text, caFile.name, caSchema).value
+  const ca = caConfig ?? resolveCa(config.ca ?? caSchema.parse({}), directory)
   const limits = channelLimits(config.limits)
   const apps = Object.create(null) as Record<string, AppConfig>
   for (const [name, app] of Object.entries(config.apps)) apps[name] = resolveApp(name, app, directory)
@@ -179,9 +204,10 @@ function resolve(config: z.output<typeof configSchema>, options: ResolveOptions)
     sources: {
       secrets: resolveSecrets(config.secrets, directory),
       store: resolveStore(config.store, directory),
+      ca,
       secretBytes: limits.secretBytes,
     },
-    ca: resolveCa(ca, directory),
+    ca,
     apps,
     everyMs: config.every,
     discoverMs: config.discover,

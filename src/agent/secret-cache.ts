@@ -1,5 +1,5 @@
 import type { Secret } from "../base/secret.ts"
-import type { Catalogue } from "../sources/catalogue.ts"
+import type { Catalogue, SecretSet } from "../sources/catalogue.ts"
 
 /**
  * A round over a thousand nodes must not decrypt the store, or run `pass`, a
@@ -10,7 +10,8 @@ export class SecretCache {
   readonly #catalogue: Catalogue
   readonly #maxAgeMs: number
   readonly #ends: AbortSignal
-  readonly #entries = new Map<string, { content: Promise<Secret | null>; until: number }>()
+  readonly #entries = new Map<string, Entry<Secret | null>>()
+  readonly #sets = new Map<string, Entry<ReadonlyMap<string, Secret>>>()
 
   /** `ends` is for the readings themselves. */
   constructor(catalogue: Catalogue, maxAgeMs: number, ends: AbortSignal) {
@@ -21,33 +22,59 @@ export class SecretCache {
 
   /** As the catalogue's: null when no source gives it. One reading serves all who ask meanwhile, so one asker's abort ends only its own waiting. */
   async read(name: string, signal: AbortSignal): Promise<Secret | null> {
-    return await unlessAborted(this.#reading(name), signal)
+    const read = (): Promise<Secret | null> => this.#catalogue.read(name, this.#ends)
+    return await unlessAborted(
+      this.#reading(this.#entries, name, read, (found) => found !== null),
+      signal,
+    )
   }
 
-  #reading(name: string): Promise<Secret | null> {
-    const known = this.#entries.get(name)
+  /** The same for a set. To be awaited with {@link unlessAborted}. */
+  readSet(set: SecretSet): Promise<ReadonlyMap<string, Secret>> {
+    return this.#reading(
+      this.#sets,
+      set.id,
+      () => set.read(this.#ends),
+      ({ size }) => size > 0,
+    )
+  }
+
+  #reading<T>(
+    entries: Map<string, Entry<T>>,
+    key: string,
+    read: () => Promise<T>,
+    isFound: (content: T) => boolean,
+  ): Promise<T> {
+    const known = entries.get(key)
     if (known !== undefined && performance.now() < known.until) return known.content
-    const content = this.#catalogue.read(name, this.#ends)
+    const content = read()
     const entry = { content, until: performance.now() + this.#maxAgeMs }
-    this.#entries.set(name, entry)
+    entries.set(key, entry)
     const drop = (): void => {
-      if (this.#entries.get(name) === entry) this.#entries.delete(name)
+      if (entries.get(key) === entry) entries.delete(key)
     }
     // Whoever tries again because there was none wants to know whether there is one now.
     content.then((found) => {
-      if (found === null) drop()
+      if (!isFound(found)) drop()
     }, drop)
     return content
   }
 
   /** Forgets these names, or all. */
   forget(names: readonly string[] | "all"): void {
+    // Few, and quickly read again.
+    this.#sets.clear()
     if (names === "all") this.#entries.clear()
     else for (const name of names) this.#entries.delete(name)
   }
 }
 
-async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+interface Entry<T> {
+  readonly content: Promise<T>
+  readonly until: number
+}
+
+export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   signal.throwIfAborted()
   const { promise, reject } = Promise.withResolvers<never>()
   const onAbort = (): void => reject(signal.reason)

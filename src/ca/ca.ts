@@ -46,6 +46,13 @@ export interface SignOptions {
   client?: boolean | undefined
 }
 
+export interface IssueOptions {
+  /** Shorten what would outlive the issuer, instead of refusing it. */
+  cap?: boolean | undefined
+  /** Asked under the lock: what it finds is given back, and nothing issued. Of many who want the same, one issues. */
+  instead?: (() => Promise<CertificateRecord | null>) | undefined
+}
+
 export class Ca implements AsyncDisposable {
   readonly #parts: Parts
 
@@ -88,10 +95,10 @@ export class Ca implements AsyncDisposable {
   async issue(
     name: string,
     ask: Ask,
-    { cap = false }: { cap?: boolean | undefined },
+    options: IssueOptions,
     signal: AbortSignal,
   ): Promise<CertificateRecord> {
-    return await issue(this.#parts, name, ask, cap, signal)
+    return await issue(this.#parts, name, ask, options, signal)
   }
 
   /**

@@ -4,7 +4,7 @@ import { PurserError } from "../base/errors.ts"
 import { Secret } from "../base/secret.ts"
 import { checkNames, type Ask } from "./ask.ts"
 import type { Signer } from "./authority.ts"
-import type { SignOptions } from "./ca.ts"
+import type { IssueOptions, SignOptions } from "./ca.ts"
 import { newSerial, signCertificate, validity } from "./certificate.ts"
 import type { Policy } from "./config.ts"
 import { checkConstraints, readConstraints } from "./constraints.ts"
@@ -25,6 +25,7 @@ interface Wanted {
   readonly ask: Ask
   readonly publicKey: KeyObject
   readonly cap: boolean
+  readonly instead?: IssueOptions["instead"]
   /** When it was made here. */
   readonly privateKey: KeyObject | null
 }
@@ -34,7 +35,7 @@ export async function issue(
   parts: Parts,
   name: string,
   asked: Ask,
-  cap: boolean,
+  { cap = false, instead }: IssueOptions,
   signal: AbortSignal,
 ): Promise<CertificateRecord> {
   const { config } = parts.options
@@ -47,7 +48,8 @@ export async function issue(
   // Before the key is made, which may take long.
   validity(parts.now(), ask.days ?? config.days.leaf, signer.certificate, { cap })
   const privateKey = await generateKey(keyType)
-  return await add(parts, { name, ask, cap, privateKey, publicKey: createPublicKey(privateKey) }, signal)
+  const publicKey = createPublicKey(privateKey)
+  return await add(parts, { name, ask, cap, instead, privateKey, publicKey }, signal)
 }
 
 /** See {@link Ca.sign}. */
@@ -96,7 +98,7 @@ export async function renew(parts: Parts, name: string, signal: AbortSignal): Pr
   }
   if (row.origin === "issued") {
     const { ask } = await recordOf(parts, row)
-    return await issue(parts, name, ask, false, signal)
+    return await issue(parts, name, ask, {}, signal)
   }
   if (row.origin === "signed") {
     throw new PurserError("ERR_CA", `${name} was signed for a key that is not here`, {
@@ -114,6 +116,8 @@ async function add(parts: Parts, wanted: Wanted, signal: AbortSignal): Promise<C
   const { config, keys } = options
   const { signer, lock } = await lockSigner(parts, signal)
   using _lock = lock
+  const found = await wanted.instead?.()
+  if (found) return found
   const index = await parts.index.forChange()
   const time = now()
   const serial = newSerial()

@@ -38,7 +38,7 @@ export async function loadConfig(context: Where): Promise<ResolvedConfig> {
   }
   const directory = dirname(file)
   const caFile = await readCaFile(directory)
-  return resolveConfigText(text, name, { ...places(context), file, directory, caFile })
+  return resolveConfigText(text, name, { ...places(context), file, directory, caFile, ownActions: [] })
 }
 
 /** The CA's configuration may lie beside the other, or be all that there is. Undefined where it does not. */

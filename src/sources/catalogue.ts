@@ -3,14 +3,16 @@ import { reasonOf } from "../base/errors.ts"
 import type { Log } from "../base/log.ts"
 import { grantCovers, isPattern, isSecretName, parseSecretName } from "../base/names.ts"
 import type { Secret } from "../base/secret.ts"
+import { Ca } from "../ca/ca.ts"
 import { ageSource } from "./age.ts"
+import { caSource, type Issued } from "./ca.ts"
 import { dirSource } from "./dir.ts"
 import { envSource } from "./env.ts"
 import { execSource } from "./exec.ts"
 import { fileSource } from "./file.ts"
-import type { SourcesConfig, SourceSpec } from "./schema.ts"
+import { namesOfSet, type CaSpec, type SourcesConfig, type SourceSpec } from "./schema.ts"
 import type { Source } from "./source.ts"
-import { SecretStore, storeSource } from "./store.ts"
+import { readPassphrase, SecretStore, storeSource } from "./store.ts"
 
 /**
  * All sources behind one door: which source gives which name. It knows nothing
@@ -19,10 +21,22 @@ import { SecretStore, storeSource } from "./store.ts"
 export interface Catalogue extends AsyncDisposable {
   /** Null when no source gives it. Throws `ERR_NAME`, `ERR_SOURCE`, `ERR_STORE` or `ERR_SECRET_TOO_LARGE`. */
   read(name: string, signal: AbortSignal): Promise<Secret | null>
+  /** Undefined for a secret of its own; else the set that it is delivered with. */
+  setOf(name: string): SecretSet | undefined
+  /** Like {@link read}, but changes nothing. Null when no source gives it; without a size where it would be made. */
+  check(name: string, signal: AbortSignal): Promise<{ readonly sizeBytes: number | undefined } | null>
   /** Every name that these grants cover now, sorted: named ones whether or not their source has them, and what patterns find. */
   names(grants: readonly string[], signal: AbortSignal): Promise<string[]>
   /** Tells which secrets may have changed, from directories and the store; the others have to be read again. Errors are logged. */
   watch(onChange: (names: readonly string[] | "all") => void): void
+}
+
+/** Secrets that are delivered together: those of one certificate. */
+export interface SecretSet {
+  /** The same for all names of the set. */
+  readonly id: string
+  /** By name, all of one version. */
+  read(signal: AbortSignal): Promise<ReadonlyMap<string, Secret>>
 }
 
 export interface CatalogueDependencies {
@@ -32,6 +46,10 @@ export interface CatalogueDependencies {
   log: Log
   /** Asks for the passphrase of the store's key; null when nobody can be asked. */
   askPassphrase?: (() => Promise<Secret | null>) | undefined
+  /** For `ca:` sources. Default: one of its own, which it closes. */
+  ca?: Ca | undefined
+  /** Told before what a source had issued is given to anybody. */
+  onIssued?: ((issued: Issued) => Promise<void>) | undefined
 }
 
 /** A source under the name or pattern by which it is configured. */
@@ -47,18 +65,41 @@ const gatherMs = 50
 
 export function createCatalogue(config: SourcesConfig, dependencies: CatalogueDependencies): Catalogue {
   const { stateDir, env, log, askPassphrase } = dependencies
-  const { secretBytes } = config
+  const { secretBytes, secrets } = config
   const store = storeSource(
     new SecretStore({ stateDir, config: config.store, maxBytes: secretBytes, askPassphrase }),
     log,
   )
-  const specs = Object.values(config.secrets)
+  const specs = Object.values(secrets)
+  const isNeeded = dependencies.ca === undefined && specs.some(({ kind }) => kind === "ca")
+  const own = isNeeded ? openCa(config, dependencies) : undefined
+  const ca = dependencies.ca ?? own
   const named = new Set(specs.flatMap((spec) => (spec.kind === "file" ? [resolve(spec.path)] : [])))
-  const entries = Object.entries(config.secrets).map(([pattern, spec]): Entry => {
+  const entries = Object.entries(secrets).flatMap(([pattern, spec]): Entry[] => {
+    if (spec.kind === "ca") {
+      if (ca === undefined) return []
+      const source = caSource(spec, { ca, config: config.ca, onIssued: dependencies.onIssued, log })
+      return namesOfSet(pattern).map((name) => ({ pattern: name, source, prefix: `${pattern}/` }))
+    }
     const source = sourceOf(spec, { store, env, log, secretBytes, named })
-    return { pattern, source, prefix: source.kind === "dir" ? pattern.slice(0, -1) : "" }
+    return [{ pattern, source, prefix: source.kind === "dir" ? pattern.slice(0, -1) : "" }]
   })
-  return new Entries(entries, log)
+  return new Entries(entries, log, own)
+}
+
+/** The CA of the state directory where nobody can be asked: its passphrase comes from the configured file. */
+export function openCa(
+  { ca: config, store, secretBytes: maxBytes }: SourcesConfig,
+  { stateDir, log, askPassphrase }: Pick<CatalogueDependencies, "stateDir" | "log" | "askPassphrase">,
+): Ca {
+  const { passphraseFile } = config
+  return new Ca({
+    stateDir,
+    config,
+    keys: new SecretStore({ stateDir, config: store, maxBytes, askPassphrase, directory: "ca/keys" }),
+    passphrase: async () => (passphraseFile === undefined ? null : await readPassphrase(passphraseFile)),
+    log,
+  })
 }
 
 interface SourceParts {
@@ -70,7 +111,10 @@ interface SourceParts {
   named: ReadonlySet<string>
 }
 
-function sourceOf(spec: SourceSpec, { store, env, log, secretBytes, named }: SourceParts): Source {
+function sourceOf(
+  spec: Exclude<SourceSpec, CaSpec>,
+  { store, env, log, secretBytes, named }: SourceParts,
+): Source {
   switch (spec.kind) {
     case "store":
       return store
@@ -95,18 +139,38 @@ class Entries implements Catalogue {
   readonly #watchers: Promise<AsyncDisposable | undefined>[] = []
   #gathering: NodeJS.Timeout | undefined
 
-  constructor(entries: readonly Entry[], log: Log) {
+  /** Which we have opened, and close. */
+  readonly #ca: Ca | undefined
+
+  constructor(entries: readonly Entry[], log: Log, ca: Ca | undefined) {
     for (const entry of entries) if (!isPattern(entry.pattern)) this.#exact.set(entry.pattern, entry)
     this.#patterns = entries
       .filter(({ pattern }) => isPattern(pattern))
       .toSorted((a, b) => b.pattern.length - a.pattern.length)
     this.#log = log
+    this.#ca = ca
   }
 
   async read(name: string, signal: AbortSignal): Promise<Secret | null> {
     const entry = this.#entryOf(parseSecretName(name))
     if (entry === undefined) return null
     return await entry.source.read(name.slice(entry.prefix.length), signal)
+  }
+
+  setOf(name: string): SecretSet | undefined {
+    const { source, prefix } = this.#entryOf(parseSecretName(name)) ?? {}
+    const readSet = source?.readSet?.bind(source)
+    if (readSet === undefined || prefix === undefined) return undefined
+    const read = async (signal: AbortSignal): Promise<ReadonlyMap<string, Secret>> =>
+      new Map([...(await readSet(signal))].map(([own, content]) => [`${prefix}${own}`, content]))
+    return { id: prefix, read }
+  }
+
+  async check(name: string, signal: AbortSignal): Promise<{ readonly sizeBytes: number | undefined } | null> {
+    const { source, prefix = "" } = this.#entryOf(parseSecretName(name)) ?? {}
+    const own = name.slice(prefix.length)
+    const content = await (source?.check?.(own, signal) ?? source?.read(own, signal) ?? null)
+    return content === null ? null : { sizeBytes: content?.sizeBytes }
   }
 
   async names(grants: readonly string[], signal: AbortSignal): Promise<string[]> {
@@ -159,6 +223,7 @@ class Entries implements Catalogue {
   async [Symbol.asyncDispose](): Promise<void> {
     for (const watcher of await Promise.all(this.#watchers.splice(0))) await watcher?.[Symbol.asyncDispose]()
     clearTimeout(this.#gathering)
+    await this.#ca?.[Symbol.asyncDispose]()
   }
 
   #entryOf(name: string): Entry | undefined {

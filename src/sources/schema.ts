@@ -1,7 +1,10 @@
 import { z } from "zod"
 import { isDuration, parseDuration } from "../base/duration.ts"
-import { isGrant, isPattern } from "../base/names.ts"
+import { grantCovers, isGrant, isPattern, isSecretName } from "../base/names.ts"
+import { PurserError } from "../base/errors.ts"
 import { configPath } from "../base/path.ts"
+import { checkNames, type Ask } from "../ca/ask.ts"
+import { keyTypes, type CaConfig } from "../ca/config.ts"
 
 /** The slices of `purser.yaml` that say where secrets come from: `secrets:` and `store:`. */
 
@@ -23,6 +26,16 @@ export type SourceSpec =
       readonly timeoutMs: number
     }
   | { readonly kind: "age"; readonly path: string; readonly identityFile: string }
+  | CaSpec
+
+/** A certificate's set. */
+export interface CaSpec {
+  readonly kind: "ca"
+  /** Certificate name. */
+  readonly name: string
+  /** Undefined: it is issued by hand, or imported. */
+  readonly ask: Ask | undefined
+}
 
 /** `store:`, how Purser's own store is encrypted. Nothing given: by `store.key` in the state directory. */
 export interface StoreConfig {
@@ -39,6 +52,8 @@ export interface SourcesConfig {
   /** By name, or by pattern (`quotes/*`, `*`). No prototype: look up with `Object.hasOwn` or by entries. */
   readonly secrets: Readonly<Record<string, SourceSpec>>
   readonly store: StoreConfig
+  /** Of `ca:` sources. */
+  readonly ca: CaConfig
   /** Of one secret. */
   readonly secretBytes: number
 }
@@ -63,6 +78,24 @@ export const grant = z.string().refine(isGrant, {
 
 const path = z.string().min(1)
 
+const caSchema = z.strictObject({
+  ca: z
+    .string()
+    .refine(isSecretName, { error: "not a name for a certificate" })
+    .describe("a certificate's set: tls.crt, tls.key and ca.crt below the name of this entry"),
+  dns: z
+    .array(z.string())
+    .default([])
+    .describe("host names; with any name it is issued and renewed by itself"),
+  ip: z.array(z.string()).default([]).describe("addresses"),
+  email: z.array(z.string()).default([]).describe("mail addresses"),
+  client: z.boolean().default(false).describe("it may prove a client too"),
+  days: z.int().min(1).max(3650).optional().describe("how long it is valid; default: ca.days.leaf"),
+  key: z.enum(keyTypes).optional().describe("default: ca.keys.leaf"),
+})
+
+type CaEntry = z.output<typeof caSchema>
+
 const sourceSchema = z.union([
   z.literal("store").describe("Purser's own store: purser secret set NAME"),
   z.strictObject({ file: path.describe("the content of this file") }),
@@ -83,6 +116,7 @@ const sourceSchema = z.union([
     age: path.describe("a file encrypted with age, armored or not"),
     identity_file: path.describe("age identities that open it"),
   }),
+  caSchema,
 ])
 
 export const secretsSchema = z
@@ -96,6 +130,10 @@ export const secretsSchema = z
         report("a pattern needs a source that holds many", "use store or { dir: … }, or a name without *")
       }
       if (!isPattern(name) && source !== "store") {
+        if ("ca" in source) {
+          checkSet(name, Object.keys(secrets), report)
+          checkAsk(source, report)
+        }
         if ("dir" in source) report("a directory needs a pattern", `write "${name}/*": { dir: … }`)
         if ("exec" in source && source.key !== undefined && source.raw === true) {
           report(
@@ -107,6 +145,53 @@ export const secretsSchema = z
     }
   })
   .describe("where secrets come from: name, or pattern with a trailing /*, to source")
+
+/** The three names below an entry `{ ca: … }`, and nothing else may give them. */
+function checkSet(
+  name: string,
+  all: readonly string[],
+  report: (message: string, hint: string) => void,
+): void {
+  const names = namesOfSet(name)
+  if (!names.every((one) => isSecretName(one)))
+    report("too long a name: what is below it is no name for a secret", "use a shorter one")
+  const other = all.find((one) => one.startsWith(`${name}/`) && names.some((of) => grantCovers(one, of)))
+  if (other !== undefined)
+    report(`${other} gives names that this certificate's set has`, "give one of the two another name")
+}
+
+function checkAsk(source: CaEntry, report: (message: string, hint: string) => void): void {
+  try {
+    if (askOf(source) !== undefined) return
+  } catch (error) {
+    if (!(error instanceof PurserError)) throw error
+    return report(error.message, error.hint ?? "")
+  }
+  const [lone] = (["days", "key"] as const).filter((key) => source[key] !== undefined)
+  if (lone !== undefined || source.client)
+    report(`${lone ?? "client"} has no meaning without names`, "add dns:, ip: or email:, or leave it out")
+}
+
+/** Undefined without any name. Throws `ERR_CA_POLICY` for what is no name. */
+function askOf({ dns, ip, email, client, days, key }: CaEntry): Ask | undefined {
+  if (dns.length + ip.length + email.length === 0) return undefined
+  return checkNames({
+    dns,
+    ip,
+    email,
+    client,
+    ...(days === undefined ? {} : { days }),
+    ...(key === undefined ? {} : { key }),
+  })
+}
+
+/** What a certificate's set holds. */
+export const setNames = ["tls.crt", "tls.key", "ca.crt"] as const
+
+/** The secrets that an entry `{ ca: … }` of `secrets:` gives. */
+export function namesOfSet(entry: string): readonly string[] {
+  return setNames.map((own) => `${entry}/${own}`)
+}
 
 export const storeSchema = z
   .strictObject({
@@ -145,6 +230,7 @@ function resolveSource(source: z.infer<typeof sourceSchema>, directory: string):
     const identityFile = configPath(source.identity_file, directory)
     return { kind: "age", path: configPath(source.age, directory), identityFile }
   }
+  if ("ca" in source) return { kind: "ca", name: source.ca, ask: askOf(source) }
   const { exec, key, raw = false, timeout } = source
   // The schema wants one at least.
   return {

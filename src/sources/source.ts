@@ -12,10 +12,20 @@ export interface Source {
    * Throws `ERR_SOURCE`, `ERR_SECRET_TOO_LARGE` or `ERR_STORE`.
    */
   read(name: string, signal: AbortSignal): Promise<Secret | null>
+  /**
+   * What is delivered together, under the names of {@link read}, in one version. Only sources whose secrets belong
+   * together.
+   */
+  readSet?(signal: AbortSignal): Promise<ReadonlyMap<string, Secret>>
+  /**
+   * In the place of {@link read} where that would change something: proves that reading can succeed. Undefined where
+   * the content is not there yet, and would be made.
+   */
+  check?(name: string, signal: AbortSignal): Promise<Secret | null | undefined>
   /** Every name that it has now, sorted. Only sources that hold many. */
   list?(signal: AbortSignal): Promise<string[]>
   /** Tells what may have changed, by name, or undefined for anything. Only sources that can be watched. */
   watch?(onChange: (name?: string) => void): Promise<AsyncDisposable>
 }
 
-export type SourceKind = "store" | "file" | "dir" | "env" | "exec" | "age"
+export type SourceKind = "store" | "file" | "dir" | "env" | "exec" | "age" | "ca"

@@ -48,6 +48,7 @@ suite("purser.yaml", () => {
       name: "web",
       secrets: ["db-password", "quotes/*"],
       actions: ["certificate"],
+      certificate: undefined,
       aliases: [],
       protocol: "purser",
       trust: "enrolled",

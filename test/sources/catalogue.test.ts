@@ -5,6 +5,7 @@ import { test, type TestContext } from "node:test"
 import { isPurserError } from "../../src/base/errors.ts"
 import { silentLog } from "../../src/base/log.ts"
 import { Secret } from "../../src/base/secret.ts"
+import { caSchema, resolveCa } from "../../src/ca/config.ts"
 import { createCatalogue, type Catalogue } from "../../src/sources/catalogue.ts"
 import type { SourceSpec, SourcesConfig } from "../../src/sources/schema.ts"
 import { SecretStore } from "../../src/sources/store.ts"
@@ -12,6 +13,7 @@ import { tempDir } from "../support/temp.ts"
 
 const { signal } = new AbortController()
 const store = { passphraseFile: undefined, recipients: undefined, identityFile: undefined }
+const ca = resolveCa(caSchema.parse({}), "/")
 const maxBytes = 1024
 
 async function made(t: TestContext, specs: (root: string) => Record<string, SourceSpec>) {
@@ -26,7 +28,7 @@ async function made(t: TestContext, specs: (root: string) => Record<string, Sour
     await mkdir(join(root, name, ".."), { recursive: true })
     await writeFile(join(root, name), content)
   }
-  const config: SourcesConfig = { secrets: specs(root), store, secretBytes: maxBytes }
+  const config: SourcesConfig = { secrets: specs(root), store, ca, secretBytes: maxBytes }
   const catalogue = createCatalogue(config, { stateDir, env: { KEY: "of env" }, log: silentLog })
   t.after(() => catalogue[Symbol.asyncDispose]())
   return { root, catalogue, secrets: new SecretStore({ stateDir, config: store, maxBytes }) }

@@ -73,6 +73,12 @@ export class TestCatalogue implements Catalogue {
     return [...new Set([...named, ...found])].toSorted()
   }
 
+  setOf(): undefined {}
+
+  async check(name: string, signal: AbortSignal): Promise<{ sizeBytes: number } | null> {
+    return await this.read(name, signal)
+  }
+
   watch(onChange: (names: readonly string[] | "all") => void): void {
     this.#watchers.push(onChange)
   }
@@ -171,6 +177,7 @@ export function appConfig(name: string, settings: Partial<AppConfig> = {}): AppC
     files: undefined,
     reload: undefined,
     requireTmpfs: false,
+    certificate: undefined,
     ...settings,
   }
 }
