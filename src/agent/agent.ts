@@ -23,7 +23,7 @@ import { isAway } from "./targets/containers.ts"
 import { deliverToDirectory } from "./targets/directory.ts"
 import { deliverToFluxvaultNode } from "./targets/fluxvault.ts"
 import { deliverToNode } from "./targets/node.ts"
-import { warnOfTrust } from "./warnings.ts"
+import { warnOfRenewal, warnOfTrust } from "./warnings.ts"
 
 /**
  * The agent: looks for nodes and containers, gives each target its turn, and lets
@@ -94,6 +94,7 @@ export class Agent implements AsyncDisposable {
     try {
       await this.#health.begin(this.#plan.apps)
       warnOfTrust(this.#plan.apps, this.#log)
+      warnOfRenewal(this.#plan, this.#log)
       this.#containers = this.#createFollower(schedule)
       await Promise.all([
         this.#containers?.look(signal),
@@ -145,6 +146,7 @@ export class Agent implements AsyncDisposable {
     this.#secrets = this.#cacheFor(plan)
     await this.#startPlan()
     if (before.catalogue !== plan.catalogue) await before.catalogue[Symbol.asyncDispose]()
+    if (before.certificates !== plan.certificates) await before.certificates?.[Symbol.asyncDispose]()
   }
 
   /** Everybody who is granted one of these is due at once. */
@@ -163,6 +165,7 @@ export class Agent implements AsyncDisposable {
     // Whoever called it sees its failure.
     await this.#running?.catch(() => {})
     await this.#plan.catalogue[Symbol.asyncDispose]()
+    await this.#plan.certificates?.[Symbol.asyncDispose]()
   }
 
   async #startPlan(): Promise<void> {
@@ -186,6 +189,7 @@ export class Agent implements AsyncDisposable {
     if (this.#containers === undefined)
       for (const [key, { container }] of schedule.entries()) if (container !== undefined) schedule.remove(key)
     warnOfTrust(apps, this.#log)
+    warnOfRenewal(this.#plan, this.#log)
     for (const app of Object.values(apps)) {
       addDirectory(schedule, app)
       schedule.dueNow(
@@ -316,8 +320,9 @@ export class Agent implements AsyncDisposable {
   ): Promise<DeliveryEvent | undefined> {
     const app = this.#plan.apps[name]
     if (app === undefined) return undefined
-    const { state, audit, identity, actions = {}, reloadEnv = {}, onEvent = () => {} } = this.#options
+    const { state, audit, identity, reloadEnv = {}, onEvent = () => {} } = this.#options
     const { limits, actionMs, everyMs } = this.#plan
+    const actions = { ...this.#plan.certificates?.actions, ...this.#options.actions }
     const secrets = grantedSecrets(app, this.#plan.catalogue, this.#secrets)
     const common = { app, secrets, audit, log: this.#log, onEvent }
     const { signal } = this.#aborting

@@ -17,6 +17,8 @@ export interface Reply {
   /** The digest of what matched. */
   readonly digest?: string
   readonly message?: string
+  /** For the audit log: why an action refused. */
+  readonly reason?: string
   /** The secret that was asked for, when its name is one. */
   readonly secret?: string
 }
@@ -59,7 +61,8 @@ export async function answerRequest(
     // The node's operator learns what is wrong only from an action that says so; sources are ours.
     const message =
       request.action !== "file" && error instanceof PurserError ? error.message : "failed at the agent"
-    return { status: "failed", message, ...secret }
+    const reason = request.action !== "file" && error instanceof PurserError ? { reason: message } : {}
+    return { status: "failed", message, ...reason, ...secret }
   }
 }
 

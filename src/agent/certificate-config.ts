@@ -1,6 +1,7 @@
 import { z } from "zod"
 import { PurserError } from "../base/errors.ts"
 import { grantCovers, isSecretName } from "../base/names.ts"
+import type { Ask } from "../ca/ask.ts"
 import { namesSchema, type CaConfig, type Policy } from "../ca/config.ts"
 import { checkPolicy } from "../ca/policy.ts"
 import { namesOfSet, resolveSecrets, type secretsSchema } from "../sources/schema.ts"
@@ -16,8 +17,7 @@ export interface CertificateGrant {
   readonly ip: readonly string[]
   readonly email: readonly string[]
   readonly client: boolean
-  /** Undefined: the CA's days for leaves. */
-  readonly days: number | undefined
+  readonly days: number
 }
 
 /** The action that the agent has of its own, for apps with `certificate:`. */
@@ -44,15 +44,21 @@ export const certificateSchema = z
 
 export function resolveCertificate(
   given: z.output<typeof certificateSchema> | undefined,
+  config: CaConfig,
 ): CertificateGrant | undefined {
   if (given === undefined) return undefined
-  const { ca, dns = [], ip = [], email = [], client, days } = given
+  const { ca, dns = [], ip = [], email = [], client, days = config.days.leaf } = given
   return { ca, dns, ip, email, client, days }
 }
 
 /** As the CA takes it. */
 export function policyOf({ dns, ip, email, client, days }: CertificateGrant, config: CaConfig): Policy {
-  return { dns, ip, email, client, maxDays: days ?? config.days.leaf, keys: config.policy.keys }
+  return { dns, ip, email, client, maxDays: days, keys: config.policy.keys }
+}
+
+/** In one line of the audit log. */
+export function namesOf({ dns, ip, email }: Ask): string {
+  return [...dns, ...ip, ...email].join(" ")
 }
 
 interface Given {

@@ -2,6 +2,7 @@ import { z } from "zod"
 import { reasonOf, PurserError } from "../base/errors.ts"
 import { grantCovers, isPattern } from "../base/names.ts"
 import { configPath } from "../base/path.ts"
+import type { CaConfig } from "../ca/config.ts"
 import { isPin, type Pin } from "../channel/pin.ts"
 import { checkPaths, defaultDirectory, parseFileLine, type FileLine } from "../files/file-line.ts"
 import { parseReload, type Reload } from "../files/reload.ts"
@@ -215,13 +216,17 @@ export const appSchema = z
     }
   })
 
-export function resolveApp(name: string, app: z.infer<typeof appSchema>, directory: string): AppConfig {
+export function resolveApp(
+  name: string,
+  app: z.infer<typeof appSchema>,
+  { directory, ca }: { directory: string; ca: CaConfig },
+): AppConfig {
   return {
     name,
     secrets: app.secrets.map(grantOf),
     aliases: app.secrets.filter((entry) => typeof entry !== "string"),
     actions: app.actions,
-    certificate: resolveCertificate(app.certificate),
+    certificate: resolveCertificate(app.certificate, ca),
     protocol: app.protocol,
     trust: app.trust,
     pins: app.pins ?? [],

@@ -8,9 +8,12 @@ import { connectEngine } from "../docker/engine.ts"
 import { defaultAddress } from "../docker/endpoint.ts"
 import { createCatalogue, type Catalogue } from "../sources/catalogue.ts"
 import type { Action } from "./actions/action.ts"
+import type { AppConfig } from "./config.ts"
 import type { AgentEvent, DeliveryEvent } from "./events.ts"
 import { enrolApp } from "./enrol.ts"
 import { openAgent } from "./open.ts"
+import { openCertificates } from "./certificates.ts"
+import { certificateAction } from "./certificate-config.ts"
 import { resolveConfig, type PlainConfig } from "./purser-config.ts"
 
 /** The agent as an application holds it: what a `purser.yaml` says, with actions and secrets of the application's own. */
@@ -62,20 +65,31 @@ export async function createAgent(options: CreateAgentOptions): Promise<PurserAg
     },
   )
   refuseUnknownActions(config.apps, actions)
-  const catalogue = createCatalogue(config.sources, { stateDir: config.stateDir, env: {}, log })
   const { apps, everyMs, discoverMs, limits, parallel, actionMs } = config
   const opened = await openAgent({
     stateDir: config.stateDir,
-    plan: {
-      apps,
-      everyMs,
-      discoverMs,
-      limits,
-      parallel,
-      actionMs,
-      catalogue: withOwn(catalogue, own),
-      connectEngine: (signal) =>
-        connectEngine({ host: engine ?? defaultAddress, env: {}, home: stateDir, signal }),
+    plan: (audit) => {
+      const certificates = openCertificates(config, { stateDir: config.stateDir, audit, log })
+      const { ca, onIssued } = certificates ?? {}
+      const catalogue = createCatalogue(config.sources, {
+        stateDir: config.stateDir,
+        env: {},
+        log,
+        ca,
+        onIssued,
+      })
+      return {
+        apps,
+        everyMs,
+        discoverMs,
+        limits,
+        parallel,
+        actionMs,
+        certificates,
+        catalogue: withOwn(catalogue, own),
+        connectEngine: (signal) =>
+          connectEngine({ host: engine ?? defaultAddress, env: {}, home: stateDir, signal }),
+      }
     },
     actions,
     log,
@@ -132,12 +146,12 @@ function withOwn(catalogue: Catalogue, own: ReadonlyMap<string, OwnSecret>): Cat
   }
 }
 
-function refuseUnknownActions(
-  apps: Readonly<Record<string, { name: string; actions: readonly string[] }>>,
-  actions: object,
-): void {
-  for (const { name, actions: granted } of Object.values(apps)) {
-    const unknown = granted.find((action) => !Object.hasOwn(actions, action))
+function refuseUnknownActions(apps: Readonly<Record<string, AppConfig>>, actions: object): void {
+  for (const { name, actions: granted, certificate } of Object.values(apps)) {
+    const unknown = granted.find(
+      (action) =>
+        !Object.hasOwn(actions, action) && (action !== certificateAction || certificate === undefined),
+    )
     if (unknown === undefined) continue
     throw new PurserError(
       "ERR_CONFIG",

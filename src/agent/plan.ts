@@ -1,12 +1,15 @@
 import type { ChannelLimits } from "../channel/limits.ts"
 import type { Engine } from "../docker/engine.ts"
 import type { Catalogue } from "../sources/catalogue.ts"
+import type { Certificates } from "./certificates.ts"
 import type { AppConfig } from "./config.ts"
 
 /** What the agent does. Another plan can take its place while it runs. */
 export interface AgentPlan {
   readonly apps: Readonly<Record<string, AppConfig>>
   readonly catalogue: Catalogue
+  /** Undefined: it has nothing to do with certificates. */
+  readonly certificates?: Certificates | undefined
   /** Between deliveries to a known target, in milliseconds. */
   readonly everyMs: number
   /** Between looks for new nodes, in milliseconds. */

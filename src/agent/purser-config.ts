@@ -196,7 +196,7 @@ function resolve(
   const ca = caConfig ?? resolveCa(config.ca ?? caSchema.parse({}), directory)
   const limits = channelLimits(config.limits)
   const apps = Object.create(null) as Record<string, AppConfig>
-  for (const [name, app] of Object.entries(config.apps)) apps[name] = resolveApp(name, app, directory)
+  for (const [name, app] of Object.entries(config.apps)) apps[name] = resolveApp(name, app, { directory, ca })
   return deepFreeze({
     file,
     stateDir:

@@ -1,5 +1,6 @@
 import type { Log } from "../base/log.ts"
 import type { AppConfig } from "./config.ts"
+import type { AgentPlan } from "./plan.ts"
 
 /** What was written out, and is dangerous all the same. */
 export function warnOfTrust(apps: Readonly<Record<string, AppConfig>>, log: Log): void {
@@ -24,3 +25,18 @@ export function warnOfTrust(apps: Readonly<Record<string, AppConfig>>, log: Log)
     }
   }
 }
+
+/** A node asks for its next certificate in the first session after two thirds of the life of the one before. */
+export function warnOfRenewal({ apps, everyMs }: Pick<AgentPlan, "apps" | "everyMs">, log: Log): void {
+  for (const { name, certificate } of Object.values(apps)) {
+    if (certificate === undefined || everyMs <= (certificate.days * dayMs) / 6) continue
+    log.warn(
+      `${name} may be too late for its certificates of ${certificate.days} days: its nodes are seldom served`,
+      {
+        hint: "make every: less than a sixth of the days, so that one session that fails does not matter",
+      },
+    )
+  }
+}
+
+const dayMs = 86_400_000

@@ -26,6 +26,9 @@ export type AuditKind =
   | "trust"
   | "enrolment"
   | "identity"
+  | "issued"
+  | "renewed"
+  | "signed"
 
 /** Who, what and where, flat. Text of peers needs no escaping here: JSON escapes it, and whoever prints it does. */
 export interface AuditEvent {

@@ -1,10 +1,10 @@
 import { InvalidArgumentError, Option, type Command } from "commander"
-import type { Agent } from "../agent/agent.ts"
 import type { Protocol, TrustMode } from "../agent/config.ts"
 import type { DeliveryEvent } from "../agent/events.ts"
-import { openAgent } from "../agent/open.ts"
+import { openAgent, type OpenAgent } from "../agent/open.ts"
 import type { AgentPlan } from "../agent/plan.ts"
 import type { PlainConfig, ResolvedConfig } from "../agent/purser-config.ts"
+import type { AuditLog } from "../audit/audit-log.ts"
 import { PurserError, asPurserError } from "../base/errors.ts"
 import { errorFields } from "../base/log.ts"
 import { createDisplay } from "./agent-display.ts"
@@ -12,7 +12,7 @@ import type { Action, Context } from "./command.ts"
 import { configFromFlags, printConfig } from "./config-flags.ts"
 import { openEngine } from "./engine.ts"
 import { statusFileIn } from "./health.ts"
-import { loadConfig, loadConfigWith, openCatalogue } from "./load-config.ts"
+import { loadConfig, loadConfigWith, openAgentCertificates, openCatalogue } from "./load-config.ts"
 
 interface Flags {
   app?: string
@@ -105,14 +105,15 @@ async function run(given: Context, flags: Flags): Promise<number> {
   const statusFile = flags.status ?? (context.env["PURSER_STATUS"] || statusFileIn(config.stateDir))
   await using opened = await openAgent({
     stateDir: config.stateDir,
-    plan: planOf(config, context),
+    plan: (audit) => planOf(config, audit, context),
+    signal: context.signal,
     reloadEnv: context.env,
     statusFile,
     log: context.log,
     onEvent: (event) => display.show(event),
   })
   if (once) return exitCodeOf(await opened.agent.round(context.signal), config, context)
-  using _ = onHangup(() => reconfigure(opened.agent, plain, context))
+  using _ = onHangup(() => reconfigure(opened, plain, context))
   await opened.agent.run(context.signal)
   return 0
 }
@@ -164,19 +165,30 @@ async function configOf(plain: PlainConfig | undefined, context: Context): Promi
   return config
 }
 
-function planOf(config: ResolvedConfig, context: Context): AgentPlan {
+function planOf(config: ResolvedConfig, audit: AuditLog, context: Context): AgentPlan {
   const { apps, everyMs, discoverMs, limits, parallel, actionMs } = config
   const connectEngine = (signal: AbortSignal) => openEngine({ ...context, signal })
-  const catalogue = openCatalogue(config, context)
-  return { apps, everyMs, discoverMs, limits, parallel, actionMs, catalogue, connectEngine }
+  const certificates = openAgentCertificates(config, audit, context)
+  const catalogue = openCatalogue(config, context, certificates)
+  return { certificates, apps, everyMs, discoverMs, limits, parallel, actionMs, catalogue, connectEngine }
 }
 
 /** SIGHUP: what the configuration says now, or, when that cannot be read, what it said before. */
-async function reconfigure(agent: Agent, plain: PlainConfig | undefined, context: Context): Promise<void> {
+async function reconfigure(
+  { agent, audit }: OpenAgent,
+  plain: PlainConfig | undefined,
+  context: Context,
+): Promise<void> {
   const { log } = context
   try {
     const config = await configOf(plain, context)
-    await agent.replacePlan(planOf(config, context))
+    const plan = planOf(config, audit, context)
+    await using unused = new AsyncDisposableStack()
+    unused.use(plan.certificates)
+    unused.use(plan.catalogue)
+    await plan.certificates?.unlock(context.signal)
+    unused.move()
+    await agent.replacePlan(plan)
     log.info("read the configuration again", { apps: Object.keys(config.apps).join(", ") })
   } catch (thrown) {
     const error = asPurserError(thrown)

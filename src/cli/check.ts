@@ -2,6 +2,7 @@ import type { Command } from "commander"
 import type { AppConfig } from "../agent/config.ts"
 import { PurserError, isPurserError, reasonOf } from "../base/errors.ts"
 import { grantCovers, isPattern } from "../base/names.ts"
+import { namesOfSet } from "../sources/schema.ts"
 import type { Catalogue } from "../sources/catalogue.ts"
 import type { Action, Context } from "./command.ts"
 import type { ResolvedConfig } from "../agent/purser-config.ts"
@@ -16,7 +17,8 @@ interface Row {
   readonly secret: string
   readonly apps: readonly string[]
   readonly status: "ok" | "missing" | "failed"
-  readonly sizeBytes?: number
+  /** Undefined where the agent will make it. */
+  readonly sizeBytes?: number | undefined
   readonly message?: string
   readonly hint?: string | undefined
 }
@@ -92,9 +94,9 @@ async function tried(
   signal: AbortSignal,
 ): Promise<Row> {
   try {
-    const content = await catalogue.read(secret, signal)
+    const content = await catalogue.check(secret, signal)
     if (content === null) return { secret, apps, status: "missing" }
-    return { secret, apps, status: "ok", sizeBytes: content.sizeBytes }
+    return { secret, apps, status: "ok", ...content }
   } catch (error) {
     signal.throwIfAborted()
     return {
@@ -111,6 +113,11 @@ function missingHint(config: ResolvedConfig, secret: string): string | undefined
   const spec = config.sources.secrets[secret]
   if (spec?.kind === "store") return `purser secret set ${secret}`
   if (spec?.kind === "env") return `set ${spec.variable} where the agent runs`
+  const set = Object.entries(config.sources.secrets).find(([entry]) =>
+    namesOfSet(entry).includes(secret),
+  )?.[1]
+  if (set?.kind === "ca")
+    return `purser ca issue ${set.name}, purser ca import, or names (dns: […]) for it in purser.yaml`
   if (spec?.kind === "file" || spec?.kind === "age") return `there is no ${spec.path}`
   return undefined
 }
@@ -152,14 +159,15 @@ function* warnings(
     }
   }
   const grants = Object.values(config.apps).flatMap(({ secrets }) => secrets)
-  for (const pattern of Object.keys(config.sources.secrets)) {
+  for (const [pattern, { kind }] of Object.entries(config.sources.secrets)) {
+    const names = kind === "ca" ? namesOfSet(pattern) : [pattern]
     const isGranted = isPattern(pattern)
       ? grants.some(
           (grant) =>
             grantCovers(pattern, grant.replace(/\*$/, "x")) ||
             grantCovers(grant, pattern.replace(/\*$/, "x")),
         )
-      : grants.some((grant) => grantCovers(grant, pattern))
+      : names.some((name) => grants.some((grant) => grantCovers(grant, name)))
     if (!isGranted) yield [`no app is granted ${pattern}`]
   }
 }

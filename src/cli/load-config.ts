@@ -1,10 +1,12 @@
 import { dirname, join, resolve } from "node:path"
+import { openCertificates, type Certificates } from "../agent/certificates.ts"
+import type { AuditLog } from "../audit/audit-log.ts"
 import { readConfigText } from "../base/config-file.ts"
 import { isPurserError, systemErrorCode } from "../base/errors.ts"
 import type { Secret } from "../base/secret.ts"
 import { defaultStateDir } from "../base/state-dir.ts"
 import { createCatalogue, type Catalogue } from "../sources/catalogue.ts"
-import type { StoreConfig } from "../sources/schema.ts"
+import type { SourcesConfig, StoreConfig } from "../sources/schema.ts"
 import { SecretStore, type StoreOptions } from "../sources/store.ts"
 import type { Context } from "./command.ts"
 import {
@@ -61,7 +63,7 @@ export async function loadConfigWith(flags: PlainConfig, context: Where): Promis
   const config = resolvePlain(flags, { ...context, state: stateDir })
   return {
     ...config,
-    sources: { ...config.sources, store: sources.store, secretBytes: sources.secretBytes },
+    sources: { ...config.sources, store: sources.store, ca, secretBytes: sources.secretBytes },
     ca,
     limits,
     parallel,
@@ -77,10 +79,30 @@ export function resolvePlain(config: PlainConfig, context: Pick<Context, "env" |
 }
 
 /** The sources of a configuration, asking for a passphrase on a terminal where one is needed. */
-export function openCatalogue(config: ResolvedConfig, context: Context): Catalogue {
-  const sources = { ...config.sources, store: storeConfig(config, context) }
+export function openCatalogue(
+  config: ResolvedConfig,
+  context: Context,
+  { ca, onIssued }: Partial<Certificates> = {},
+): Catalogue {
   const { env, log } = context
-  return createCatalogue(sources, { stateDir: config.stateDir, env, log, askPassphrase: asker(context) })
+  const { stateDir } = config
+  const dependencies = { stateDir, env, log, askPassphrase: asker(context), ca, onIssued }
+  return createCatalogue(sourcesOf(config, context), dependencies)
+}
+
+/** What an agent has to do with certificates. */
+export function openAgentCertificates(
+  config: ResolvedConfig,
+  audit: AuditLog,
+  context: Context,
+): Certificates | undefined {
+  const { stateDir, apps } = config
+  const options = { stateDir, audit, log: context.log, askPassphrase: asker(context) }
+  return openCertificates({ sources: sourcesOf(config, context), apps }, options)
+}
+
+function sourcesOf(config: ResolvedConfig, context: Context): SourcesConfig {
+  return { ...config.sources, store: storeConfig(config, context) }
 }
 
 /** The store alone. `passphraseFile` is that of a flag, and wins. */

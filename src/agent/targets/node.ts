@@ -138,6 +138,7 @@ async function noteReply(
       ...(hello === undefined ? {} : { node: hello.node }),
       action: request.action,
       ...(secret === undefined ? {} : { secret }),
+      ...(reply.reason === undefined ? {} : { reason: reply.reason }),
       ...(reply.status === "sent" && secret !== undefined && reply.body !== undefined
         ? { content: audit.contentTag(reply.body) }
         : {}),
