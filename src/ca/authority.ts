@@ -245,7 +245,7 @@ export class Authority {
     const passphrase = await this.#options.passphrase(of, purpose)
     if (passphrase !== null && passphrase.sizeBytes > 0) return passphrase
     throw new PurserError("ERR_PASSPHRASE", `there is no passphrase for the ${of}'s key`, {
-      hint: "call it on a terminal, or name a file that holds it",
+      hint: "on a terminal it is asked for; else name a file that holds it: --passphrase-file, or ca.passphrase_file",
     })
   }
 
