@@ -1,0 +1,202 @@
+import assert from "node:assert/strict"
+import { createPrivateKey, X509Certificate } from "node:crypto"
+import { test, type TestContext } from "node:test"
+import { isPurserError, type ErrorCode } from "../../src/base/errors.ts"
+import { createLog } from "../../src/base/log.ts"
+import { Secret } from "../../src/base/secret.ts"
+import type { Ask } from "../../src/ca/ask.ts"
+import type { Ca, CaOptions } from "../../src/ca/ca.ts"
+import { caSource, type Issued } from "../../src/sources/ca.ts"
+import type { Source } from "../../src/sources/source.ts"
+import { asking, configOf, emptyCa, issued, madeCa, signal } from "../ca/state.ts"
+import { waitFor } from "../support/wait.ts"
+
+const dayMs = 86_400_000
+
+/** A CA whose clock can be put forward, and sources over it. */
+async function made(t: TestContext, options: Partial<CaOptions> = {}) {
+  const clock = { now: new Date() }
+  const now = (): Date => clock.now
+  const lines: string[] = []
+  const log = createLog({ write: (text: string) => lines.push(text) })
+  const told: Issued[] = []
+  const { ca, open } = await madeCa(t, { now, ...options })
+  const source = (ask: Ask | null = asking("shop.lan"), of: Ca = ca): Source =>
+    caSource(
+      { kind: "ca", name: "www", ask: ask ?? undefined },
+      {
+        ca: of,
+        config: options.config ?? configOf(),
+        log,
+        now,
+        onIssued: async (one) => void told.push(one),
+      },
+    )
+  const forward = (days: number): void => {
+    clock.now = new Date(clock.now.getTime() + days * dayMs)
+  }
+  return { ca, open, source, told, forward, lines }
+}
+
+const read = async (source: Source, name = "tls.crt"): Promise<string> =>
+  (await source.read(name, signal))?.revealText() ?? ""
+
+async function rejects(work: Promise<unknown>, code: ErrorCode, message = /./): Promise<void> {
+  await assert.rejects(work, (error) => isPurserError(error, code) && message.test(error.message))
+}
+
+test("issues when it is first needed: leaf with intermediate, its key, and the root", async (t) => {
+  const { ca, source, told } = await made(t)
+  const www = source()
+  assert.equal(await ca.find("www"), null)
+  const [certificate, key, root] = [await read(www), await read(www, "tls.key"), await read(www, "ca.crt")]
+  assert.equal(certificate.match(/BEGIN CERTIFICATE/g)?.length, 2)
+  assert.equal(new X509Certificate(certificate).subjectAltName, "DNS:shop.lan")
+  assert.ok(new X509Certificate(certificate).checkPrivateKey(createPrivateKey(key)))
+  assert.equal(root, await ca.root())
+  assert.equal(await www.read("tls.p12", signal), null)
+  assert.deepEqual(
+    told.map(({ kind, record }) => [kind, record.serial]),
+    [["issued", (await ca.find("www"))?.serial]],
+  )
+})
+
+test("issues once, however many ask at once, and in however many processes", async (t) => {
+  const { ca, open, source, told } = await made(t)
+  const others = [open(), open()]
+  t.after(() => Promise.all(others.map((one) => one[Symbol.asyncDispose]())))
+  const sources = [source(), ...others.map((one) => source(undefined, one))]
+  const found = await Promise.all(sources.flatMap((one) => [read(one), read(one), read(one)]))
+  assert.equal(new Set(found).size, 1)
+  assert.equal((await ca.list({ all: true })).length, 1)
+  assert.equal(told.length, 1)
+})
+
+test("renews at two thirds of its life, and not before", async (t) => {
+  const { source, told, forward } = await made(t)
+  const www = source()
+  const first = await read(www)
+  forward(55)
+  assert.equal(await read(www), first)
+  forward(6)
+  const second = await read(www)
+  assert.notEqual(second, first)
+  assert.equal(await read(www), second)
+  assert.deepEqual(
+    told.map(({ kind }) => kind),
+    ["issued", "renewed"],
+  )
+})
+
+test("issues again when other names or another key are configured, or it was revoked", async (t) => {
+  const { ca, source } = await made(t)
+  const first = await read(source())
+  assert.equal(await read(source(asking("shop.lan", { days: 30 }))), first, "days alone are for the next one")
+  const second = await read(source(asking(["shop.lan", "www.lan"])))
+  assert.equal(new X509Certificate(second).subjectAltName, "DNS:shop.lan, DNS:www.lan")
+  assert.equal(await read(source(asking(["www.lan", "shop.lan"]))), second)
+  const third = await read(source(asking(["www.lan", "shop.lan"], { key: "p384" })))
+  assert.equal(new X509Certificate(third).publicKey.asymmetricKeyDetails?.namedCurve, "secp384r1")
+  await ca.revoke("www", "keyCompromise", signal)
+  assert.notEqual(await read(source(asking(["www.lan", "shop.lan"], { key: "p384" }))), third)
+})
+
+test("a renewal that fails is logged, and the old one is given while it is valid", async (t) => {
+  let passphrase = "an intermediate's passphrase"
+  const { ca, open, source, forward, lines } = await made(t)
+  const first = await read(source())
+  const other = open({ passphrase: async () => new Secret(passphrase) })
+  t.after(() => other[Symbol.asyncDispose]())
+  passphrase = "another"
+  const www = source(undefined, other)
+  forward(70)
+  assert.equal(await read(www), first)
+  assert.equal(await read(www), first)
+  const errors = lines.filter((line) => line.includes("cannot be renewed"))
+  assert.equal(errors.length, 1, "the second asked too early for another try")
+  assert.match(errors[0] ?? "", /the certificate www .*the passphrase does not open.*until \d{4}-/)
+  forward(1)
+  assert.equal(await read(www), first)
+  assert.equal(lines.filter((line) => line.includes("cannot be renewed")).length, 2)
+  forward(30)
+  await rejects(read(www), "ERR_PASSPHRASE")
+  passphrase = "an intermediate's passphrase"
+  assert.notEqual(await read(www), first)
+  assert.equal((await ca.list({ all: true })).length, 2)
+})
+
+test("without names it gives what is there by hand, and tells of another", async (t) => {
+  const { ca, open, source, told } = await made(t)
+  const www = source(null)
+  assert.equal(await www.read("tls.crt", signal), null)
+  let changes = 0
+  const watcher = await www.watch?.(() => changes++)
+  t.after(() => watcher?.[Symbol.asyncDispose]())
+  const other = open()
+  t.after(() => other[Symbol.asyncDispose]())
+  const record = await issued(other, "www")
+  await waitFor("the three names to be told", () => changes >= 3)
+  assert.ok((await read(www)).startsWith(record.certificate))
+  assert.equal(told.length, 0)
+  assert.equal((await ca.list({ all: true })).length, 1)
+})
+
+test("a watched one is told of a renewal once, by whoever makes it", async (t) => {
+  const { ca, source } = await made(t)
+  const www = source()
+  const names: (string | undefined)[] = []
+  const watcher = await www.watch?.((name) => names.push(name))
+  t.after(() => watcher?.[Symbol.asyncDispose]())
+  const first = await read(www)
+  assert.deepEqual(names, [])
+  await ca.renew("www", signal)
+  await waitFor("the names to be told", () => names.length > 0)
+  assert.deepEqual(names, ["tls.crt", "tls.key", "ca.crt"])
+  assert.notEqual(await read(www), first)
+  assert.equal(names.length, 3)
+})
+
+test("a request that waits for its CA is told as that", async (t) => {
+  const { ca } = await emptyCa(t)
+  const www = caSource(
+    { kind: "ca", name: "www", ask: undefined },
+    { ca, config: configOf(), log: createLog({ write() {} }) },
+  )
+  await ca.addRequest(
+    {
+      version: 1,
+      id: "0123456789abcdef0123456789abcdef",
+      name: "www",
+      csr: "",
+      ask: asking("shop.lan"),
+      at: new Date().toISOString(),
+    },
+    new Secret("a key"),
+    signal,
+  )
+  await rejects(read(www), "ERR_WAITING", /^the certificate www waits for its CA since \d{4}-/)
+  await rejects(Promise.resolve(www.check?.("tls.crt", signal)), "ERR_WAITING")
+})
+
+test("a check issues nothing, and proves that it could", async (t) => {
+  const { ca, open, source } = await made(t)
+  assert.equal(await source().check?.("tls.crt", signal), undefined)
+  assert.deepEqual(await ca.list({ all: true }), [])
+  const locked = open({ passphrase: async () => new Secret("another") })
+  t.after(() => locked[Symbol.asyncDispose]())
+  await rejects(Promise.resolve(source(undefined, locked).check?.("tls.crt", signal)), "ERR_PASSPHRASE")
+  const { ca: none } = await emptyCa(t)
+  await rejects(Promise.resolve(source(undefined, none).check?.("tls.crt", signal)), "ERR_CA", /no CA/)
+  const first = await read(source())
+  assert.equal((await source().check?.("tls.crt", signal))?.revealText(), first)
+})
+
+test("a check finds what the CA's policy does not allow", async (t) => {
+  const config = configOf({ policy: { dns: [".lan"] } })
+  const { source } = await made(t, { config })
+  await rejects(
+    Promise.resolve(source(asking("shop.example")).check?.("tls.crt", signal)),
+    "ERR_CA_POLICY",
+    /shop\.example/,
+  )
+})
