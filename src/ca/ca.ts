@@ -176,7 +176,7 @@ export class Ca implements AsyncDisposable {
     checkName(record.name)
     using _lock = await lockCa(this.#parts.directory, signal)
     const index = await this.#parts.index.forChange()
-    const added = { ...record, at: laterThan(index, record.name, this.#parts.now()).toISOString() }
+    const added = { ...record, at: laterThan(index, record.name, new Date(record.at)).toISOString() }
     await this.#parts.records.addRecord(added)
     this.#parts.step("record")
     await this.#parts.records.removeRequest(record.keyId)

@@ -7,6 +7,7 @@ import { join, resolve } from "node:path"
 import { text } from "node:stream/consumers"
 import { test } from "node:test"
 import { temporaryPattern } from "../../src/base/atomic-file.ts"
+import { isPurserError } from "../../src/base/errors.ts"
 import { requireService } from "../support/services.ts"
 import { emptyCa, hasItsKey, issued, madeCa, opensslVerify, signal } from "./state.ts"
 
@@ -118,7 +119,7 @@ test("two processes that issue at once both do, with serials of their own", asyn
     listed.map(({ name, state }) => `${name} ${state}`),
     ["a valid", "a replaced", "b valid"],
   )
-  assert.deepEqual(listed.map(({ serial }) => serial).toSorted(), serials.toSorted())
+  assert.deepEqual(new Set(listed.map(({ serial }) => serial)), new Set(serials))
   assert.equal((await readdir(join(directory, "issued"))).length, 3)
   assert.deepEqual(await temporaries(directory), [])
 })
@@ -129,6 +130,6 @@ test("of two processes that make a CA at once, one does and the other is told", 
   const results = await Promise.allSettled([ca.init(signal), other.init(signal)])
   const failed = results.filter((result) => result.status === "rejected")
   assert.equal(failed.length, 1)
-  assert.equal((failed[0]?.reason as { code: string }).code, "ERR_CA")
+  assert.ok(isPurserError(failed[0]?.reason, "ERR_CA"))
   for (const one of [ca, other]) assert.ok(await hasItsKey(one, await issued(one, "www")))
 })
