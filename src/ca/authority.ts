@@ -41,6 +41,9 @@ const dayMs = 86_400_000
 export class Authority {
   readonly #options: AuthorityOptions
   #signer: Signer | undefined
+  /** What opened it, for the keys of those before: nobody is asked twice. */
+  #known: Secret | undefined
+  readonly #former = new Map<string, Signer>()
 
   constructor(options: AuthorityOptions) {
     this.#options = options
@@ -88,6 +91,7 @@ export class Authority {
     else await this.#writeRootKey(rootKeyFile, sealedRoot)
     await replaceTogether(directory, files, step)
     this.#signer = made.signer
+    this.#known = passphrase
     return { root, intermediate: made.signer.certificate }
   }
 
@@ -122,6 +126,7 @@ export class Authority {
     signal.throwIfAborted()
     await replaceTogether(directory, await this.#withFormerKey(files), step)
     this.#signer = signer
+    this.#known = passphrase
     return signer.certificate
   }
 
@@ -135,7 +140,9 @@ export class Authority {
       this.#signer = undefined
       const file = join(directory, "intermediate.key")
       const certificate = certificateIn(text, join(directory, "intermediate.crt"))
-      this.#signer = await this.#open(certificate, text, file, await this.#passphrase("intermediate", "open"))
+      const passphrase = await this.#passphrase("intermediate", "open")
+      this.#signer = await this.#openKey(certificate, text, file, passphrase)
+      this.#known = passphrase
     }
     this.#checkClock(this.#signer.certificate)
     return this.#signer
@@ -149,15 +156,20 @@ export class Authority {
 
   /**
    * One that signed before, of which there is the key. Its CRL is signed by it: programs look for the CRL of the CA
-   * that issued. Null when its key was taken away, or is under another passphrase.
+   * that issued. Null when its key was taken away, or is under another passphrase than the current one's.
    */
   async former(serial: string): Promise<Signer | null> {
+    const before = this.#former.get(serial)
+    if (before !== undefined) return before
     const file = join(this.#options.directory, "intermediates", `${serial}.key`)
     const text = await this.#text(`intermediates/${serial}.crt`)
     if (text === null || (await readPrivate(file)) === null) return null
-    const passphrase = await this.#options.passphrase("intermediate", "open")
-    if (passphrase === null) return null
-    return await this.#open(certificateIn(text, `${serial}.crt`), text, file, passphrase).catch(() => null)
+    const passphrase = this.#known
+    if (passphrase === undefined) return null
+    const certificate = certificateIn(text, `${serial}.crt`)
+    const signer = await this.#openKey(certificate, text, file, passphrase).catch(() => null)
+    if (signer !== null) this.#former.set(serial, signer)
+    return signer
   }
 
   async root(): Promise<X509Certificate> {
@@ -187,9 +199,11 @@ export class Authority {
     return found
   }
 
-  /** Forgets the key. */
+  /** Forgets the keys. */
   close(): void {
     this.#signer = undefined
+    this.#known = undefined
+    this.#former.clear()
   }
 
   async #makeIntermediate(
@@ -229,7 +243,12 @@ export class Authority {
     return new Map([...files, [`intermediates/${former}.key`, key]])
   }
 
-  async #open(certificate: X509Certificate, text: string, file: string, passphrase: Secret): Promise<Signer> {
+  async #openKey(
+    certificate: X509Certificate,
+    text: string,
+    file: string,
+    passphrase: Secret,
+  ): Promise<Signer> {
     const sealed = await readPrivate(file)
     if (sealed === null) throw this.#lost("intermediate.key")
     const key = await openKey(sealed, passphrase, `the intermediate's key ${file}`)

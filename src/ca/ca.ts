@@ -87,7 +87,8 @@ export class Ca implements AsyncDisposable {
   }
 
   /** Proves that the passphrase opens the intermediate's key, and keeps the key in memory. */
-  async unlock(_signal: AbortSignal): Promise<void> {
+  async unlock(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted()
     await this.#parts.authority.signer()
   }
 

@@ -1,4 +1,5 @@
 import { X509Certificate } from "node:crypto"
+import { statSync } from "node:fs"
 import { stat, rename, rm } from "node:fs/promises"
 import { join } from "node:path"
 import { syncDirectory, temporaryIn } from "../base/atomic-file.ts"
@@ -34,6 +35,7 @@ export class RecordIndex implements Disposable {
   readonly #records: RecordFiles
   readonly #log: Log
   #open: { readonly database: IndexDatabase; readonly inode: bigint } | undefined
+  readonly #retired: IndexDatabase[] = []
   /** The times of the directories when they were last compared. */
   #compared = ""
 
@@ -47,7 +49,7 @@ export class RecordIndex implements Disposable {
   /** For reading, without the lock unless something has to be caught up. Null when there is nothing at all. */
   async forReading(): Promise<IndexDatabase | null> {
     if ((await inodeOf(this.#directory)) === null) return null
-    const database = await this.#database()
+    const database = this.#database()
     if (database === null) {
       using _lock = await lockCa(this.#directory, AbortSignal.timeout(20_000))
       return await this.forChange()
@@ -60,7 +62,7 @@ export class RecordIndex implements Disposable {
 
   /** The caller holds the lock. */
   async forChange(): Promise<IndexDatabase> {
-    const database = (await this.#database()) ?? (await this.#build(0)).database
+    const database = this.#database() ?? (await this.#build(0)).database
     if (!(await this.#isCurrent(database))) await this.#catchUp(database)
     return database
   }
@@ -69,7 +71,7 @@ export class RecordIndex implements Disposable {
   async rebuild(): Promise<number> {
     let last = 0
     try {
-      last = (await this.#database())?.number(crlNumber) ?? 0
+      last = this.#database()?.number(crlNumber) ?? 0
     } catch (error) {
       // Then numbers go on from the time.
       if (!isPurserError(error, "ERR_CA_INDEX")) throw error
@@ -78,21 +80,30 @@ export class RecordIndex implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#open?.database[Symbol.dispose]()
-    this.#open = undefined
+    this.#retire()
+    for (const database of this.#retired.splice(0)) database[Symbol.dispose]()
   }
 
-  /** Null when there is no file. Another process may have put a new one in the place of that which we opened. */
-  async #database(): Promise<IndexDatabase | null> {
-    const inode = await inodeOf(this.#file)
-    if (this.#open !== undefined && this.#open.inode === inode) return this.#open.database
-    this[Symbol.dispose]()
-    this.#compared = ""
-    if (inode === null) return null
+  /**
+   * Null when there is no file. Another process may have put a new one in the place of that which we opened. Nothing
+   * here waits, so that of two calls at once the second uses what the first has opened.
+   */
+  #database(): IndexDatabase | null {
+    const found = statSync(this.#file, { bigint: true, throwIfNoEntry: false })
+    if (this.#open !== undefined && this.#open.inode === found?.ino) return this.#open.database
+    this.#retire()
+    if (found === undefined) return null
     // It gets its name when it is whole, so that it never is empty unless it was cut.
-    if ((await stat(this.#file)).size === 0) throw damagedIndex(this.#file, "it is empty")
-    this.#open = { database: IndexDatabase.open(this.#file), inode }
+    if (found.size === 0n) throw damagedIndex(this.#file, "it is empty")
+    this.#open = { database: IndexDatabase.open(this.#file), inode: found.ino }
     return this.#open.database
+  }
+
+  /** Not closed yet: whoever reads it now reads on. */
+  #retire(): void {
+    if (this.#open !== undefined) this.#retired.push(this.#open.database)
+    this.#open = undefined
+    this.#compared = ""
   }
 
   async #isCurrent(database: IndexDatabase): Promise<boolean> {
@@ -130,8 +141,6 @@ export class RecordIndex implements Disposable {
 
   /** Writes a new one beside it, which then takes its place: whoever reads has the old one whole or the new. */
   async #build(lastCrlNumber: number): Promise<{ database: IndexDatabase; count: number }> {
-    this[Symbol.dispose]()
-    this.#compared = ""
     const temporary = temporaryIn(this.#directory)
     let count = 0
     await writing(this.#file, async () => {
@@ -158,7 +167,7 @@ export class RecordIndex implements Disposable {
         throw error
       }
     })
-    const database = await this.#database()
+    const database = this.#database()
     if (database === null) throw new PurserError("ERR_CA", `${this.#file} was removed`)
     return { database, count }
   }

@@ -69,17 +69,18 @@ test("where there is no CA, it says so and how to make one, and looking makes no
   assert.equal(await ca.find("www"), null)
   assert.deepEqual(await ca.requests(), [])
   for (const work of [
-    ca.root(),
-    ca.bundle(),
-    ca.unlock(signal),
-    issued(ca, "www"),
-    ca.renewIntermediate(signal),
-  ])
+    () => ca.root(),
+    () => ca.bundle(),
+    () => ca.unlock(signal),
+    () => issued(ca, "www"),
+    () => ca.renewIntermediate(signal),
+  ]) {
     await assert.rejects(work, {
       code: "ERR_CA",
       message: "there is no CA here",
       hint: "purser ca init makes one",
     })
+  }
   await assert.rejects(stat(stateDir), { code: "ENOENT" })
 })
 
@@ -227,7 +228,11 @@ test("a wrong passphrase is told without a trace of the key, and a right one is 
   await issued(ca, "www")
   await using wrong = open({ passphrase: async () => new Secret("a wrong passphrase") })
   const sealed = await readFile(join(directory, "intermediate.key"), "utf8")
-  for (const work of [wrong.unlock(signal), issued(wrong, "other"), wrong.renewIntermediate(signal)]) {
+  for (const work of [
+    () => wrong.unlock(signal),
+    () => issued(wrong, "other"),
+    () => wrong.renewIntermediate(signal),
+  ]) {
     await assert.rejects(work, (error: Error & { code: string }) => {
       assert.equal(error.code, "ERR_PASSPHRASE")
       const shown = inspect(error, { depth: 10, showHidden: true })
