@@ -3,6 +3,7 @@ import { X509Certificate } from "node:crypto"
 import { readFile, rename, stat, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { test } from "node:test"
+import { timeUntil } from "../../src/cli/ca-look.ts"
 import { assertNoLeaks, filesUnder } from "../support/leaks.ts"
 import { requireService } from "../support/services.ts"
 import { caPlace } from "./ca-place.ts"
@@ -285,4 +286,35 @@ test("a torn index is said, and built anew from the files", async (t) => {
   )
   assert.equal(await ok("reindex"), "1 record\n")
   assert.match(await ok("ls"), /\na +valid /)
+})
+
+test("two at once take turns, and both certificates are there", async (t) => {
+  const { ca, ok } = await caPlace(t)
+  const both = ["a", "b", "a"].map((name) => ca(["issue", name, "--dns", `${name}.lan`]))
+  for (const { code, stderr } of await Promise.all(both)) assert.equal(code, 0, stderr)
+  assert.equal((await ok("ls", "--all")).match(/^[ab] /gm)?.length, 3)
+  assert.equal(await ok("reindex"), "3 records\n")
+})
+
+test("a ca.yaml beside a purser.yaml with a ca: part is refused: one of them would not count", async (t) => {
+  const { ca, file } = await caPlace(t)
+  await file("purser.yaml", "ca: { passphrase_file: ./pass }\n")
+  const { code, stderr } = await ca(["ls"])
+  assert.equal(code, 2)
+  assert.match(stderr, /ca\.yaml/)
+})
+
+test("what remains is in days, then hours, then minutes; negative when it is over", () => {
+  const now = Date.UTC(2026, 0, 1)
+  const after = (minutes: number): string => timeUntil(new Date(now + minutes * 60_000), now)
+  assert.deepEqual([89 * 1440 + 900, 2 * 1440, 2 * 1440 - 1, 120, 119, 0, -119, -3 * 1440].map(after), [
+    "89d",
+    "2d",
+    "47h",
+    "2h",
+    "119m",
+    "0m",
+    "-119m",
+    "-3d",
+  ])
 })
