@@ -72,7 +72,8 @@ export async function sign(context: Context, flags: SignFlags, file: string): Pr
   output.note(
     `${file === "-" ? "the request" : file} asks for ${shown}; its key is ${keyType ?? "of an unknown type"}`,
   )
-  if (subject !== "" && !names.includes(subject)) output.note(`its subject ${quote(subject)} is not taken over`)
+  if (subject !== "" && !names.includes(subject))
+    output.note(`its subject ${quote(subject)} is not taken over`)
   if (otherExtensions.length > 0)
     output.note(`nor are its other extensions: ${otherExtensions.map(quote).join(", ")}`)
   if (flags.yes !== true && canAsk(context) && !(await confirm(`sign this as ${name}?`, context))) {
