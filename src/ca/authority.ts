@@ -2,10 +2,11 @@ import { createPublicKey, X509Certificate, type KeyObject } from "node:crypto"
 import { join } from "node:path"
 import { pem } from "../base/der.ts"
 import { PurserError, systemErrorCode } from "../base/errors.ts"
+import type { Log } from "../base/log.ts"
 import type { Secret } from "../base/secret.ts"
 import { newSerial, signCertificate, validity } from "./certificate.ts"
 import type { CaConfig } from "./config.ts"
-import { namesIn, readPrivate, readText, writeNew, writing } from "./files.ts"
+import { isOpenToOthers, namesIn, readPrivate, readText, writeNew, writing } from "./files.ts"
 import { generateKey, openKey, sealKey } from "./keys.ts"
 import { lockCa } from "./lock.ts"
 import { finishPending, isPending, replaceTogether } from "./pending.ts"
@@ -22,6 +23,7 @@ export interface AuthorityOptions {
   config: CaConfig
   passphrase: (of: "root" | "intermediate", purpose: "new" | "open") => Promise<Secret | null>
   rootKeyFile?: string | undefined
+  log: Log
   now: () => Date
   step: (name: string) => void
 }
@@ -100,7 +102,7 @@ export class Authority {
     const { directory, rootKeyFile = join(directory, "root.key"), step } = this.#options
     await this.#settle()
     const root = await this.root()
-    const sealed = await readPrivate(rootKeyFile)
+    const sealed = await this.#sealedRootKey(rootKeyFile)
     if (sealed === null) {
       throw new PurserError("ERR_CA", `the root's key is not in ${rootKeyFile}`, {
         hint: "only it can sign an intermediate: say where it is with --root-key FILE",
@@ -235,6 +237,18 @@ export class Authority {
     return { files, signer: { certificate: new X509Certificate(der), serial: hex, pem: text, key } }
   }
 
+  /** A medium that is taken away often knows no modes, so there they are no reason to refuse: the key is encrypted. */
+  async #sealedRootKey(file: string): Promise<string | null> {
+    if (this.#options.rootKeyFile === undefined) return await readPrivate(file)
+    const sealed = await readText(file)
+    if (sealed !== null && (await isOpenToOthers(file))) {
+      this.#options.log.warn(`the root's key ${file} can be read or written by others`, {
+        hint: "they still need its passphrase; keep it where only you come",
+      })
+    }
+    return sealed
+  }
+
   /** What was issued by the former one may still have to be revoked, which takes its key. */
   async #withFormerKey(files: Map<string, string>): Promise<Map<string, string>> {
     const [text, key] = [await this.#text("intermediate.crt"), await this.#text("intermediate.key")]
@@ -254,7 +268,7 @@ export class Authority {
     const key = await openKey(sealed, passphrase, `the intermediate's key ${file}`)
     if (!certificate.checkPrivateKey(key)) {
       throw new PurserError("ERR_CA", `the key ${file} is not that of its certificate`, {
-        hint: "bring both back from the same backup, or make a new intermediate",
+        hint: "bring both back from the same backup, or make new ones: purser ca intermediate",
       })
     }
     return { certificate, serial: serialOf(certificate), pem: text, key }
@@ -279,7 +293,7 @@ export class Authority {
     }
     if (now > certificate.validToDate) {
       throw new PurserError("ERR_CA", `the intermediate ended at ${certificate.validToDate.toISOString()}`, {
-        hint: "make a new one, for which the root's key is needed",
+        hint: "purser ca intermediate makes a new one, with the root's key",
       })
     }
   }
@@ -324,7 +338,10 @@ export class Authority {
 
   #lost(name: string): PurserError {
     return new PurserError("ERR_CA", `${join(this.#options.directory, name)} is missing`, {
-      hint: "bring it back from a backup; a new intermediate can be made with the root's key",
+      hint:
+        name === "root.crt"
+          ? "bring it back from a backup"
+          : "bring it back from a backup, or make a new one: purser ca intermediate",
     })
   }
 }

@@ -63,7 +63,7 @@ export class Ca implements AsyncDisposable {
     this.#parts = {
       options,
       directory,
-      authority: new Authority({ directory, config, passphrase, rootKeyFile, now, step }),
+      authority: new Authority({ directory, config, passphrase, rootKeyFile, log, now, step }),
       records,
       index: new RecordIndex(directory, records, log),
       now,

@@ -1,5 +1,5 @@
 import { constants } from "node:fs"
-import { mkdir, open, readdir, rm, unlink } from "node:fs/promises"
+import { mkdir, open, readdir, rm, stat, unlink } from "node:fs/promises"
 import { dirname, join } from "node:path"
 import { replaceFile, temporaryPattern } from "../base/atomic-file.ts"
 import { PurserError, isPurserError, reasonOf, systemErrorCode } from "../base/errors.ts"
@@ -27,7 +27,7 @@ async function read(file: string, isPrivate: boolean): Promise<string | null> {
     const info = await handle.stat()
     if (!info.isFile()) throw new PurserError("ERR_CA", `${file} is not a regular file`)
     if (info.size > maxBytes) throw new PurserError("ERR_CA", `${file} is too large`)
-    if (isPrivate && process.platform !== "win32" && (info.mode & 0o077) !== 0) {
+    if (isPrivate && isOpen(info.mode)) {
       throw new PurserError("ERR_CA", `the key ${file} can be read or written by others`, {
         hint: `chmod 600 ${file}; others who have read it still need the passphrase`,
       })
@@ -39,6 +39,16 @@ async function read(file: string, isPrivate: boolean): Promise<string | null> {
     if (code === "ENOENT" || code === "ENOTDIR") return null
     throw new PurserError("ERR_CA", `cannot read ${file}: ${reasonOf(error)}`, { cause: error })
   }
+}
+
+/** False for what is not there. */
+export async function isOpenToOthers(file: string): Promise<boolean> {
+  const info = await stat(file).catch(() => null)
+  return info !== null && isOpen(info.mode)
+}
+
+function isOpen(mode: number): boolean {
+  return process.platform !== "win32" && (mode & 0o077) !== 0
 }
 
 /** Makes the directories above it too. Throws `ERR_CA`. */

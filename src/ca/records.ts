@@ -7,8 +7,6 @@ import { keyTypes } from "./config.ts"
 import { namesIn, readText, removeFile, removeTemporaries, writeText } from "./files.ts"
 import type { CertificateRecord, CertificateRequest } from "./record.ts"
 
-export type { CertificateRecord, CertificateRequest, Listed, ListedState, Origin } from "./record.ts"
-
 /**
  * The files that are the CA's memory: `issued/ID.json`, `revoked/SERIAL.json`, `requests/ID.json`. Each is written
  * once and never changed, so that what the index holds can be checked by the names of the files alone.

@@ -7,6 +7,7 @@ import { inspect } from "node:util"
 import { Secret } from "../../src/base/secret.ts"
 import { certificateRequest } from "../../src/base/csr.ts"
 import { keyTypes } from "../../src/ca/config.ts"
+import { notingLog } from "../files/support.ts"
 import { requireService } from "../support/services.ts"
 import { tempDir } from "../support/temp.ts"
 import {
@@ -292,6 +293,31 @@ test("a key that others may read is refused", async (t) => {
   const refused = { code: "ERR_CA", message: /can be read or written by others/, hint: /chmod 600/ }
   await assert.rejects(other.unlock(signal), refused)
   await assert.rejects(ca.renewIntermediate(signal), refused)
+})
+
+test("the root's key on a medium without modes is used, with a warning", async (t) => {
+  const { ca, open, directory } = await madeCa(t)
+  const rootKeyFile = join(await tempDir(t), "root.key")
+  await rename(join(directory, "root.key"), rootKeyFile)
+  await chmod(rootKeyFile, 0o755)
+  const { log, text } = notingLog()
+  await using withKey = open({ rootKeyFile, log })
+  await withKey.renewIntermediate(signal)
+  assert.match(text(), /can be read or written by others/)
+  await issued(ca, "www")
+})
+
+test("many at once in one process, while another builds the index anew", async (t) => {
+  const { ca, open } = await madeCa(t)
+  await using other = open()
+  const names = Array.from({ length: 12 }, (_, number) => `n${number}`)
+  await Promise.all([
+    ...names.map((name) => issued(ca, name)),
+    ...names.map(() => ca.list({ all: true })),
+    ...names.slice(6).map(() => other.reindex(signal)),
+    ...names.map((name) => other.find(name)),
+  ])
+  for (const one of [ca, other]) assert.equal((await one.list({ all: false })).length, names.length)
 })
 
 test("a key of another generation than its certificate is told", async (t) => {
