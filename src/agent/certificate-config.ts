@@ -4,7 +4,7 @@ import { grantCovers, isSecretName } from "../base/names.ts"
 import type { Ask } from "../ca/ask.ts"
 import { namesSchema, type CaConfig, type Policy } from "../ca/config.ts"
 import { checkPolicy } from "../ca/policy.ts"
-import { namesOfSet, resolveSecrets, type secretsSchema } from "../sources/schema.ts"
+import { certificatesIn, namesOfSet, type secretsSchema } from "../sources/schema.ts"
 
 /** What the configuration says of certificates outside of `ca:`, and what it must have there for that. */
 
@@ -86,8 +86,7 @@ export function checkCertificates(
     context.addIssue({ code: "custom", path, message, params: { hint, atKey } })
   const passphraseHint =
     "add passphrase_file: to ca:; the agent opens the intermediate's key with what it holds"
-  for (const [entry, spec] of Object.entries(resolveSecrets(config.secrets, "/"))) {
-    if (spec.kind !== "ca") continue
+  for (const [entry, spec] of certificatesIn(config.secrets)) {
     checkUse(entry, config, report)
     if (spec.ask === undefined) continue
     const { days = ca.days.leaf, key = ca.keys.leaf } = spec.ask

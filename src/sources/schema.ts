@@ -193,6 +193,19 @@ export function namesOfSet(entry: string): readonly string[] {
   return setNames.map((own) => `${entry}/${own}`)
 }
 
+/** The entries `{ ca: … }`, without those whose names are wrong, which has been reported. */
+export function certificatesIn(secrets: z.output<typeof secretsSchema>): [entry: string, CaSpec][] {
+  return Object.entries(secrets).flatMap(([entry, source]): [string, CaSpec][] => {
+    if (source === "store" || !("ca" in source)) return []
+    try {
+      return [[entry, { kind: "ca", name: source.ca, ask: askOf(source) }]]
+    } catch (error) {
+      if (error instanceof PurserError) return []
+      throw error
+    }
+  })
+}
+
 export const storeSchema = z
   .strictObject({
     passphrase_file: path.optional().describe("holds the passphrase of store.key"),

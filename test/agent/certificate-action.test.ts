@@ -16,6 +16,10 @@ interface Answer {
   ca: string
 }
 
+function messageOf(answer: Answer | Error | undefined): string {
+  return answer instanceof Error ? answer.message : "an answer"
+}
+
 /** A node that sends these requests in one session, and what it got for each. */
 async function asked(t: TestContext, csrs: readonly unknown[]) {
   const stage = await caStage(t)
@@ -50,7 +54,7 @@ test("a node gets a certificate for a key that never leaves it, and the audit lo
   })
   const { ca, answers, audit } = await asked(t, [csr])
   const [answer] = answers
-  assert.ok(answer !== undefined && "certificate" in answer, String(answer))
+  assert.ok(answer !== undefined && "certificate" in answer, messageOf(answer))
   const leaf = new X509Certificate(answer.certificate)
   assert.equal(leaf.subjectAltName, "DNS:front.lan")
   assert.deepEqual(leaf.keyUsage, ["1.3.6.1.5.5.7.3.1"], "for a server, whatever the request says")
@@ -101,7 +105,7 @@ test("what is wrong with a request, or outside the policy, is refused, told and 
   )
   for (const [index, [, message]] of cases.entries()) {
     const answer = answers[index]
-    assert.ok(isPurserError(answer, "ERR_ACTION"), `${index}: ${String(answer)}`)
+    assert.ok(isPurserError(answer, "ERR_ACTION"), `${index}: ${messageOf(answer)}`)
     assert.match(answer.message, message)
   }
   assert.deepEqual(await ca.list({ all: true }), [])
@@ -121,7 +125,7 @@ test("a node has ten certificates an hour, and no more", async (t) => {
     answers.map((answer) => "certificate" in answer),
     Array.from({ length: 12 }, (_, index) => index < 10),
   )
-  assert.match(String(answers[10]), /more than 10 certificates/)
+  assert.match(messageOf(answers[10]), /more than 10 certificates/)
   assert.equal((await ca.list({ all: true })).length, 10)
 })
 

@@ -25,7 +25,7 @@ export async function caStage(t: TestContext) {
     audit,
     passphraseFile: file,
     log: said,
-    async agent(options: Omit<CreateAgentOptions, "state">): Promise<PurserAgent> {
+    agent: async (options: Omit<CreateAgentOptions, "state">): Promise<PurserAgent> => {
       const agent = await createAgent({
         state: stateDir,
         ca: { passphrase_file: file },
