@@ -103,7 +103,7 @@ export async function importFiles(
   for (const name of names) files.push({ name, bytes: await readInput(context, name) })
   const roots = root === undefined ? [] : await readCertificates(await readInput(context, root))
   await withCa(context, {}, async (ca) => {
-    const imported = await importCertificates(ca, files, { roots }, context.signal)
+    const imported = await importCertificates(ca, files, { roots, log: context.log }, context.signal)
     for (const record of imported) {
       const facts = factsOf(record)
       context.output.result(

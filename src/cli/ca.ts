@@ -148,6 +148,8 @@ function defineExchange(command: Command, action: Action): void {
       repeatable,
     )
     .option("--within <duration>", "how long a check may take (default: 10s)")
+    .option("--owner <user[:group]>", "of the files (default: the user that the container runs as)")
+    .option("--allow-disk", "let them lie on a disk")
     .action(action(deploy))
 }
 
