@@ -14,7 +14,7 @@ import type { Context } from "./command.ts"
 import { parseDestination } from "./cp-destination.ts"
 import { openEngine } from "./engine.ts"
 
-interface Flags {
+export interface DeployFlags {
   readonly reload?: string
   readonly check?: readonly string[]
   readonly within?: string
@@ -23,7 +23,7 @@ interface Flags {
 }
 
 /** `purser ca deploy`: once, by hand. */
-export async function deploy(context: Context, flags: Flags, name: string, to: string): Promise<void> {
+export async function deploy(context: Context, flags: DeployFlags, name: string, to: string): Promise<void> {
   const { container: target, path, isDirectory } = parseDestination(to)
   if (target === undefined || !isDirectory) {
     throw new PurserError("ERR_USAGE", `${quote(to)} is no directory in a container`, {
@@ -62,7 +62,7 @@ export async function deploy(context: Context, flags: Flags, name: string, to: s
 }
 
 /** Throws `ERR_USAGE`. */
-function checksOf({ check = [], within }: Flags): readonly Check[] {
+function checksOf({ check = [], within }: DeployFlags): readonly Check[] {
   if (within !== undefined && check.length === 0)
     throw new PurserError("ERR_USAGE", "--within has no meaning without --check")
   return check.map((text) =>

@@ -2,7 +2,7 @@ import { InvalidArgumentError, Option, type Command } from "commander"
 import { keyTypes } from "../ca/config.ts"
 import type { Action } from "./command.ts"
 import { init, newIntermediate, reindex } from "./ca-authority.ts"
-import { deploy } from "./ca-deploy.ts"
+import type { DeployFlags } from "./ca-deploy.ts"
 import { exportFiles, formats, importFiles, request } from "./ca-exchange.ts"
 import { issue, sign } from "./ca-issue.ts"
 import { list, printBundle, printRoot, show } from "./ca-look.ts"
@@ -150,7 +150,13 @@ function defineExchange(command: Command, action: Action): void {
     .option("--within <duration>", "how long a check may take (default: 10s)")
     .option("--owner <user[:group]>", "of the files (default: the user that the container runs as)")
     .option("--allow-disk", "let them lie on a disk")
-    .action(action(deploy))
+    .action(
+      // The only one that needs an engine.
+      action(async (context, flags: DeployFlags, name: string, to: string) => {
+        const { deploy } = await import("./ca-deploy.ts")
+        await deploy(context, flags, name, to)
+      }),
+    )
 }
 
 function withNames(command: Command): Command {
