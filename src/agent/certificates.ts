@@ -49,7 +49,6 @@ export function openCertificates(
       const { name, serial, ask } = record
       const names = namesOf(ask)
       await audit.append({ kind, certificate: name, serial, names, until: notAfter.toISOString() })
-      log.info(`${kind} the certificate ${name} for ${names}, valid until ${notAfter.toISOString()}`)
     },
     async unlock(signal) {
       if (issues) await ca.unlock(signal)

@@ -4,6 +4,7 @@ import { constants } from "node:os"
 import type { Command } from "commander"
 import { PurserError, reasonOf } from "../base/errors.ts"
 import { grantCovers, parseSecretName, quote } from "../base/names.ts"
+import type { Secret } from "../base/secret.ts"
 import {
   collectLeftovers,
   createRunDirectory,
@@ -15,6 +16,7 @@ import { listContainers } from "../docker/containers.ts"
 import type { Engine } from "../docker/engine.ts"
 import { engineInfo } from "../docker/info.ts"
 import { pathOf } from "../files/file-line.ts"
+import { namesOfSet } from "../sources/schema.ts"
 import type { Action, Context } from "./command.ts"
 import { parseDockerRun, type DockerRun } from "./docker-run-flags.ts"
 import { openEngine } from "./engine.ts"
@@ -127,7 +129,9 @@ function variablesFor(wanted: readonly Wanted[], suffix: string): string[] {
 
 async function readSecrets(wanted: readonly Wanted[], context: Context): Promise<SecretToMount[]> {
   const found = await loadConfig(context)
-  const given = Object.keys(found.sources.secrets)
+  const given = Object.entries(found.sources.secrets).flatMap(([name, { kind }]) =>
+    kind === "ca" ? namesOfSet(name) : name,
+  )
   // What purser.yaml does not name can only be in the store.
   const stored = wanted
     .map(({ name }) => name)
@@ -138,8 +142,12 @@ async function readSecrets(wanted: readonly Wanted[], context: Context): Promise
   }
   await using catalogue = openCatalogue({ ...found, sources: { ...found.sources, secrets } }, context)
   const read: SecretToMount[] = []
+  const sets = new Map<string, ReadonlyMap<string, Secret>>()
   for (const { name, path } of wanted) {
-    const content = await catalogue.read(name, context.signal)
+    const set = catalogue.setOf(name)
+    if (set !== undefined && !sets.has(set.id)) sets.set(set.id, await set.read(context.signal))
+    const content =
+      set === undefined ? await catalogue.read(name, context.signal) : (sets.get(set.id)?.get(name) ?? null)
     if (content === null) {
       throw new PurserError("ERR_SECRET_MISSING", `no source gives ${name}`, {
         hint: `purser secret set ${name}`,

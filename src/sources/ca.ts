@@ -182,7 +182,7 @@ class CaSource implements Source {
   }
 
   async #issue(ask: Ask): Promise<CertificateRecord> {
-    const { ca, onIssued } = this.#options
+    const { ca, onIssued, log } = this.#options
     const before = (await ca.list({ all: true })).some(({ name, serial }) => name === this.#name && serial)
     let found: CertificateRecord | null = null
     const instead = async (): Promise<CertificateRecord | null> => {
@@ -191,8 +191,11 @@ class CaSource implements Source {
       return found
     }
     const record = await ca.issue(this.#name, ask, { cap: true, instead }, this.#ends.signal)
-    if (found === null)
-      await onIssued?.({ kind: before ? "renewed" : "issued", record, notAfter: lifeOf(record).notAfter })
+    if (found !== null) return record
+    const { notAfter } = lifeOf(record)
+    const kind = before ? "renewed" : "issued"
+    await onIssued?.({ kind, record, notAfter })
+    log.info(`${kind} the certificate ${this.#name}, valid until ${notAfter.toISOString()}`)
     return record
   }
 

@@ -17,12 +17,12 @@ export async function caStage(t: TestContext) {
   const { ca, stateDir } = await madeCa(t, { passphrase: async () => new Secret(passphrase) })
   const file = join(stateDir, "..", "passphrase")
   await writeFile(file, `${passphrase}\n`, { mode: 0o600 })
-  const { audit } = await home(t, stateDir)
+  const at = await home(t, stateDir)
   const said = testLog()
   return {
     ca,
     stateDir,
-    audit,
+    audit: () => at.audit(),
     passphraseFile: file,
     log: said,
     agent: async (options: Omit<CreateAgentOptions, "state">): Promise<PurserAgent> => {
@@ -50,7 +50,17 @@ export async function opensslRequest(
   const [keyFile, csrFile] = [join(directory, "request.key"), join(directory, "request.csr")]
   const more = [...(names === "" ? [] : [`subjectAltName=${names}`]), ...extensions]
   await run("openssl", [
-    ...["req", "-new", "-newkey", ...key, "-noenc", "-keyout", keyFile, "-out", csrFile, "-subj", "/CN=x"],
+    "req",
+    "-new",
+    "-newkey",
+    ...key,
+    "-noenc",
+    "-keyout",
+    keyFile,
+    "-out",
+    csrFile,
+    "-subj",
+    "/CN=x",
     ...more.flatMap((line) => ["-addext", line]),
   ])
   return { csr: await readFile(csrFile, "utf8"), key: await readFile(keyFile, "utf8") }
