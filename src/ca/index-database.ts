@@ -215,7 +215,8 @@ export class IndexDatabase implements Disposable {
     const found = Number(pragma("user_version"))
     if (found !== version)
       throw damagedIndex(this.#file, found > version ? "a newer Purser made it" : "an older Purser made it")
-    if (pragma("quick_check") !== "ok") throw damagedIndex(this.#file, "its pages do not fit together")
+    // Compares the tables with their indexes too, which quick_check does not.
+    if (pragma("integrity_check") !== "ok") throw damagedIndex(this.#file, "its pages do not fit together")
   }
 
   #insert(table: string, row: Record<string, string | number | null>): void {
@@ -241,7 +242,10 @@ function guarded<T>(file: string, work: () => T): T {
   try {
     return work()
   } catch (error) {
-    if (isPurserError(error) || systemErrorCode(error) !== "ERR_SQLITE_ERROR") throw error
+    if (isPurserError(error)) throw error
+    // A number that no time or count of ours has.
+    if (systemErrorCode(error) === "ERR_OUT_OF_RANGE") throw damagedIndex(file, "a number is wrong", error)
+    if (systemErrorCode(error) !== "ERR_SQLITE_ERROR") throw error
     const code = error instanceof Error && "errcode" in error ? Number(error.errcode) & 0xff : 0
     if (damage.has(code)) throw damagedIndex(file, reasonOf(error), error)
     throw new PurserError("ERR_CA", `cannot use the index ${file}: ${reasonOf(error)}`, { cause: error })

@@ -1,4 +1,4 @@
-import type { IndexedRequest, ListedRow } from "./index-database.ts"
+import { damagedIndex, type IndexedRequest, type ListedRow } from "./index-database.ts"
 import type { Listed, ListedState, Origin } from "./record.ts"
 import { dueAt } from "./renewal.ts"
 
@@ -8,7 +8,7 @@ export function stateOf(row: ListedRow, now: Date): ListedState {
   if (row.revokedAt !== null) return "revoked"
   if (now.getTime() > row.notAfter) return "expired"
   if (row.place > 1) return "replaced"
-  const due = dueAt(new Date(row.notBefore), new Date(row.notAfter), row.serial)
+  const due = dueAt(timeOf(row.notBefore), timeOf(row.notAfter), row.serial)
   return now >= due ? "due" : "valid"
 }
 
@@ -17,9 +17,9 @@ export function listedRow(row: ListedRow, now: Date): Listed {
     name: row.name,
     state: stateOf(row, now),
     serial: row.serial,
-    notBefore: new Date(row.notBefore),
-    notAfter: new Date(row.notAfter),
-    names: JSON.parse(row.names) as string[],
+    notBefore: timeOf(row.notBefore),
+    notAfter: timeOf(row.notAfter),
+    names: namesOf(row),
     origin: row.origin as Origin,
     hasKey: row.hasKey === 1,
     keyType: row.keyType,
@@ -33,9 +33,23 @@ export function listedRequest(row: IndexedRequest): Listed {
     serial: null,
     notBefore: null,
     notAfter: null,
-    names: JSON.parse(row.names) as string[],
+    names: namesOf(row),
     origin: "requested",
     hasKey: true,
     keyType: row.keyType,
+  }
+}
+
+function timeOf(ms: number): Date {
+  const time = new Date(ms)
+  if (Number.isNaN(time.getTime())) throw damagedIndex("of the CA", "a time is wrong")
+  return time
+}
+
+function namesOf({ names }: { names: string }): string[] {
+  try {
+    return JSON.parse(names) as string[]
+  } catch {
+    throw damagedIndex("of the CA", "the names of a certificate are wrong")
   }
 }
