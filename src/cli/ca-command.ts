@@ -1,4 +1,5 @@
 import { X509Certificate } from "node:crypto"
+import { mkdir } from "node:fs/promises"
 import { resolve } from "node:path"
 import type { ResolvedConfig } from "../agent/purser-config.ts"
 import { replaceFile } from "../base/atomic-file.ts"
@@ -93,6 +94,17 @@ export async function readInput(context: Context, file: string): Promise<Buffer>
     file === "-" ? await readStdin(context, maxInputBytes) : await readBounded(file, maxInputBytes)
   if (bytes === null) throw new PurserError("ERR_SOURCE", `there is no file ${quote(file)}`)
   return bytes
+}
+
+/** For keys, so nobody else's. Throws `ERR_TARGET`. */
+export async function makeDirectory(directory: string): Promise<void> {
+  try {
+    await mkdir(directory, { recursive: true, mode: 0o700 })
+  } catch (error) {
+    throw new PurserError("ERR_TARGET", `cannot make the directory ${quote(directory)}: ${reasonOf(error)}`, {
+      cause: error,
+    })
+  }
 }
 
 /** What anybody may read: certificates, requests, lists. Throws `ERR_TARGET`. */

@@ -6,6 +6,7 @@ import type { CertificateRecord } from "../ca/record.ts"
 import {
   askOf,
   factsOf,
+  makeDirectory,
   readInput,
   shownDate,
   withCa,
@@ -52,6 +53,7 @@ async function writeFiles(ca: Ca, record: CertificateRecord, directory: string):
   const { writeOutputs } = await import("../ca/output.ts")
   try {
     const key = await ca.keyOf(record)
+    await makeDirectory(directory)
     return await writeOutputs(record, key, await ca.root(), { directory, formats: ["pem"] })
   } catch (error) {
     if (!isPurserError(error)) throw error

@@ -8,6 +8,7 @@ import { AllowList } from "../channel/allow-list.ts"
 import { parseEnrolment, type Enrolment } from "../channel/enrolment.ts"
 import type { ChannelLimits } from "../channel/limits.ts"
 import { defaultPort } from "../channel/port.ts"
+import { parseCheck, type Check } from "../files/check.ts"
 import { checkPaths, defaultDirectory, parseFileLines, type FileLine } from "../files/file-line.ts"
 import { parseReload, type Reload } from "../files/reload.ts"
 import { filesOf, parseCertificateLines, type CertificateLine } from "../node/certificate-line.ts"
@@ -39,6 +40,7 @@ interface CommonSettings {
   listen: { host: string | undefined; port: number }
   directory: string
   reload: Reload | undefined
+  check: Check | undefined
   limits: ChannelLimits
   identityFile: string | undefined
   name: string | undefined
@@ -57,6 +59,7 @@ const options = {
   file: { type: "string", multiple: true },
   certificate: { type: "string", multiple: true },
   reload: { type: "string" },
+  check: { type: "string" },
   allow: { type: "string", multiple: true },
   limit: { type: "string", multiple: true },
   identity: { type: "string" },
@@ -83,6 +86,8 @@ starts it once every required file is in place, and reloads it on changes.
   --certificate LINE    NAME dns=HOST [ip=ADDRESS] [path=DIR] [mode=0400] [owner=USER[:GROUP]] [optional]
                         a certificate from the agent's CA for a key made here; repeatable; or PURSER_CERTIFICATE
   --reload RELOAD       a signal (HUP) or restart, of the command; exec:COMMAND; http:URL
+  --check CHECK         [HOST]:PORT [file=NAME] [name=SERVER] [within=10s]: afterwards the new certificate
+                        is served there, or the old files are put back
   --allow WHO           addresses, CIDRs or host names that may connect, with commas; repeatable
   --limit NAME=VALUE    such as secret_bytes=4194304 or sessions=8 (docs/protocol.md); repeatable
   --identity FILE       keep this node's key there (for apps with trust approved or pinned)
@@ -110,7 +115,7 @@ export async function readNodeSettings(
   if (values.help === true) return null
   const command = commandOf(positionals, tokens)
   const flagOrEnv = (
-    flag: "protocol" | "reload" | "identity" | "name" | "status" | "directory" | "listen",
+    flag: "protocol" | "reload" | "check" | "identity" | "name" | "status" | "directory" | "listen",
   ): string | undefined => values[flag] ?? nonEmpty(env[`PURSER_${flag.toUpperCase()}`])
 
   const directory = flagOrEnv("directory") ?? defaultDirectory
@@ -124,6 +129,7 @@ export async function readNodeSettings(
       hint: "give the command after --, or use exec:COMMAND or http:URL",
     })
   }
+  const check = mapDefined(flagOrEnv("check"), parseCheck)
   const once = values.once ?? isOn(env["PURSER_ONCE"])
   if (once && command !== undefined) {
     throw new PurserError("ERR_USAGE", "--once and a command do not go together", {
@@ -144,6 +150,7 @@ export async function readNodeSettings(
     listen: parseListen(flagOrEnv("listen") ?? String(defaultPort)),
     directory,
     reload,
+    check,
     limits: parseLimits(values.limit ?? listOf(env["PURSER_LIMITS"] ?? "")),
     identityFile: flagOrEnv("identity"),
     name: mapDefined(flagOrEnv("name"), parseAppName),

@@ -1,7 +1,9 @@
 import { asPurserError, isPurserError, reasonOf } from "../base/errors.ts"
 import { createLog, errorFields, type Log } from "../base/log.ts"
 import { loadOrCreateIdentity } from "../channel/identity.ts"
+import { localHosts } from "../files/check.ts"
 import { pathOf } from "../files/file-line.ts"
+import { checkOnDisk } from "../files/fill.ts"
 import { removeStaleTemporaries, runOwedReload, type OwedOptions } from "../files/owed.ts"
 import { runLocalReload, type RunReload } from "../files/reload.ts"
 import { filesOf } from "../node/certificate-line.ts"
@@ -37,7 +39,7 @@ export async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Pro
 }
 
 async function serve(settings: NodeSettings, env: NodeJS.ProcessEnv, log: Log): Promise<number> {
-  const { directory, certificates, reload, statusFile, command, once } = settings
+  const { directory, certificates, reload, check, statusFile, command, once } = settings
   const files = settings.files && [...settings.files, ...filesOf(certificates)]
   const ended = Promise.withResolvers<number>()
   const stopping = new AbortController()
@@ -71,6 +73,13 @@ async function serve(settings: NodeSettings, env: NodeJS.ProcessEnv, log: Log): 
       ...place,
       ...(reload === undefined ? {} : { reload }),
       runReload,
+      // A command does not run yet.
+      ...(check === undefined || command !== undefined || place.files === undefined
+        ? {}
+        : {
+            afterReload: () =>
+              checkOnDisk(place.files ?? [], directory, { check, hosts: localHosts }, stopping.signal),
+          }),
       log,
       signal: stopping.signal,
     })
@@ -81,6 +90,7 @@ async function serve(settings: NodeSettings, env: NodeJS.ProcessEnv, log: Log): 
     ...(settings.files === undefined ? {} : { files: settings.files }),
     certificates,
     ...(reload === undefined ? {} : { reload }),
+    ...(check === undefined ? {} : { check }),
     runReload,
     requireTmpfs: settings.requireTmpfs,
     log,
