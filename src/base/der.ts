@@ -14,6 +14,7 @@ const tags = {
   utf8: 0x0c,
   printable: 0x13,
   ia5: 0x16,
+  bmp: 0x1e,
   utcTime: 0x17,
   generalizedTime: 0x18,
   sequence: 0x30,
@@ -69,6 +70,11 @@ export function ia5(text: string): Buffer {
   // oxlint-disable-next-line no-control-regex -- IA5 is all of ASCII
   if (!/^[\x00-\x7f]*$/.test(text)) throw new TypeError("not an IA5String")
   return element(tags.ia5, Buffer.from(text, "latin1"))
+}
+
+/** BMPString: UTF-16, big-endian. */
+export function bmp(text: string): Buffer {
+  return element(tags.bmp, Buffer.from(text, "utf16le").swap16())
 }
 
 /** `unused` is the number of bits at the end that do not count. */

@@ -1,0 +1,113 @@
+import { createPrivateKey, X509Certificate } from "node:crypto"
+import { open, rename, rm, stat } from "node:fs/promises"
+import { basename, join } from "node:path"
+import { createFlags, syncDirectory, temporaryIn } from "../base/atomic-file.ts"
+import { PurserError, reasonOf, systemErrorCode } from "../base/errors.ts"
+import type { Secret } from "../base/secret.ts"
+import type { CertificateRecord } from "./record.ts"
+
+/**
+ * The files that programs want a certificate in. All are written under temporary names before the first gets its own,
+ * each 0600, so that no reader finds a key beside a certificate of another time.
+ */
+
+export type OutputFormat = "pem" | "p12" | "truststore"
+
+export interface OutputOptions {
+  /** Where they go; must be there. */
+  readonly directory: string
+  readonly formats: readonly OutputFormat[]
+  /** Of `p12` and `truststore`. */
+  readonly password?: Secret
+  /** For importers that know no AES: 3DES and SHA-1. */
+  readonly legacy?: boolean
+}
+
+/**
+ * `key`: PKCS#8 PEM, null where it is elsewhere; `root`: PEM. Resolves with the paths that were written. Throws
+ * `ERR_CA` when the directory cannot be written, and then nothing has changed there.
+ */
+export async function writeOutputs(
+  record: CertificateRecord,
+  key: Secret | null,
+  root: string,
+  { directory, formats, password, legacy = false }: OutputOptions,
+): Promise<readonly string[]> {
+  const name = basename(record.name)
+  const files = new Map<string, Buffer>()
+  const add = (file: string, ...parts: readonly (string | Buffer)[]): void =>
+    void files.set(file, Buffer.concat(parts.map((part) => Buffer.from(part))))
+  const { certificate, chain } = record
+  const isSelfSigned = root === certificate
+  const above = chain.filter((pem) => pem !== root)
+  if (formats.includes("pem")) {
+    if (key !== null) add(`${name}.key`, key.reveal())
+    add(`${name}.crt`, certificate)
+    add(`${name}.chain.crt`, ...above)
+    add(`${name}.fullchain.crt`, certificate, ...above)
+    add(
+      `${name}.pem`,
+      ...(key === null ? [] : [key.reveal()]),
+      certificate,
+      ...above,
+      ...(isSelfSigned ? [] : [root]),
+    )
+  }
+  if (formats.includes("p12") || formats.includes("truststore")) {
+    const { writePkcs12, writeTrustStore } = await import("./pkcs12.ts")
+    if (password === undefined) throw new TypeError("these need a password")
+    const der = (pem: string): Buffer => new X509Certificate(pem).raw
+    if (formats.includes("p12")) {
+      if (key === null) {
+        throw new PurserError(
+          "ERR_CA",
+          `the key of ${record.name} is not here, so there is no PKCS#12 of it`,
+          {
+            hint: "the PEM files and the trust store need none",
+          },
+        )
+      }
+      const certificates = [certificate, ...above].map(der)
+      const options = {
+        key: createPrivateKey(key.revealText()),
+        certificates,
+        friendlyName: record.name,
+        password,
+        legacy,
+      }
+      add(`${name}.p12`, await writePkcs12(options))
+    }
+    if (formats.includes("truststore")) {
+      const certificates = [{ alias: "root", certificate: der(root) }]
+      add("truststore.p12", await writeTrustStore({ certificates, password, legacy }))
+    }
+  }
+  return await writeTogether(directory, files)
+}
+
+async function writeTogether(directory: string, files: ReadonlyMap<string, Buffer>): Promise<string[]> {
+  const staged: { temporary: string; path: string }[] = []
+  try {
+    if (!(await stat(directory)).isDirectory())
+      throw new PurserError("ERR_CA", `${directory} is no directory`)
+    for (const [name, bytes] of files) {
+      const temporary = temporaryIn(directory)
+      staged.push({ temporary, path: join(directory, name) })
+      await using handle = await open(temporary, createFlags, 0o600)
+      await handle.writeFile(bytes)
+      await handle.sync()
+    }
+    for (const { temporary, path } of staged) await rename(temporary, path)
+    await syncDirectory(directory)
+  } catch (error) {
+    for (const { temporary } of staged) await rm(temporary, { force: true }).catch(() => {})
+    if (error instanceof PurserError) throw error
+    const isAbsent = systemErrorCode(error) === "ENOENT"
+    throw new PurserError(
+      "ERR_CA",
+      isAbsent ? `there is no directory ${directory}` : `cannot write into ${directory}: ${reasonOf(error)}`,
+      { hint: isAbsent ? `mkdir -m 700 ${directory}` : undefined, cause: error },
+    )
+  }
+  return staged.map(({ path }) => path)
+}

@@ -1,0 +1,95 @@
+import { X509Certificate } from "node:crypto"
+import type { BaseBlock } from "asn1js"
+import { PurserError, isPurserError } from "../base/errors.ts"
+
+/** Reads what other CAs send: certificates in PEM, DER or PKCS#7, bounded, whatever stands around them. */
+
+export interface PemBlock {
+  /** `CERTIFICATE`, `PKCS7`, … */
+  readonly label: string
+  readonly der: Buffer
+}
+
+const maxBytes = 1024 * 1024
+const maxCertificates = 100
+const signedData = "1.2.840.113549.1.7.2"
+
+/** The blocks of a PEM in their order; empty for what is none. Text between them is skipped (RFC 7468 section 2). */
+export function pemBlocks(bytes: Buffer): PemBlock[] {
+  const text = bytes.subarray(0, maxBytes).toString("latin1")
+  const blocks = /-----BEGIN ([A-Z0-9 #]{1,40})-----([^-]*)-----END \1-----/g
+  return [...text.matchAll(blocks)].map(([, label = "", body = ""]) => ({
+    label,
+    // Headers, as old encrypted keys have them, stand before an empty line.
+    der: Buffer.from(body.replace(/^[^]*:[^]*?\r?\n\r?\n/, ""), "base64"),
+  }))
+}
+
+/**
+ * Every certificate once, in the order of the file; private keys and other blocks are passed over. `name` is how
+ * messages call the file. Throws `ERR_CERTIFICATE`.
+ */
+export async function readCertificates(
+  bytes: Buffer,
+  name = "the input",
+): Promise<readonly X509Certificate[]> {
+  const bad = (why: string, hint?: string): PurserError =>
+    new PurserError("ERR_CERTIFICATE", `${name} ${why}`, { hint })
+  if (bytes.length > maxBytes) throw bad(`has more than ${maxBytes} bytes`)
+  const blocks = pemBlocks(bytes)
+  const found: X509Certificate[] = []
+  try {
+    if (blocks.length === 0) found.push(...(await certificatesIn(bytes)))
+    for (const { label, der } of blocks) {
+      if (["CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE"].includes(label))
+        found.push(certificate(der))
+      else if (["PKCS7", "PKCS #7 SIGNED DATA", "CMS"].includes(label)) found.push(...(await bundled(der)))
+    }
+  } catch (error) {
+    if (isPurserError(error)) throw error
+    // What a library says could repeat what was in it.
+    throw bad("cannot be read as certificates", "PEM, DER and PKCS#7 can; purser ca show says what it holds")
+  }
+  if (found.length === 0) throw bad("holds no certificate", "purser ca show says what it holds")
+  if (found.length > maxCertificates) throw bad(`holds more than ${maxCertificates} certificates`)
+  const seen = new Set<string>()
+  return found.filter(({ fingerprint256 }) => !seen.has(fingerprint256) && seen.add(fingerprint256))
+}
+
+/** DER: one certificate, or a PKCS#7. */
+async function certificatesIn(der: Buffer): Promise<X509Certificate[]> {
+  try {
+    return [certificate(der)]
+  } catch {
+    return await bundled(der)
+  }
+}
+
+function certificate(der: Buffer): X509Certificate {
+  const found = new X509Certificate(der)
+  // OpenSSL stops at the end of the first element, and passes over what comes after.
+  if (found.raw.length !== der.length) throw new TypeError("more than a certificate")
+  return found
+}
+
+/** Of SignedData (RFC 5652 section 5.1), most often without a signature: ContentInfo { type, [0] { version, …, [0] certificates } }. */
+async function bundled(ber: Buffer): Promise<X509Certificate[]> {
+  const { fromBER, ObjectIdentifier } = await import("asn1js")
+  const { result, offset } = fromBER(ber)
+  if (offset === -1) throw new TypeError("not BER")
+  const [type, content] = childrenOf(result)
+  if (!(type instanceof ObjectIdentifier) || type.getValue() !== signedData)
+    throw new TypeError("not SignedData")
+  const [signed] = childrenOf(content)
+  const set = childrenOf(signed).find(({ idBlock }) => idBlock.tagClass === 3 && idBlock.tagNumber === 0)
+  return childrenOf(set)
+    .filter(({ idBlock }) => idBlock.tagClass === 1 && idBlock.tagNumber === 16)
+    .map((one) => certificate(Buffer.from(one.valueBeforeDecodeView)))
+}
+
+function childrenOf(block: BaseBlock | undefined): BaseBlock[] {
+  const value: unknown = block?.valueBlock
+  if (typeof value !== "object" || value === null || !("value" in value) || !Array.isArray(value.value))
+    return []
+  return value.value as BaseBlock[]
+}
