@@ -1,14 +1,14 @@
-import { createPublicKey, X509Certificate, type KeyObject } from "node:crypto"
+import { X509Certificate, type KeyObject } from "node:crypto"
 import { join } from "node:path"
 import { pem } from "../base/der.ts"
 import { PurserError, systemErrorCode } from "../base/errors.ts"
 import type { Log } from "../base/log.ts"
 import type { Secret } from "../base/secret.ts"
-import { newSerial, signCertificate, validity } from "./certificate.ts"
 import type { CaConfig } from "./config.ts"
 import { isOpenToOthers, namesIn, readPrivate, readText, writeNew, writing } from "./files.ts"
 import { generateKey, openKey, sealKey } from "./keys.ts"
 import { lockCa } from "./lock.ts"
+import { makeIntermediate, makeRoot, type Signer } from "./make-authority.ts"
 import { finishPending, isPending, replaceTogether } from "./pending.ts"
 import { serialOf } from "./record-index.ts"
 
@@ -28,17 +28,7 @@ export interface AuthorityOptions {
   step: (name: string) => void
 }
 
-/** The intermediate with its key, which is in memory. */
-export interface Signer {
-  readonly certificate: X509Certificate
-  readonly serial: string
-  readonly pem: string
-  readonly key: KeyObject
-}
-
 const noCa = "there is no CA here"
-const skewMs = 5 * 60_000
-const dayMs = 86_400_000
 
 export class Authority {
   readonly #options: AuthorityOptions
@@ -64,31 +54,16 @@ export class Authority {
     const rootPassphrase = await this.#passphrase("root", "new")
     const passphrase = await this.#passphrase("intermediate", "new")
     let rootKey: KeyObject | undefined = await generateKey(config.keys.root)
-    const serial = newSerial()
-    const start = new Date(Math.floor((now().getTime() - skewMs) / 1000) * 1000)
-    const rootDer = signCertificate(
-      {
-        kind: "root",
-        subject: `${config.name} root ${serial.toString("hex").slice(0, 8)}`,
-        publicKey: createPublicKey(rootKey),
-        serial,
-        notBefore: start,
-        notAfter: new Date(start.getTime() + config.days.root * dayMs),
-        constraints: config.constraints,
-        pathLength: config.pathLength,
-      },
-      rootKey,
-    )
+    const root = makeRoot(config, now(), rootKey)
     const sealedRoot = await sealKey(rootKey, rootPassphrase)
-    const root = new X509Certificate(rootDer)
-    const made = await this.#makeIntermediate(root, rootKey, passphrase)
+    const made = await makeIntermediate(config, now(), { root, rootKey, passphrase })
     rootKey = undefined
 
     using _lock = await lockCa(directory, signal)
     await finishPending(directory, step)
     await this.#refuseSecond()
     signal.throwIfAborted()
-    const files = new Map([...made.files, ["root.crt", pem("CERTIFICATE", rootDer)]])
+    const files = new Map([...made.files, ["root.crt", pem("CERTIFICATE", root.raw)]])
     if (rootKeyFile === undefined) files.set("root.key", sealedRoot)
     else await this.#writeRootKey(rootKeyFile, sealedRoot)
     await replaceTogether(directory, files, step)
@@ -99,7 +74,7 @@ export class Authority {
 
   /** Throws `ERR_CA` when the root's key is not there, or is another root's. */
   async renewIntermediate(signal: AbortSignal): Promise<X509Certificate> {
-    const { directory, rootKeyFile = join(directory, "root.key"), step } = this.#options
+    const { config, directory, now, rootKeyFile = join(directory, "root.key"), step } = this.#options
     await this.#settle()
     const root = await this.root()
     const sealed = await this.#sealedRootKey(rootKeyFile)
@@ -120,7 +95,7 @@ export class Authority {
       })
     }
     const passphrase = await this.#passphrase("intermediate", "new")
-    const { files, signer } = await this.#makeIntermediate(root, rootKey, passphrase)
+    const { files, signer } = await makeIntermediate(config, now(), { root, rootKey, passphrase })
     rootKey = undefined
 
     using _lock = await lockCa(directory, signal)
@@ -206,35 +181,6 @@ export class Authority {
     this.#signer = undefined
     this.#known = undefined
     this.#former.clear()
-  }
-
-  async #makeIntermediate(
-    root: X509Certificate,
-    rootKey: KeyObject,
-    passphrase: Secret,
-  ): Promise<{ files: Map<string, string>; signer: Signer }> {
-    const { config, now } = this.#options
-    const key = await generateKey(config.keys.intermediate)
-    const serial = newSerial()
-    const hex = serial.toString("hex")
-    const der = signCertificate(
-      {
-        kind: "intermediate",
-        subject: `${config.name} issuer ${hex.slice(0, 8)}`,
-        publicKey: createPublicKey(key),
-        serial,
-        ...validity(now(), config.days.intermediate, root, { cap: true }),
-        pathLength: config.pathLength - 1,
-      },
-      { certificate: root.raw, key: rootKey },
-    )
-    const text = pem("CERTIFICATE", der)
-    const files = new Map([
-      ["intermediate.crt", text],
-      ["intermediate.key", await sealKey(key, passphrase)],
-      [`intermediates/${hex}.crt`, text],
-    ])
-    return { files, signer: { certificate: new X509Certificate(der), serial: hex, pem: text, key } }
   }
 
   /** A medium that is taken away often knows no modes, so there they are no reason to refuse: the key is encrypted. */

@@ -1,0 +1,70 @@
+import { createPublicKey, X509Certificate, type KeyObject } from "node:crypto"
+import { pem } from "../base/der.ts"
+import type { Secret } from "../base/secret.ts"
+import { newSerial, signCertificate, validity } from "./certificate.ts"
+import type { CaConfig } from "./config.ts"
+import { generateKey, sealKey } from "./keys.ts"
+
+/** The certificates of a CA itself. */
+
+/** An intermediate with its key, which is in memory. */
+export interface Signer {
+  readonly certificate: X509Certificate
+  readonly serial: string
+  readonly pem: string
+  readonly key: KeyObject
+}
+
+const skewMs = 5 * 60_000
+const dayMs = 86_400_000
+
+/** Signed by itself. */
+export function makeRoot(config: CaConfig, now: Date, key: KeyObject): X509Certificate {
+  const serial = newSerial()
+  // Certificates have no fractions of seconds.
+  const start = new Date(Math.floor((now.getTime() - skewMs) / 1000) * 1000)
+  const der = signCertificate(
+    {
+      kind: "root",
+      // Those who trust the roots of two hosts tell them apart.
+      subject: `${config.name} root ${serial.toString("hex").slice(0, 8)}`,
+      publicKey: createPublicKey(key),
+      serial,
+      notBefore: start,
+      notAfter: new Date(start.getTime() + config.days.root * dayMs),
+      constraints: config.constraints,
+      pathLength: config.pathLength,
+    },
+    key,
+  )
+  return new X509Certificate(der)
+}
+
+/** `files`: what is to be written, by path below `ca/`. Throws `ERR_CLOCK`. */
+export async function makeIntermediate(
+  config: CaConfig,
+  now: Date,
+  { root, rootKey, passphrase }: { root: X509Certificate; rootKey: KeyObject; passphrase: Secret },
+): Promise<{ files: Map<string, string>; signer: Signer }> {
+  const key = await generateKey(config.keys.intermediate)
+  const serial = newSerial()
+  const hex = serial.toString("hex")
+  const der = signCertificate(
+    {
+      kind: "intermediate",
+      subject: `${config.name} issuer ${hex.slice(0, 8)}`,
+      publicKey: createPublicKey(key),
+      serial,
+      ...validity(now, config.days.intermediate, root, { cap: true }),
+      pathLength: config.pathLength - 1,
+    },
+    { certificate: root.raw, key: rootKey },
+  )
+  const text = pem("CERTIFICATE", der)
+  const files = new Map([
+    ["intermediate.crt", text],
+    ["intermediate.key", await sealKey(key, passphrase)],
+    [`intermediates/${hex}.crt`, text],
+  ])
+  return { files, signer: { certificate: new X509Certificate(der), serial: hex, pem: text, key } }
+}
