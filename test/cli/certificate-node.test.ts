@@ -26,7 +26,12 @@ test("purser node has a certificate signed by purser agent, without a line of co
   await ca.init(signal)
   const out = join(base, "out")
   const node = await cast.node(await cast.purser(["enrol", "web"]), [
-    ...["--certificate", "www dns=shop.lan", "--directory", out, "--name", "front"],
+    "--certificate",
+    "www dns=shop.lan",
+    "--directory",
+    out,
+    "--name",
+    "front",
   ])
   await writeFile(
     join(base, "purser.yaml"),

@@ -6,6 +6,7 @@ import { createLog } from "../../src/base/log.ts"
 import { Secret } from "../../src/base/secret.ts"
 import type { Ask } from "../../src/ca/ask.ts"
 import type { Ca, CaOptions } from "../../src/ca/ca.ts"
+import { dueAt } from "../../src/ca/renewal.ts"
 import { caSource, type Issued } from "../../src/sources/ca.ts"
 import type { Source } from "../../src/sources/source.ts"
 import { asking, configOf, emptyCa, issued, madeCa, signal } from "../ca/state.ts"
@@ -35,7 +36,7 @@ async function made(t: TestContext, options: Partial<CaOptions> = {}) {
   const forward = (days: number): void => {
     clock.now = new Date(clock.now.getTime() + days * dayMs)
   }
-  return { ca, open, source, told, forward, lines }
+  return { ca, open, source, clock, told, forward, lines }
 }
 
 const read = async (source: Source, name = "tls.crt"): Promise<string> =>
@@ -154,6 +155,27 @@ test("a watched one is told of a renewal once, by whoever makes it", async (t) =
   assert.deepEqual(names, ["tls.crt", "tls.key", "ca.crt"])
   assert.notEqual(await read(www), first)
   assert.equal(names.length, 3)
+})
+
+test("a watched one is renewed when it is due, without being asked for", async (t) => {
+  const { ca, source, clock, told } = await made(t)
+  const www = source()
+  const names: (string | undefined)[] = []
+  const watcher = await www.watch?.((name) => names.push(name))
+  t.after(() => watcher?.[Symbol.asyncDispose]())
+  const { validFromDate, validToDate, serialNumber } = new X509Certificate(await read(www))
+  const due = dueAt(validFromDate, validToDate, serialNumber.toLowerCase().padStart(32, "0")).getTime()
+  // A month is longer than a timer of Node can wait.
+  clock.now = new Date(due - 200)
+  await read(www)
+  clock.now = new Date(due)
+  await waitFor("the renewal to be told", () => names.length > 0)
+  assert.deepEqual(
+    told.map(({ kind }) => kind),
+    ["issued", "renewed"],
+  )
+  assert.equal((await ca.list({ all: true })).length, 2)
+  assert.deepEqual(names, ["tls.crt", "tls.key", "ca.crt"])
 })
 
 test("a request that waits for its CA is told as that", async (t) => {
