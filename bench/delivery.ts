@@ -194,6 +194,7 @@ function appOf(nodes: number, secrets: readonly string[], port: number): AppConf
     containers: undefined,
     files: undefined,
     reload: undefined,
+    check: undefined,
     requireTmpfs: false,
   }
 }

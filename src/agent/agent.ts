@@ -2,6 +2,7 @@ import { setTimeout as delay } from "node:timers/promises"
 import type { AuditLog } from "../audit/audit-log.ts"
 import { reasonOf } from "../base/errors.ts"
 import { silentLog, type Log } from "../base/log.ts"
+import { HeldBack } from "../files/held-back.ts"
 import type { Identity } from "../channel/identity.ts"
 import { builtInActions, type Action } from "./actions/action.ts"
 import type { AppConfig } from "./config.ts"
@@ -70,6 +71,8 @@ export class Agent implements AsyncDisposable {
   /** Of the running containers, where an app has some. */
   #containers: ContainerFollower | undefined
   readonly #told = new Told()
+  /** Sets that failed their check. */
+  readonly #held = new HeldBack()
   /** The last good answers of discovery, which a plan that replaces another must not lose. */
   readonly #found = new Map<string, readonly Address[]>()
 
@@ -324,7 +327,7 @@ export class Agent implements AsyncDisposable {
     const { limits, actionMs, everyMs } = this.#plan
     const actions = { ...this.#plan.certificates?.actions, ...this.#options.actions }
     const secrets = grantedSecrets(app, this.#plan.catalogue, this.#secrets)
-    const common = { app, secrets, audit, log: this.#log, onEvent }
+    const common = { app, secrets, audit, held: this.#held, log: this.#log, onEvent }
     const { signal } = this.#aborting
     if (address !== undefined) {
       const aliveMs = 2 * everyMs

@@ -4,6 +4,7 @@ import { grantCovers, isPattern } from "../base/names.ts"
 import { configPath } from "../base/path.ts"
 import type { CaConfig } from "../ca/config.ts"
 import { isPin, type Pin } from "../channel/pin.ts"
+import { parseCheck, type Check } from "../files/check.ts"
 import { checkPaths, defaultDirectory, parseFileLine, type FileLine } from "../files/file-line.ts"
 import { parseReload, type Reload } from "../files/reload.ts"
 import { grant } from "../sources/schema.ts"
@@ -58,6 +59,8 @@ export interface AppConfig {
   readonly files: readonly FileLine[] | undefined
   /** Of `directory` and containers; with a directory only `exec:` and `http:`. */
   readonly reload: Reload | undefined
+  /** What is to be served after the reload, by the directory's user or by each container. */
+  readonly check: Check | undefined
   /** Of `directory`; containers have their own. */
   readonly requireTmpfs: boolean
 }
@@ -144,6 +147,11 @@ export const appSchema = z
     reload: parsedBy(parseReload)
       .optional()
       .describe("after files changed: exec:COMMAND or http:URL; for containers also a signal, or restart"),
+    check: parsedBy(parseCheck)
+      .optional()
+      .describe(
+        "then the new certificate is served there, or the old files are put back: [HOST]:PORT [file=] [name=] [within=]",
+      ),
     require_tmpfs: z
       .boolean()
       .optional()
@@ -194,10 +202,16 @@ export const appSchema = z
       if (app.containers === undefined) {
         if (app.files !== undefined) report("files", needs, hint)
         if (app.reload !== undefined) report("reload", needs, hint)
+        if (app.check !== undefined) report("check", needs, hint)
         if (app.require_tmpfs === true) report("require_tmpfs", needs, hint)
       }
     } else if (app.reload !== undefined && app.reload.kind !== "exec" && app.reload.kind !== "http") {
       report("reload", "a directory has no process to signal", "use exec:COMMAND or http:URL")
+    }
+    if (app.check !== undefined && app.reload?.kind === "restart") {
+      const hint =
+        "a restart empties the memory of a container, the old files with it: use a signal or exec:COMMAND"
+      report("check", "does not go together with reload: restart", hint)
     }
     try {
       checkPaths(app.files ?? [], app.directory ?? defaultDirectory)
@@ -237,6 +251,7 @@ export function resolveApp(
     containers: resolveContainers(app.containers, app.require_tmpfs ?? true),
     files: app.files,
     reload: app.reload,
+    check: app.check,
     requireTmpfs: app.require_tmpfs ?? false,
   }
 }

@@ -29,6 +29,7 @@ export type AuditKind =
   | "issued"
   | "renewed"
   | "signed"
+  | "rolled-back"
 
 /** Who, what and where, flat. Text of peers needs no escaping here: JSON escapes it, and whoever prints it does. */
 export interface AuditEvent {

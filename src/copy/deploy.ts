@@ -22,9 +22,9 @@ export interface DeployOptions extends CopyOptions {
   readonly checks: readonly Check[]
   /** What failed is not tried again at once; `target` is its name there. */
   readonly held?: { readonly sets: HeldBack; readonly target: string }
-  /** Whether a copy is to be followed by the reload and checks. Default: when something was written. */
-  readonly isDue?: (copied: CopyResult) => boolean
-  /** After the reload and its checks, before the old set would be looked at again. */
+  /** Once the files are there: whether the reload and the checks follow. Default: when something was written. */
+  readonly onCopied?: (copied: CopyResult) => Promise<boolean>
+  /** When the old set is back, before its reload. */
   readonly onRolledBack?: (paths: readonly string[], error: PurserError) => Promise<void>
 }
 
@@ -44,10 +44,10 @@ export async function deployToContainer(
   options: DeployOptions,
 ): Promise<Deployed> {
   const { reload, checks, signal, held } = options
-  const isDue = options.isDue ?? (({ written }: CopyResult) => written.length > 0)
+  const isDue = options.onCopied ?? (async ({ written }: CopyResult) => written.length > 0)
   if (checks.length === 0) {
     const copied = await copyInto(engine, container, files, options)
-    const reloaded = reload !== undefined && isDue(copied)
+    const reloaded = (await isDue(copied)) && reload !== undefined
     if (reloaded) await reloadContainer(engine, container, reload, signal)
     return { ...copied, reloaded, checked: false }
   }
@@ -63,11 +63,19 @@ export async function deployToContainer(
     ...options,
     async beforeChange() {
       held?.sets.refuse(held.target, set)
-      old = await readOld({ engine, container, files, signal, log: options.log, requireTmpfs: false, beforeChange: async () => {} })
+      old = await readOld({
+        engine,
+        container,
+        files,
+        signal,
+        log: options.log,
+        requireTmpfs: false,
+        beforeChange: async () => {},
+      })
       await options.beforeChange?.()
     },
   })
-  if (!isDue(copied)) return { ...copied, reloaded: false, checked: false }
+  if (!(await isDue(copied))) return { ...copied, reloaded: false, checked: false }
   try {
     if (reload !== undefined) await reloadContainer(engine, container, reload, signal)
     for (const [check, leaf] of leaves) await checkServed(check, leaf, hosts, signal)
@@ -76,14 +84,28 @@ export async function deployToContainer(
     signal.throwIfAborted()
     const error = asPurserError(thrown)
     if (error.code !== "ERR_CHECK" && error.code !== "ERR_RELOAD") throw error
+    // It waits, or its memory is gone with its end: nothing of that is the files' fault.
+    if (error.code === "ERR_RELOAD" && (await isAwayNow(engine, container, signal))) throw error
     held?.sets.hold(held.target, set)
     throw await rollBack({ engine, container, files, options, hosts, old, copied }, error)
   }
 }
 
-function leavesOf(checks: readonly Check[], files: readonly FileToCopy[]): readonly (readonly [Check, Leaf])[] {
+function leavesOf(
+  checks: readonly Check[],
+  files: readonly FileToCopy[],
+): readonly (readonly [Check, Leaf])[] {
   const named = files.map(({ path, content }) => ({ name: path, content }))
   return checks.map((check) => [check, leafAmong(check, named)] as const)
+}
+
+async function isAwayNow(
+  engine: Engine,
+  { id, state }: ContainerDetails,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const now = await inspectContainer(engine, id, signal)
+  return !now.state.running || now.state.paused || now.state.startedAt !== state.startedAt
 }
 
 interface RollBack {
@@ -114,10 +136,19 @@ async function rollBack(
     return failed(`nothing was there before that could be put back into ${quote(container.name)}`)
   try {
     const copyOptions = { requireTmpfs, log, signal, ...(route === undefined ? {} : { route }) }
-    await copyInto(engine, container, before, { ...copyOptions, ...(options.pull === undefined ? {} : { pull: options.pull }) })
+    await copyInto(engine, container, before, {
+      ...copyOptions,
+      ...(options.pull === undefined ? {} : { pull: options.pull }),
+    })
     const added = copied.written.filter((path) => !old.has(path))
-    await removeFrom({ engine, container, files, signal, log, requireTmpfs, beforeChange: async () => {} }, added)
-    await options.onRolledBack?.(before.map(({ path }) => path), cause)
+    await removeFrom(
+      { engine, container, files, signal, log, requireTmpfs, beforeChange: async () => {} },
+      added,
+    )
+    await options.onRolledBack?.(
+      before.map(({ path }) => path),
+      cause,
+    )
     if (reload !== undefined) await reloadContainer(engine, container, reload, signal)
   } catch (error) {
     signal.throwIfAborted()

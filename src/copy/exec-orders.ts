@@ -135,7 +135,7 @@ function foundIn([kind, permissions = "", uid, gid, same]: readonly string[]): F
 }
 
 /** Of what ls shows: `-r--r-----`, where a sign may follow for an access control list or a security label. */
-function modeOf(permissions: string): number {
+export function modeOf(permissions: string): number {
   if (!/^-([r-][w-][xsS-]){2}[r-][w-][xtT-]/.test(permissions)) return NaN
   let mode = 0
   for (const [at, letter] of Array.from(permissions.slice(1, 10)).entries()) {

@@ -100,7 +100,8 @@ export function leafIn(bytes: Buffer): Leaf | null {
 
 /** What is to be served once these lie there. Throws `ERR_CHECK` when no file holds a certificate. */
 export function leafAmong({ file }: Pick<Check, "file">, files: readonly NamedContent[]): Leaf {
-  const asked = file === undefined ? files : files.filter(({ name }) => name === file || name.endsWith(`/${file}`))
+  const asked =
+    file === undefined ? files : files.filter(({ name }) => name === file || name.endsWith(`/${file}`))
   const isUsual = ({ name }: NamedContent): boolean => /(^|\/)tls\.crt$/.test(name)
   for (const { content } of [...asked.filter(isUsual), ...asked]) {
     const leaf = leafIn(content.reveal())
@@ -149,7 +150,9 @@ export async function checkServed(
   throw new PurserError(
     "ERR_CHECK",
     `the certificate ${short(expected)} is not served after ${withinMs} ms: ${seen.join(", ")}`,
-    { hint: "see the service's own log: a key that does not match, a reload that does nothing, another file" },
+    {
+      hint: "see the service's own log: a key that does not match, a reload that does nothing, another file",
+    },
   )
 }
 
@@ -184,7 +187,9 @@ async function leafAt(
       const { raw } = socket.getPeerCertificate() as { raw?: Buffer }
       done(raw === undefined ? { failed: "shows no certificate" } : { sha256: sha256(raw) })
     })
-    socket.on("error", (error) => done({ failed: `cannot be asked (${systemErrorCode(error) ?? reasonOf(error)})` }))
+    socket.on("error", (error) =>
+      done({ failed: `cannot be asked (${systemErrorCode(error) ?? reasonOf(error)})` }),
+    )
     socket.once("close", () => done({ failed: "closed the connection" }))
     limit.signal.addEventListener("abort", tooLong, { once: true })
     if (limit.signal.aborted) tooLong()

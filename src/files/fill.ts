@@ -1,9 +1,10 @@
 import type { Digest } from "../base/digest.ts"
 import { isPurserError, reasonOf } from "../base/errors.ts"
 import type { Secret } from "../base/secret.ts"
-import { inspectOnDisk } from "./content.ts"
+import { checkServed, leafAmong, type NamedContent } from "./check.ts"
+import { inspectOnDisk, readOnDisk } from "./content.ts"
 import { checkPaths, pathOf, type FileLine } from "./file-line.ts"
-import { installFiles, type FileToInstall, type InstallOptions } from "./install.ts"
+import { installFiles, type CheckOptions, type FileToInstall, type InstallOptions } from "./install.ts"
 import { runOwedReload } from "./owed.ts"
 
 /**
@@ -22,7 +23,7 @@ export interface FillOptions extends InstallOptions {
   /**
    * Whether somebody may already use the files. While nobody does (the
    * application waits for the first complete delivery), files that were not
-   * there before need no reload; unless every required one was.
+   * there before need no reload; unless every required one was. Nor is there a check then.
    */
   inUse: boolean
 }
@@ -45,7 +46,7 @@ export async function fillDirectory(
   fetch: Fetch,
   options: FillOptions,
 ): Promise<FillResult> {
-  const { directory, reload, inUse, ...rest } = options
+  const { directory, reload, inUse, check, ...rest } = options
   checkPaths(lines, directory)
   const found = await Promise.all(lines.map((line) => inspectOnDisk(line, directory)))
   // What only needs another mode or owner is sent too: that is how it gets them.
@@ -66,12 +67,21 @@ export async function fillDirectory(
   }
   const needsReload = reload !== undefined && (inUse || wasComplete || replaces)
   const payOwed = async (): Promise<void> => {
-    if (reload !== undefined) await runOwedReload({ ...rest, directory, files: lines, reload })
+    if (reload === undefined) return
+    const afterReload = check && (async () => await checkOnDisk(lines, directory, check, rest.signal))
+    await runOwedReload({
+      ...rest,
+      directory,
+      files: lines,
+      reload,
+      ...(afterReload === undefined || !(inUse || wasComplete) ? {} : { afterReload }),
+    })
   }
   const { written, unchanged } = await installFiles(received, {
     ...rest,
     directory,
     ...(needsReload ? { reload } : {}),
+    ...(check !== undefined && (inUse || wasComplete) ? { check: { ...check, lines } } : {}),
   }).catch(async (error: unknown) => {
     // A file that cannot be written, perhaps for days, must not keep new ones that are in place from being read.
     if (!isPurserError(error, "ERR_RELOAD"))
@@ -96,6 +106,21 @@ export async function fillDirectory(
       .filter(({ line, status }) => !line.optional && !isInPlace(status))
       .map(({ line }) => line.name),
   }
+}
+
+/** After a reload that an earlier process owed. The old set went with its memory, so this can only tell. */
+export async function checkOnDisk(
+  lines: readonly FileLine[],
+  directory: string,
+  { check, hosts }: Pick<CheckOptions, "check" | "hosts">,
+  signal: AbortSignal,
+): Promise<void> {
+  const files: NamedContent[] = []
+  for (const line of lines) {
+    const content = await readOnDisk(line, directory)
+    if (content !== null) files.push({ name: line.name, content })
+  }
+  await checkServed(check, leafAmong(check, files), hosts, signal)
 }
 
 function isInPlace(status: Fetched["status"]): boolean {

@@ -1,11 +1,13 @@
 import { constants } from "node:fs"
 import { basename, dirname, join } from "node:path"
 import { createFlags, temporaryIn } from "../base/atomic-file.ts"
-import { PurserError, systemErrorCode } from "../base/errors.ts"
+import { PurserError, isPurserError, reasonOf, systemErrorCode } from "../base/errors.ts"
 import type { Log } from "../base/log.ts"
-import type { Secret } from "../base/secret.ts"
-import { holds, readAll, openCurrent, openRegular, pathOnly, verifyContent } from "./content.ts"
+import { Secret } from "../base/secret.ts"
+import { holds, readAll, readOnDisk, openCurrent, openRegular, pathOnly, verifyContent } from "./content.ts"
 import { checkPaths, pathOf, type FileLine } from "./file-line.ts"
+import { checkServed, isCheckFailure, leafAmong, type Check, type Leaf, type NamedContent } from "./check.ts"
+import { setOf, type HeldBack } from "./held-back.ts"
 import { isMemory } from "./memory.ts"
 import { clearOwed, recordOwed } from "./owed.ts"
 import { ownerOf, type Owner } from "./owner.ts"
@@ -29,6 +31,8 @@ export interface InstallOptions {
   directory: string
   reload?: Reload
   runReload: RunReload
+  /** What is to be served after the reload, or without one after content was replaced; else the old set is put back. */
+  check?: CheckOptions
   /** Throw `ERR_DISK` for a directory that is not in memory, instead of a warning. */
   requireTmpfs?: boolean
   log: Log
@@ -43,7 +47,20 @@ export interface InstallOptions {
   step?: (name: InstallStep) => void
 }
 
-export type InstallStep = "staged" | "recorded" | "renamed" | "reloaded" | "cleared"
+export interface CheckOptions {
+  readonly check: Check
+  /** Asked where the check names none. */
+  readonly hosts: readonly string[]
+  readonly held: HeldBack
+  /** Its name in `held`. */
+  readonly target: string
+  /** All that belong to the set, also those that are not written now. Default: those that are given. */
+  readonly lines?: readonly FileLine[]
+  /** The names that were put back. */
+  readonly onRolledBack?: (names: readonly string[], error: PurserError) => Promise<void>
+}
+
+export type InstallStep = "staged" | "recorded" | "renamed" | "reloaded" | "checked" | "cleared"
 
 export interface InstallResult {
   /** Names whose content is new. */
@@ -64,9 +81,16 @@ interface Staged {
   readonly replaces: boolean
 }
 
+/** What lay there, kept in memory until the check has passed. */
+interface Old {
+  readonly file: FileToInstall
+  readonly owner: Owner
+}
+
 /**
  * Throws `ERR_FILE_LINE`, `ERR_TARGET` or `ERR_DISK`, and then no content has changed (unless the target itself does
- * while we rename); or `ERR_RELOAD`, and then all files are in place and the reload stays owed.
+ * while we rename); or `ERR_RELOAD`, and then all files are in place and the reload stays owed; or `ERR_CHECK`, and
+ * then the old set is back, or the message says what stands in the way of that.
  */
 export async function installFiles(
   files: readonly FileToInstall[],
@@ -80,6 +104,7 @@ export async function installFiles(
   const staged: Staged[] = []
   const unchanged: string[] = []
   const checked = new Set<number>()
+  let way: WayBack | undefined
   try {
     checkPaths(
       files.map(({ line }) => line),
@@ -96,6 +121,7 @@ export async function installFiles(
     }
     if (staged.length === 0) return { written: [], replaced: [], unchanged, reloaded: false }
     step("staged")
+    if (options.check !== undefined) way = await prepare(files, staged, options.check, options.directory)
     await options.beforeChange?.()
     if (reload !== undefined) await record(staged, reload)
     step("recorded")
@@ -108,12 +134,113 @@ export async function installFiles(
   }
   const written = staged.map(({ file }) => file.line.name)
   const replaced = staged.filter(({ replaces }) => replaces).map(({ file }) => file.line.name)
-  if (reload === undefined) return { written, replaced, unchanged, reloaded: false }
-  await reloadWith(runReload, reload, signal)
-  step("reloaded")
+  if (reload === undefined && (way === undefined || replaced.length === 0))
+    return { written, replaced, unchanged, reloaded: false }
+  try {
+    if (reload !== undefined) await reloadWith(runReload, reload, signal)
+    step("reloaded")
+    // The reload stays owed until this is over. Who dies before that leaves the new files, and a check after the
+    // reload that is owed; the old ones went with our memory.
+    if (way !== undefined) await checkServed(way.check, way.expected, way.hosts, signal)
+    step("checked")
+  } catch (error) {
+    if (way === undefined || !(isCheckFailure(error) || isPurserError(error, "ERR_RELOAD"))) throw error
+    way.held.hold(way.target, way.set)
+    throw await rollBack(way, error, options)
+  }
   for (const directory of directoriesOf(staged)) await clearOwed(directory)
   step("cleared")
-  return { written, replaced, unchanged, reloaded: true }
+  return { written, replaced, unchanged, reloaded: reload !== undefined }
+}
+
+interface WayBack extends CheckOptions {
+  readonly expected: Leaf
+  /** What was served before; null where nothing was. */
+  readonly before: Leaf | null
+  readonly set: string
+  readonly old: readonly Old[]
+  readonly added: readonly Staged[]
+}
+
+/** Throws `ERR_CHECK` for a set that is held back, for one that cannot be checked, and for an old file that cannot be kept. */
+async function prepare(
+  files: readonly FileToInstall[],
+  staged: readonly Staged[],
+  options: CheckOptions,
+  directory: string,
+): Promise<WayBack> {
+  const { check, held, target } = options
+  const set = setOf(staged.map(({ file }) => ({ name: file.line.name, content: file.content })))
+  held.refuse(target, set)
+  const onDisk: NamedContent[] = []
+  for (const line of options.lines ?? files.map((file) => file.line)) {
+    const content = await readOnDisk(line, directory)
+    if (content !== null) onDisk.push({ name: line.name, content })
+  }
+  const given = files.map(({ line, content }) => ({ name: line.name, content }))
+  const isGiven = new Set(given.map(({ name }) => name))
+  const expected = leafAmong(check, [...given, ...onDisk.filter(({ name }) => !isGiven.has(name))])
+  const old: Old[] = []
+  for (const { file, place, replaces } of staged) if (replaces) old.push(await keep(file, place))
+  const added = staged.filter(({ replaces }) => !replaces)
+  return { ...options, expected, before: leafBefore(check, onDisk), set, old, added }
+}
+
+function leafBefore(check: Check, onDisk: readonly NamedContent[]): Leaf | null {
+  try {
+    return leafAmong(check, onDisk)
+  } catch {
+    return null
+  }
+}
+
+async function keep({ line }: FileToInstall, place: Place): Promise<Old> {
+  await using current = await openCurrent(place)
+  const bytes = current && (await readAll(current))
+  if (current === null || bytes === null) {
+    throw new PurserError("ERR_CHECK", `the old content of ${place.path} cannot be kept`, {
+      hint: "nothing was changed; without the check it would be replaced for good",
+    })
+  }
+  const { mode, uid, gid } = current.stats
+  return { file: { line: { ...line, mode: mode & 0o7777 }, content: new Secret(bytes) }, owner: { uid, gid } }
+}
+
+/** The error to throw; it says whether the old set is served again. */
+async function rollBack(way: WayBack, cause: PurserError, options: InstallOptions): Promise<PurserError> {
+  const { signal, directory } = options
+  const failed = (what: string): PurserError =>
+    new PurserError("ERR_CHECK", `${cause.message}; ${what}`, { cause, hint: cause.hint })
+  const { old, added } = way
+  if (old.length === 0)
+    return failed("nothing was there before that could be put back, so the new files stay")
+  const owners = new Map(old.map(({ file, owner }) => [file.line.name, owner]))
+  const { check: _check, beforeChange: _before, step: _step, ...rest } = options
+  try {
+    // What was added goes first: the note of the reload that is owed is written with the old contents.
+    for (const { place } of added) await rm(join(place.directory, place.leaf), { force: true })
+    const names = old.map(({ file }) => file.line.name)
+    await way.onRolledBack?.(names, cause)
+    await installFiles(
+      old.map(({ file }) => file),
+      {
+        ...rest,
+        // Only root can give files away; and to whom they were, so that they are as they were.
+        ownerOf: async ({ name }) => (process.getuid?.() === 0 ? owners.get(name) : undefined),
+      },
+    )
+  } catch (error) {
+    signal.throwIfAborted()
+    return failed(`and the old files in ${directory} could not be put back and reloaded: ${reasonOf(error)}`)
+  }
+  if (way.before === null) return failed("the old files are back, which hold no certificate to check")
+  try {
+    await checkServed(way.check, way.before, way.hosts, signal)
+  } catch (error) {
+    signal.throwIfAborted()
+    return failed(`the old files are back, and are not served either: ${reasonOf(error)}`)
+  }
+  return failed("the old files are back, and served")
 }
 
 async function closeAll(places: readonly Place[]): Promise<void> {

@@ -43,6 +43,8 @@ export interface OwedOptions extends Where {
   /** Undefined: nobody wants one any more. */
   readonly reload?: Reload
   runReload: RunReload
+  /** Once the reload has run, before it is crossed out; whatever it says, the reload is not run again for it. */
+  afterReload?: () => Promise<void>
   log: Log
   signal: AbortSignal
 }
@@ -68,6 +70,7 @@ export async function clearOwed(directory: string): Promise<void> {
 export async function runOwedReload({
   reload,
   runReload,
+  afterReload,
   log,
   signal,
   ...where
@@ -83,9 +86,13 @@ export async function runOwedReload({
     log.info(`running the reload that is owed: ${formatReload(reload)}`)
     await reloadWith(runReload, reload, signal)
   }
-  await each(where, async (directory) => {
-    if ((await readOwed(directory)).length > 0) await clearOwed(directory)
-  })
+  try {
+    if (runs) await afterReload?.()
+  } finally {
+    await each(where, async (directory) => {
+      if ((await readOwed(directory)).length > 0) await clearOwed(directory)
+    })
+  }
   return runs
 }
 

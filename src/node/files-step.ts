@@ -1,5 +1,7 @@
 import type { Digest } from "../base/digest.ts"
 import type { Log } from "../base/log.ts"
+import { localHosts, type Check } from "../files/check.ts"
+import { HeldBack } from "../files/held-back.ts"
 import { defaultDirectory, fileLineFor, type FileLine } from "../files/file-line.ts"
 import { fillDirectory, type Fetch, type Fetched, type FillResult } from "../files/fill.ts"
 import type { Reload, RunReload } from "../files/reload.ts"
@@ -18,6 +20,8 @@ export interface FilesStepOptions {
   certificates?: readonly CertificateLine[]
   reload?: Reload
   runReload: RunReload
+  /** What is to be served afterwards, or the old files are put back. */
+  check?: Check
   requireTmpfs?: boolean
   log: Log
   /** Called after every session in which each required file was delivered or matched, with their absolute paths. */
@@ -32,9 +36,16 @@ export interface FileAgent extends Pick<AgentSession, "list" | "signal"> {
 
 export type FilesStep = (agent: FileAgent) => Promise<StepsSummary>
 
-export function filesStep({ files, certificates = [], onComplete, ...options }: FilesStepOptions): FilesStep {
+export function filesStep({
+  files,
+  certificates = [],
+  onComplete,
+  check,
+  ...options
+}: FilesStepOptions): FilesStep {
   const { directory = defaultDirectory, log } = options
   let inUse = false
+  const held = new HeldBack()
   /** Two agents may deliver at once; their files must not mix. */
   let filling: Promise<unknown> = Promise.resolve()
 
@@ -51,6 +62,7 @@ export function filesStep({ files, certificates = [], onComplete, ...options }: 
         ...options,
         directory,
         inUse,
+        ...(check === undefined ? {} : { check: { check, hosts: localHosts, held, target: directory } }),
         signal: agent.signal,
       }),
     )

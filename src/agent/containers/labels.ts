@@ -6,6 +6,7 @@
 export const appLabel = "purser.app"
 export const filesLabel = "purser.files"
 export const reloadLabel = "purser.reload"
+export const checkLabel = "purser.check"
 
 type Labels = Readonly<Record<string, string>>
 

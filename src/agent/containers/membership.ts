@@ -1,10 +1,11 @@
 import { isPurserError, reasonOf } from "../../base/errors.ts"
 import { isAppName, quote } from "../../base/names.ts"
 import type { ContainerDetails } from "../../docker/containers.ts"
+import { parseCheck, type Check } from "../../files/check.ts"
 import { parseFileLines, type FileLine } from "../../files/file-line.ts"
 import { parseReload, type Reload } from "../../files/reload.ts"
 import type { AppConfig } from "../config.ts"
-import { appLabel, composeNameOf, filesLabel, ownLabels, reloadLabel } from "./labels.ts"
+import { appLabel, checkLabel, composeNameOf, filesLabel, ownLabels, reloadLabel } from "./labels.ts"
 import type { ContainerRule } from "./rule-config.ts"
 
 /**
@@ -18,6 +19,7 @@ export interface Member {
   /** Undefined: everything that is granted. */
   readonly files: readonly FileLine[] | undefined
   readonly reload: Reload | undefined
+  readonly check: Check | undefined
 }
 
 /** A container that asks by its labels, and gets nothing. */
@@ -152,7 +154,10 @@ function joined(
       app,
       files: app.files ?? filesOf(own),
       reload: app.reload ?? reloadOf(own),
+      check: app.check ?? checkOf(own),
     }))
+    if (members.some(({ reload, check }) => reload?.kind === "restart" && check !== undefined))
+      throw new Error("a check does not go together with the reload restart")
     return { members, refusal: undefined }
   } catch (error) {
     const [first] = apps
@@ -180,4 +185,15 @@ function reloadOf(own: Readonly<Record<string, string>>): Reload | undefined {
   if (reload.kind !== "http") return reload
   // It would be us who asks, with what only we can reach.
   throw new Error(`the label ${reloadLabel} may not be a URL: write reload: for the app in purser.yaml`)
+}
+
+function checkOf(own: Readonly<Record<string, string>>): Check | undefined {
+  const text = own[checkLabel]
+  if (text === undefined) return undefined
+  const check = parseCheck(text)
+  if (check.host === null) return check
+  // It would be us who dials, wherever a container likes.
+  throw new Error(
+    `the label ${checkLabel} may name no host: write :PORT, or check: for the app in purser.yaml`,
+  )
 }

@@ -3,12 +3,14 @@ import type { AuditLog } from "../../audit/audit-log.ts"
 import { PurserError, asPurserError, isPurserError, reasonOf } from "../../base/errors.ts"
 import { errorFields, type Log } from "../../base/log.ts"
 import type { Secret } from "../../base/secret.ts"
-import { copyInto } from "../../copy/copy.ts"
+import { deployToContainer } from "../../copy/deploy.ts"
 import { reloadContainer } from "../../copy/reload.ts"
 import type { FileToCopy } from "../../copy/route.ts"
 import { inspectContainer, type ContainerDetails } from "../../docker/containers.ts"
 import type { Engine } from "../../docker/engine.ts"
+import { isCheckFailure } from "../../files/check.ts"
 import { checkPaths, defaultDirectory, fileLineFor, type FileLine } from "../../files/file-line.ts"
+import type { HeldBack } from "../../files/held-back.ts"
 import { formatReload } from "../../files/reload.ts"
 import type { Member } from "../containers/membership.ts"
 import type { Told } from "../containers/told.ts"
@@ -29,6 +31,7 @@ export interface ContainerDelivery {
   secrets: GrantedSecrets
   starts: ContainerStarts
   told: Told
+  held: HeldBack
   /** After a restart that was its reload deliver once more, since nobody hears of its start. */
   isOnce: boolean
   audit: AuditLog
@@ -40,6 +43,12 @@ interface Counts {
   sent: number
   matched: number
   missing: number
+}
+
+/** Paths. */
+interface Written {
+  readonly written: readonly string[]
+  readonly replaced: readonly string[]
 }
 
 /** What of it is in place, or why not. */
@@ -87,23 +96,30 @@ async function deliver(options: ContainerDelivery, counts: Counts, signal: Abort
   const lines = member.files ?? (await options.secrets.names(signal)).map(fileLineFor)
   checkPaths(lines, defaultDirectory)
   const fetched = await Promise.all(lines.map((line) => fetch(line, options, signal)))
-  const { replaced, written } = await copy(fetched, start, options, signal).catch(async (thrown: unknown) => {
-    await payInSpite(thrown, start, options, signal)
-    throw thrown
-  })
-  tell(fetched, written, options, counts)
-
   const lacking = fetched.filter(({ line, content }) => content === null && !line.optional)
   const isComplete = lacking.length === 0 || before.isComplete
-  // While nobody can have used the files of this start, those that were not there before need no reload.
-  const isDue = before.owed !== null || replaced.length > 0 || (before.isComplete && written.length > 0)
-  const owed = reload !== undefined && isDue ? formatReload(reload) : null
-  const now = starts.find(start)
-  if (now.isComplete !== isComplete || now.owed !== owed) starts.remember(start, { isComplete, owed })
-  if (reload !== undefined && owed !== null) {
-    await reloadContainer(engine, container, reload, signal)
+  let isCopied = false
+  const onCopied = async ({ replaced, written }: Written): Promise<boolean> => {
+    isCopied = true
+    tell(fetched, written, options, counts)
+    // While nobody can have used the files of this start, those that were not there before need no reload.
+    const isDue = before.owed !== null || replaced.length > 0 || (before.isComplete && written.length > 0)
+    const owed = reload !== undefined && isDue ? formatReload(reload) : null
+    const now = starts.find(start)
+    if (now.isComplete !== isComplete || now.owed !== owed) starts.remember(start, { isComplete, owed })
+    return reload === undefined ? replaced.length > 0 : owed !== null
+  }
+  const { reloaded } = await copy(fetched, start, { ...options, onCopied }, signal).catch(
+    async (thrown: unknown) => {
+      if (!isCopied) await payInSpite(thrown, start, options, signal)
+      // Reloaded it was, and again with the old files.
+      else if (isCheckFailure(thrown)) starts.pay(start)
+      throw thrown
+    },
+  )
+  if (reloaded) {
     starts.pay(start)
-    if (reload.kind === "restart" && options.isOnce) await deliverAgain(options, signal)
+    if (reload?.kind === "restart" && options.isOnce) await deliverAgain(options, signal)
   }
   if (lacking.length > 0) {
     throw new PurserError(
@@ -153,9 +169,19 @@ function nameOf({ id, name }: ContainerDetails): { container: string; name: stri
 async function copy(
   fetched: readonly Fetched[],
   start: ContainerStart,
-  { member, container, engine, starts, told, audit, log }: ContainerDelivery,
+  {
+    member,
+    container,
+    engine,
+    starts,
+    told,
+    held,
+    audit,
+    log,
+    onCopied,
+  }: ContainerDelivery & { onCopied: (copied: Written) => Promise<boolean> },
   signal: AbortSignal,
-): Promise<{ written: readonly string[]; replaced: readonly string[] }> {
+): Promise<{ reloaded: boolean }> {
   const there = fetched.flatMap(({ line, content }) => {
     if (content === null) return []
     const path = pathIn(line)
@@ -165,8 +191,12 @@ async function copy(
     const what = `${start.app} ${line.name} at ${path}`
     return [{ secret: line.name, file, tag, what, value: `${tag} ${start.startedAt}` }]
   })
-  if (there.length === 0) return { written: [], replaced: [] }
-  const { reload } = member
+  const { reload, check } = member
+  if (there.length === 0) {
+    const isDue = await onCopied({ written: [], replaced: [] })
+    if (isDue && reload !== undefined) await reloadContainer(engine, container, reload, signal)
+    return { reloaded: isDue && reload !== undefined }
+  }
   const audited = new Set<(typeof there)[number]>()
   const writeDown = async (these: typeof there): Promise<void> => {
     for (const one of these) audited.add(one)
@@ -174,7 +204,17 @@ async function copy(
     await Promise.all(these.map(({ secret, tag: content }) => audit.append({ ...of, secret, content })))
   }
   const files = there.map(({ file }) => file)
-  const copied = await copyInto(engine, container, files, {
+  const { reloaded } = await deployToContainer(engine, container, files, {
+    ...(reload === undefined ? {} : { reload }),
+    checks: check === undefined ? [] : [check],
+    // Another start has other memory, and is another try.
+    held: { sets: held, target: `${start.app} ${start.id} ${start.startedAt}` },
+    async onRolledBack(paths, error) {
+      const of = { kind: "rolled-back", app: start.app, ...nameOf(container) } as const
+      // What lies there is no longer what was noted.
+      for (const { what } of there) told.note(container.id, what)
+      await audit.append({ ...of, files: paths.join(" "), reason: error.message })
+    },
     requireTmpfs: member.app.containers?.requireTmpfs ?? true,
     log,
     signal,
@@ -186,13 +226,16 @@ async function copy(
       // Before it can be read. What was delivered to this start and is as it was most likely lies there still.
       await writeDown(there.filter(({ what, value }) => !told.has(container.id, what, value)))
     },
+    async onCopied(copied) {
+      log.debug(`${start.app} ${container.name}: ${copied.why}`)
+      for (const { what, value } of there) told.note(container.id, what, value)
+      // Those that somebody had removed or changed there.
+      const written = new Set(copied.written)
+      await writeDown(there.filter((one) => written.has(one.file.path) && !audited.has(one)))
+      return await onCopied(copied)
+    },
   })
-  log.debug(`${start.app} ${container.name}: ${copied.why}`)
-  for (const { what, value } of there) told.note(container.id, what, value)
-  // Those that somebody had removed or changed there.
-  const written = new Set(copied.written)
-  await writeDown(there.filter((one) => written.has(one.file.path) && !audited.has(one)))
-  return copied
+  return { reloaded }
 }
 
 /** In the container, whatever system we are on. */

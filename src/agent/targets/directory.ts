@@ -2,8 +2,10 @@ import type { AuditLog } from "../../audit/audit-log.ts"
 import { sameText } from "../../base/digest.ts"
 import { PurserError, asPurserError, isPurserError } from "../../base/errors.ts"
 import { errorFields, type Log } from "../../base/log.ts"
+import { localHosts } from "../../files/check.ts"
 import { fileLineFor } from "../../files/file-line.ts"
 import { fillDirectory, type Fetched, type FillResult } from "../../files/fill.ts"
+import type { HeldBack } from "../../files/held-back.ts"
 import { removeStaleTemporaries } from "../../files/owed.ts"
 import { runLocalReload } from "../../files/reload.ts"
 import type { AppConfig } from "../config.ts"
@@ -23,6 +25,7 @@ export interface DirectoryDelivery {
   reloadEnv: NodeJS.ProcessEnv
   /** An earlier delivery was complete, so somebody may use the files. */
   inUse: boolean
+  held: HeldBack
   audit: AuditLog
   log: Log
   onEvent: (event: AgentEvent) => void
@@ -70,7 +73,7 @@ export async function deliverToDirectory(
 }
 
 async function fill(options: DirectoryDelivery, signal: AbortSignal): Promise<FillResult> {
-  const { app, directory, secrets, audit, log, reloadEnv, inUse } = options
+  const { app, directory, secrets, audit, log, reloadEnv, inUse, held } = options
   // What an agent that was killed left half-written.
   if (!inUse)
     await removeStaleTemporaries({ directory, ...(app.files === undefined ? {} : { files: app.files }) })
@@ -107,6 +110,26 @@ async function fill(options: DirectoryDelivery, signal: AbortSignal): Promise<Fi
     directory,
     inUse,
     ...(app.reload === undefined ? {} : { reload: app.reload }),
+    ...(app.check === undefined
+      ? {}
+      : {
+          check: {
+            check: app.check,
+            hosts: localHosts,
+            held,
+            target: `${app.name} directory`,
+            async onRolledBack(names, error) {
+              const reason = error.message
+              await audit.append({
+                kind: "rolled-back",
+                app: app.name,
+                directory,
+                files: names.join(" "),
+                reason,
+              })
+            },
+          },
+        }),
     runReload: (reload, limit) => runLocalReload(reload, limit, reloadEnv),
     requireTmpfs: app.requireTmpfs,
     log,
