@@ -4,54 +4,7 @@ import { join } from "node:path"
 import { test } from "node:test"
 import { createMarker } from "../support/leaks.ts"
 import { requireService } from "../support/services.ts"
-import { caPlace } from "./ca-place.ts"
-
-type Place = Awaited<ReturnType<typeof caPlace>>
-
-/** A corporate CA by openssl: root.pem, and issuing.pem below it. Resolves with what it does to a request. */
-async function corporate({ openssl, file }: Place) {
-  const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
-  const authority = ["-addext", "basicConstraints=critical,CA:TRUE", "-days", "100"]
-  await openssl(
-    "req",
-    "-x509",
-    ...key,
-    "-keyout",
-    "root.key",
-    "-subj",
-    "/CN=Corporate Root",
-    ...authority,
-    "-out",
-    "root.pem",
-  )
-  await openssl(
-    "req",
-    "-new",
-    ...key,
-    "-keyout",
-    "issuing.key",
-    "-subj",
-    "/CN=Corporate Issuing",
-    "-out",
-    "issuing.csr",
-  )
-  await file("ca.ext", "basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign\n")
-  const by = (name: string): string[] => ["-CA", `${name}.pem`, "-CAkey", `${name}.key`, "-days", "90"]
-  await openssl(
-    "x509",
-    "-req",
-    "-in",
-    "issuing.csr",
-    ...by("root"),
-    "-extfile",
-    "ca.ext",
-    "-out",
-    "issuing.pem",
-  )
-  return async (csr: string, to: string): Promise<void> => {
-    await openssl("x509", "-req", "-in", csr, ...by("issuing"), "-copy_extensions", "copy", "-out", to)
-  }
-}
+import { caPlace, corporate } from "./ca-place.ts"
 
 test("a request waits, its answer comes as PKCS#7, and then it is a certificate like ours", async (t) => {
   if (!(await requireService(t, "openssl"))) return

@@ -1,15 +1,16 @@
 import assert from "node:assert/strict"
 import { spawn } from "node:child_process"
 import { once } from "node:events"
-import { chmod, mkdir, readFile, writeFile } from "node:fs/promises"
+import { chmod, mkdir, readdir, readFile, rename, writeFile } from "node:fs/promises"
 import { join, resolve } from "node:path"
 import { test } from "node:test"
 import { text } from "node:stream/consumers"
 import { freePort } from "../deploy/support.ts"
+import { createMarker } from "../support/leaks.ts"
 import { codeBlocks } from "../support/markdown.ts"
 import { requireService } from "../support/services.ts"
 import { waitFor } from "../support/wait.ts"
-import { caPlace } from "./ca-place.ts"
+import { caPlace, corporate } from "./ca-place.ts"
 import { bin } from "./purser.ts"
 
 const root = resolve(import.meta.dirname, "../..")
@@ -78,6 +79,43 @@ test("the guide's commands of every day, of a request and of revocation run as p
   }
   assert.match(await ok("ls"), /^api +revoked .*\ndb +valid .*\nreports +valid /m)
   assert.match(await readFile(join(dir, "crl.pem"), "utf8"), /BEGIN X509 CRL/)
+})
+
+test("the guide's walk through a corporate CA runs as printed", async (t) => {
+  if (!(await requireService(t, "openssl"))) return
+  const place = await caPlace(t, { init: false })
+  const { dir, ok, openssl } = place
+  const answer = await corporate(place)
+  const [request, answers] = (await codeBlocks(guide, "sh")).filter(
+    ({ section: name }) => name === "A corporate CA",
+  )
+  assert.match(await shellIn(dir, request?.text ?? ""), /^shop +waiting /m)
+  await answer("shop.csr", "shop.crt")
+  await openssl(
+    "crl2pkcs7",
+    "-nocrl",
+    ...["shop.crt", "root.pem", "issuing.pem"].flatMap((one) => ["-certfile", one]),
+    "-out",
+    "shop.p7b",
+  )
+  await rename(join(dir, "issuing.pem"), join(dir, "issuing-ca.crt"))
+  await rename(join(dir, "root.pem"), join(dir, "corporate-root.crt"))
+  const ways = (answers?.text ?? "").trim().split("\n")
+  assert.equal(ways.length, 2)
+  for (const way of ways) assert.match(await shellIn(dir, way), /^shop: imported, /)
+  assert.match(await ok("ls"), /^shop +valid /m)
+})
+
+test("the guide's exports run as printed", async (t) => {
+  const { dir, ok, file } = await caPlace(t)
+  await ok("issue", "www", "--dns", "shop.lan")
+  await file("p12.pass", `${createMarker()}\n`)
+  await shellIn(dir, await section("Java and Windows: PKCS#12", "sh"))
+  const names = [
+    ..."key crt chain.crt fullchain.crt pem p12".split(" ").map((one) => `www.${one}`),
+    "truststore.p12",
+  ]
+  assert.deepEqual((await readdir(join(dir, "out"))).toSorted(), names.toSorted())
 })
 
 test("the guide's ca.yaml is one, and its policy holds", async (t) => {
