@@ -1,16 +1,17 @@
 import assert from "node:assert/strict"
 import { createPrivateKey, X509Certificate } from "node:crypto"
-import { readFile, writeFile } from "node:fs/promises"
+import { mkdir, readFile, writeFile } from "node:fs/promises"
 import { join } from "node:path"
-import { test } from "node:test"
+import { test, type TestContext } from "node:test"
 import { silentLog } from "../../src/base/log.ts"
 import { Secret } from "../../src/base/secret.ts"
 import { Ca } from "../../src/ca/ca.ts"
 import { configOf, keysOf, signal } from "../ca/state.ts"
 import { assertNoLeaks, createMarker } from "../support/leaks.ts"
 import { processes } from "../support/processes.ts"
+import { waitFor } from "../support/wait.ts"
 
-test("purser node has a certificate signed by purser agent, without a line of code", async (t) => {
+async function made(t: TestContext) {
   const cast = await processes(t)
   const { base, stateDir } = cast
   const marker = createMarker()
@@ -24,6 +25,11 @@ test("purser node has a certificate signed by purser agent, without a line of co
   })
   t.after(() => ca[Symbol.asyncDispose]())
   await ca.init(signal)
+  return { cast, base, stateDir, ca, marker }
+}
+
+test("purser node has a certificate signed by purser agent, without a line of code", async (t) => {
+  const { cast, base, stateDir, ca, marker } = await made(t)
   const out = join(base, "out")
   const node = await cast.node(await cast.purser(["enrol", "web"]), [
     "--certificate",
@@ -60,4 +66,31 @@ test("purser node has a certificate signed by purser agent, without a line of co
     [marker],
     [...cast.said, { name: "audit log", content: await readFile(join(stateDir, "audit.log")) }],
   )
+})
+
+test("a running agent takes a configuration that issues only when it could issue", async (t) => {
+  if (process.platform === "win32") return t.skip("no SIGHUP")
+  const { cast, base, marker } = await made(t)
+  const configure = async (more: string): Promise<void> => {
+    await writeFile(
+      join(base, "purser.yaml"),
+      `ca: { passphrase_file: ./pass }\nsecrets: { "x/*": { dir: ./x }, ${more} }\napps: { web: { secrets: ["x/*", ${more === "" ? "" : '"www/*"'}], directory: ./out } }\n`,
+    )
+  }
+  await mkdir(join(base, "x"))
+  await writeFile(join(base, "x/a"), "1")
+  await configure("")
+  const agent = cast.start(["agent", "--json"])
+  await agent.wrote("stdout", /"type":"delivery"/)
+  await writeFile(join(base, "pass"), "wrong\n")
+  await configure("www: { ca: www, dns: [shop.lan] }")
+  agent.child.kill("SIGHUP")
+  await agent.wrote("stderr", /the configuration stays as it was: the passphrase does not open/)
+  await writeFile(join(base, "pass"), `${marker}\n`)
+  agent.child.kill("SIGHUP")
+  await agent.wrote("stderr", /issued the certificate www/)
+  const file = join(base, "out/www/tls.crt")
+  await waitFor("the certificate", async () => (await readFile(file, "utf8").catch(() => "")) !== "")
+  assert.equal(new X509Certificate(await readFile(file)).subjectAltName, "DNS:shop.lan")
+  assert.equal(await agent.stop(), 0)
 })
