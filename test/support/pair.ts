@@ -176,6 +176,7 @@ export function appConfig(name: string, settings: Partial<AppConfig> = {}): AppC
     containers: undefined,
     files: undefined,
     reload: undefined,
+    check: undefined,
     requireTmpfs: false,
     certificate: undefined,
     ...settings,

@@ -85,7 +85,7 @@ export async function deliverToContainer(
 }
 
 async function deliver(options: ContainerDelivery, counts: Counts, signal: AbortSignal): Promise<void> {
-  const { member, container, engine, starts } = options
+  const { member, container, starts } = options
   const { reload } = member
   const start: ContainerStart = {
     app: member.app.name,
