@@ -163,21 +163,24 @@ function caExtensions({ pathLength, constraints }: Profile): Buffer[] {
   ]
 }
 
-/** RFC 5280 section 4.2.1.10. One kind constrained leaves the others free, so those get what nothing can meet. */
+/**
+ * RFC 5280 section 4.2.1.10. One kind constrained leaves the others free, so those get what nothing can meet: mail by a
+ * domain that never is (RFC 6761), since OpenSSL does not heed the exclusion of all mail.
+ */
 function nameConstraints(constraints: Constraints | undefined): Buffer[] {
   const { dns = [], ip = [], email = [] } = constraints ?? {}
   if (dns.length + ip.length + email.length === 0) return []
   const ascii = (text: string): Buffer => Buffer.from(text, "latin1")
   const subtree = (base: Buffer): Buffer => der.sequence(base)
+  const mail = email.length > 0 ? email : ["@invalid"]
   const permitted = [
-    ...email.map((rule) => subtree(der.contextPrimitive(1, ascii(rule.replace(/^@/, ""))))),
+    ...mail.map((rule) => subtree(der.contextPrimitive(1, ascii(rule.replace(/^@/, ""))))),
     // shop.lan covers the names below it too. A point in front, which RFC 5280 knows for hosts of mail addresses only,
     // is understood by OpenSSL, GnuTLS and NSS: only what is below.
     ...dns.map((rule) => subtree(der.contextPrimitive(2, ascii(rule)))),
     ...ip.map((rule) => subtree(der.contextPrimitive(7, network(rule)))),
   ]
   const excluded = [
-    ...(email.length > 0 ? [] : [subtree(der.contextPrimitive(1, ascii("")))]),
     ...(dns.length > 0 ? [] : [subtree(der.contextPrimitive(2, ascii("")))]),
     ...(ip.length > 0
       ? []

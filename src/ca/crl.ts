@@ -26,6 +26,11 @@ export function isReason(text: string): text is Reason {
   return Object.hasOwn(reasonCodes, text)
 }
 
+/** Of a CRLReason; undefined for one that is never given. */
+export function reasonOf(code: number): Reason | undefined {
+  return reasons.find((reason) => reasonCodes[reason] === code)
+}
+
 export interface RevokedEntry {
   readonly serial: Buffer
   readonly at: Date

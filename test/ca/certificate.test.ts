@@ -132,6 +132,7 @@ test("name constraints hold for what openssl verifies, of every kind, and leave 
     [only({ dns: [".lan"] }), ["lan"], false],
     [only({ dns: [".lan"] }), ["shop.lan", { ip: ["192.0.2.7"] }], false],
     [only({ dns: [".lan"] }), ["shop.lan", { ip: ["::1"] }], false],
+    [only({ dns: [".lan"] }), ["shop.lan", { email: ["ops@shop.lan"] }], false],
     [only({ ip: ["10.0.0.0/8"] }), [[], { ip: ["10.1.2.3"] }], true],
     [only({ ip: ["10.0.0.0/9"] }), [[], { ip: ["10.200.2.3"] }], false],
     [only({ ip: ["fd00::/8"] }), [[], { ip: ["fd12::1"] }], true],
