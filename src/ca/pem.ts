@@ -8,6 +8,8 @@ export interface PemBlock {
   /** `CERTIFICATE`, `PKCS7`, … */
   readonly label: string
   readonly der: Buffer
+  /** Of a key in the form before PKCS#8: its header says so. */
+  readonly encrypted: boolean
 }
 
 const maxBytes = 1024 * 1024
@@ -17,12 +19,18 @@ const signedData = "1.2.840.113549.1.7.2"
 /** The blocks of a PEM in their order; empty for what is none. Text between them is skipped (RFC 7468 section 2). */
 export function pemBlocks(bytes: Buffer): PemBlock[] {
   const text = bytes.subarray(0, maxBytes).toString("latin1")
-  const blocks = /-----BEGIN ([A-Z0-9 #]{1,40})-----([^-]*)-----END \1-----/g
-  return [...text.matchAll(blocks)].map(([, label = "", body = ""]) => ({
-    label,
+  // A block ends before the next begins, so that what never ends is looked at once.
+  return text.split("-----BEGIN ").flatMap((part, index) => {
+    const label = index === 0 ? undefined : /^([A-Z0-9 #]{1,40})-----/.exec(part)?.[1]
+    const end = label === undefined ? -1 : part.indexOf(`-----END ${label}-----`)
+    if (label === undefined || end === -1) return []
+    const body = part.slice(label.length + 5, end)
     // Headers, as old encrypted keys have them, stand before an empty line.
-    der: Buffer.from(body.replace(/^[^]*:[^]*?\r?\n\r?\n/, ""), "base64"),
-  }))
+    const headers = body.includes(":") ? body.search(/\n\r?\n/) : -1
+    const base64 = headers === -1 ? body : body.slice(headers)
+    const encrypted = headers !== -1 && body.slice(0, headers).includes("ENCRYPTED")
+    return [{ label, der: Buffer.from(base64, "base64"), encrypted }]
+  })
 }
 
 /**

@@ -46,7 +46,8 @@ export function describeCrl(der: Buffer): DescribedCrl {
   return {
     type: "crl",
     issuer: nameText(issuer),
-    number: number === null ? null : BigInt(`0x${contentOf(number).subarray(0, 32).toString("hex")}`).toString(),
+    number:
+      number === null ? null : BigInt(`0x${contentOf(number).subarray(0, 32).toString("hex")}`).toString(),
     thisUpdate: timeText(thisUpdate),
     nextUpdate: next === undefined ? null : timeText(next),
     entries: entries === undefined ? [] : childrenOf(entries).map(entry),
@@ -60,7 +61,9 @@ function entry(element: Buffer): DescribedCrl["entries"][number] {
   const reason = valueOf(extensions, "2.5.29.21")
   const code = reason === null ? 0 : (contentOf(reason)[0] ?? 0)
   return {
-    serial: contentOf(serial).toString("hex").replace(/^00(?=.)/, ""),
+    serial: contentOf(serial)
+      .toString("hex")
+      .replace(/^00(?=.)/, ""),
     at: timeText(at),
     reason: reasons[code] ?? String(code),
   }

@@ -11,7 +11,10 @@ export interface DescribedExtensions {
   readonly pathLength: number | null
   readonly keyUsage: readonly string[]
   readonly extendedKeyUsage: readonly string[]
-  readonly nameConstraints: { readonly permitted: readonly string[]; readonly excluded: readonly string[] } | null
+  readonly nameConstraints: {
+    readonly permitted: readonly string[]
+    readonly excluded: readonly string[]
+  } | null
   readonly crlUrls: readonly string[]
   /** Lower-case hex. */
   readonly subjectKeyId: string | null

@@ -38,7 +38,10 @@ function attributeText(attribute: Buffer): string {
 
 function stringText(value: Buffer): string {
   const content = contentOf(value)
-  if (value[0] === 0x1e) return Buffer.from(content.subarray(0, content.length & ~1)).swap16().toString("utf16le")
+  if (value[0] === 0x1e)
+    return Buffer.from(content.subarray(0, content.length & ~1))
+      .swap16()
+      .toString("utf16le")
   if (value[0] === 0x0c) return content.toString("utf8")
   if ([0x12, 0x13, 0x14, 0x16, 0x1a].includes(value[0] ?? 0)) return content.toString("latin1")
   return `#${content.toString("hex")}`

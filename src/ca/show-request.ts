@@ -1,8 +1,8 @@
 import { createPublicKey, verify } from "node:crypto"
 import { childrenOf, contentOf } from "./der-elements.ts"
 import { readExtensions, type DescribedExtensions } from "./show-extensions.ts"
+import { keyTypeText, pinText } from "./show-key.ts"
 import { nameText, oidText } from "./show-name.ts"
-import { keyTypeText, pinOf } from "./show.ts"
 
 /** What a certificate request asks for (PKCS#10, RFC 2986), allowed or not. */
 
@@ -44,7 +44,7 @@ export function describeRequest(der: Buffer): DescribedRequest {
     keyType: keyTypeText(publicKey),
     signature: hash === undefined ? "unknown" : holds ? "holds" : "does not hold",
     ...readExtensions(attributes === undefined ? [] : childrenOf(attributes).flatMap(extensionsIn)),
-    pin: pinOf(publicKey),
+    pin: pinText(publicKey),
   }
 }
 

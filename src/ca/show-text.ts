@@ -1,90 +1,115 @@
 import { escapeForTerminal } from "../base/escape.ts"
-import type { Described, DescribedItem } from "./show.ts"
+import type { DescribedCrl } from "./show-crl.ts"
+import type { DescribedExtensions } from "./show-extensions.ts"
+import type { Described, DescribedCertificate, DescribedItem, DescribedKey } from "./show.ts"
 
-/** What was taken apart, for a person: one line a fact. All of it is foreign, and escaped. */
+/** What {@link describe} found as aligned text, safe for a terminal: subjects are written by strangers. */
+
+type Row = readonly [title: string, value: string | readonly string[] | null]
+
+/** Of a list's entries; `--json` has all. */
+const mostEntries = 50
 
 export function formatDescribed({ items }: Described): string {
-  return items.map(formatItem).join("\n")
+  return items.map((item) => `${title(item)}\n${table(rowsOf(item))}`).join("\n")
 }
 
-type Facts = readonly (readonly [string, string | number | null | readonly string[]])[]
-
-function formatItem(item: DescribedItem): string {
-  const facts = factsOf(item).flatMap(([name, value]) => {
-    const lines = Array.isArray(value) ? (value as readonly string[]) : value === null ? [] : [String(value)]
-    return lines.map((line, index) => [index === 0 ? name : "", line] as const)
-  })
-  const width = Math.max(0, ...facts.map(([name]) => name.length))
-  const body = facts.map(([name, line]) => `  ${name.padEnd(width)}  ${escapeForTerminal(line)}\n`)
-  return `${titleOf(item)}\n${body.join("")}`
-}
-
-function titleOf(item: DescribedItem): string {
-  if (item.kind !== "certificate") return item.kind
-  if (!item.ca) return item.kind
-  return item.subject === item.issuer ? "root certificate" : "CA certificate"
-}
-
-function factsOf(item: DescribedItem): Facts {
-  switch (item.kind) {
+function title(item: DescribedItem): string {
+  switch (item.type) {
     case "certificate":
-      return [
-        ["subject", item.subject],
-        ["issuer", item.issuer],
-        ["names", item.names],
-        ["serial", item.serial],
-        ["valid from", item.notBefore],
-        ["until", `${item.notAfter} (${daysOf(item.daysLeft)})`],
-        ["key", item.key],
-        ["path length", item.pathLength],
-        ["key usage", item.keyUsage.join(", ") || null],
-        ["for", item.purposes.join(", ") || null],
-        ["permitted", item.constraints?.permitted ?? null],
-        ["excluded", item.constraints?.excluded ?? null],
-        ["CRL", item.crlUrls],
-        ["key id", item.subjectKeyId],
-        ["issuer's key id", item.authorityKeyId],
-        ["fingerprint", item.fingerprint],
-        ["pin", item.pin],
-      ]
+      return item.ca ? (item.selfSigned ? "root certificate" : "certificate of a CA") : "certificate"
     case "request":
-      return [
-        ["subject", item.subject || null],
-        ["names", item.names],
-        ["key", item.key],
-        ["not heeded", item.ignored],
-        ["signature", "holds"],
-        ["pin", item.pin],
-      ]
-    case "refused request":
-      return [["refused", item.why]]
-    case "revocation list":
-      return [
-        ["issuer", item.issuer],
-        ["number", item.number],
-        ["made", item.thisUpdate],
-        ["next", item.nextUpdate],
-        [
-          "revoked",
-          item.revoked.length === 0
-            ? "none"
-            : item.revoked.map((one) => `${one.serial} ${one.at} ${one.reason}`),
-        ],
-      ]
-    case "private key":
-    case "public key":
-      return [
-        ["key", item.key],
-        [
-          "encrypted",
-          item.kind === "public key" ? null : item.encrypted ? "yes, so no more can be said" : "no",
-        ],
-        ["pin", item.pin],
-      ]
+      return "certificate request"
+    case "crl":
+      return "revocation list"
+    case "key":
+      return item.private ? "private key" : "public key"
+    case "other":
+      return `a block that is not known here: ${escapeForTerminal(item.label)}`
   }
 }
 
-function daysOf(left: number): string {
-  if (left < 0) return "expired"
-  return left === 1 ? "1 day left" : `${left} days left`
+function rowsOf(item: DescribedItem): Row[] {
+  switch (item.type) {
+    case "certificate":
+      return certificateRows(item)
+    case "request":
+      return [
+        ["subject", item.subject],
+        ["signature", item.signature],
+        ["key", item.keyType],
+        ...extensionRows(item),
+        ["pin", item.pin],
+      ]
+    case "crl":
+      return crlRows(item)
+    case "key":
+      return keyRows(item)
+    case "other":
+      return []
+  }
+}
+
+function certificateRows(item: DescribedCertificate): Row[] {
+  const { daysLeft } = item
+  const left = daysLeft < 0 ? `expired ${-daysLeft} days ago` : `${daysLeft} days left`
+  return [
+    ["subject", item.subject],
+    ["issuer", item.selfSigned ? "itself" : item.issuer],
+    ["serial", item.serial],
+    ["valid", `${item.notBefore} to ${item.notAfter} (${left})`],
+    ["key", item.keyType],
+    ...extensionRows(item),
+    ["SHA-256", item.sha256],
+    ["pin", item.pin],
+  ]
+}
+
+function extensionRows(item: DescribedExtensions): Row[] {
+  const { pathLength, nameConstraints } = item
+  return [
+    ["names", item.names],
+    ["CA", item.ca ? `yes${pathLength === null ? "" : `, at most ${pathLength} below it`}` : "no"],
+    ["key usage", item.keyUsage],
+    ["for", item.extendedKeyUsage],
+    ["only names", nameConstraints?.permitted ?? null],
+    ["never names", nameConstraints?.excluded ?? null],
+    ["CRL at", item.crlUrls],
+    ["key id", item.subjectKeyId],
+    ["issuer's key id", item.authorityKeyId],
+    ["other extensions", item.otherExtensions],
+  ]
+}
+
+function crlRows({ issuer, number, thisUpdate, nextUpdate, entries, sha256 }: DescribedCrl): Row[] {
+  const more = entries.length - mostEntries
+  return [
+    ["issuer", issuer],
+    ["number", number],
+    ["made", thisUpdate],
+    ["next", nextUpdate],
+    ["entries", String(entries.length)],
+    ...entries
+      .slice(0, mostEntries)
+      .map(({ serial, at, reason }): Row => ["revoked", `${serial} ${at} ${reason}`]),
+    ["", more > 0 ? `and ${more} more` : null],
+    ["SHA-256", sha256],
+  ]
+}
+
+function keyRows(item: DescribedKey): Row[] {
+  const unreadable = item.encrypted ? "encrypted" : "cannot be read"
+  return [
+    ["key", item.keyType ?? unreadable],
+    ["pin", item.pin],
+  ]
+}
+
+function table(rows: readonly Row[]): string {
+  const lines = rows.flatMap(([name, value]): [string, string][] => {
+    const values = value === null || value === "" ? [] : typeof value === "string" ? [value] : value
+    return values.map((one, index) => [index === 0 ? name : "", escapeForTerminal(one)])
+  })
+  const width = Math.max(0, ...lines.map(([name]) => name.length))
+  return lines.map(([name, value]) => `  ${name.padEnd(width)}  ${value}\n`).join("")
 }

@@ -1,10 +1,10 @@
 import { createHash, createPrivateKey, createPublicKey, X509Certificate, type KeyObject } from "node:crypto"
 import { PurserError, isPurserError } from "../base/errors.ts"
 import { childrenOf, contentOf } from "./der-elements.ts"
-import { keyTypeOf } from "./keys.ts"
 import { pemBlocks, readCertificates } from "./pem.ts"
 import { describeCrl, type DescribedCrl } from "./show-crl.ts"
 import { readExtensions, type DescribedExtensions } from "./show-extensions.ts"
+import { keyTypeText, pinText } from "./show-key.ts"
 import { nameText } from "./show-name.ts"
 import { describeRequest, type DescribedRequest } from "./show-request.ts"
 
@@ -18,11 +18,7 @@ export interface Described {
 }
 
 export type DescribedItem =
-  | DescribedCertificate
-  | DescribedRequest
-  | DescribedCrl
-  | DescribedKey
-  | DescribedOther
+  DescribedCertificate | DescribedRequest | DescribedCrl | DescribedKey | DescribedOther
 
 export interface DescribedCertificate extends DescribedExtensions {
   readonly type: "certificate"
@@ -39,7 +35,7 @@ export interface DescribedCertificate extends DescribedExtensions {
   readonly keyType: string
   /** Of the DER, lower-case hex. */
   readonly sha256: string
-  /** `sha256//` and the SHA-256 of the public key in base64, as curl takes it. */
+  /** Of its public key, as everywhere in Purser: `sha256:` and base64url. */
   readonly pin: string
 }
 
@@ -144,7 +140,7 @@ function certificate(one: X509Certificate, now: Date): DescribedCertificate {
 /** The key may be of a kind that OpenSSL does not know. */
 function keyFacts(one: X509Certificate): { keyType: string; pin: string } {
   try {
-    return { keyType: keyTypeText(one.publicKey), pin: pinOf(one.publicKey) }
+    return { keyType: keyTypeText(one.publicKey), pin: pinText(one.publicKey) }
   } catch {
     return { keyType: "unknown", pin: "" }
   }
@@ -176,22 +172,8 @@ function ofKey(key: KeyObject, isPrivate: boolean): DescribedKey {
     private: isPrivate,
     encrypted: false,
     keyType: keyTypeText(publicKey),
-    pin: pinOf(publicKey),
+    pin: pinText(publicKey),
   }
-}
-
-/** One of ours, or what it is in words. */
-export function keyTypeText(key: KeyObject): string {
-  const { asymmetricKeyType: type = "unknown", asymmetricKeyDetails: details } = key
-  return (
-    keyTypeOf(key) ??
-    [type, details?.namedCurve ?? details?.modulusLength].filter((part) => part !== undefined).join(" ")
-  )
-}
-
-export function pinOf(publicKey: KeyObject): string {
-  const spki = publicKey.export({ type: "spki", format: "der" })
-  return `sha256//${createHash("sha256").update(spki).digest("base64")}`
 }
 
 function bad(why: string, hint?: string): PurserError {
