@@ -1,6 +1,6 @@
 import { createHash, createPrivateKey, createPublicKey, X509Certificate, type KeyObject } from "node:crypto"
 import { PurserError, isPurserError } from "../base/errors.ts"
-import { childrenOf, contentOf } from "./der-elements.ts"
+import { childrenOf } from "./der-elements.ts"
 import { pemBlocks, readCertificates } from "./pem.ts"
 import { describeCrl, type DescribedCrl } from "./show-crl.ts"
 import { readExtensions, type DescribedExtensions } from "./show-extensions.ts"
@@ -132,7 +132,7 @@ function certificate(one: X509Certificate, now: Date): DescribedCertificate {
     daysLeft: Math.floor((one.validToDate.getTime() - now.getTime()) / dayMs),
     selfSigned: issuer.equals(subject) && signedItself(one),
     ...keyFacts(one),
-    ...readExtensions(explicit === undefined ? [] : childrenOf(contentOf(explicit))),
+    ...readExtensions(explicit === undefined ? [] : childrenOf(explicit)),
     sha256: createHash("sha256").update(one.raw).digest("hex"),
   }
 }
