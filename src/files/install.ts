@@ -141,8 +141,10 @@ export async function installFiles(
     step("reloaded")
     // The reload stays owed until this is over. Who dies before that leaves the new files, and a check after the
     // reload that is owed; the old ones went with our memory.
-    if (way !== undefined) await checkServed(way.check, way.expected, way.hosts, signal)
-    step("checked")
+    if (way !== undefined) {
+      await checkServed(way.check, way.expected, way.hosts, signal)
+      step("checked")
+    }
   } catch (error) {
     if (way === undefined || !(isCheckFailure(error) || isPurserError(error, "ERR_RELOAD"))) throw error
     way.held.hold(way.target, way.set)

@@ -63,6 +63,7 @@ suite("purser.yaml", () => {
         { kind: "flux", app: "myapp", port: 39_898, api: undefined },
       ],
       directory: undefined,
+      check: undefined,
       containers: undefined,
       files: undefined,
       reload: undefined,

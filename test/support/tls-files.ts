@@ -17,8 +17,9 @@ export async function tlsFiles(t: TestContext, name = "shop.lan"): Promise<TlsFi
   const directory = await tempDir(t)
   const [key, certificate] = [join(directory, "key.pem"), join(directory, "cert.pem")]
   await run("openssl", [
-    ...["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"],
-    ...["-subj", `/CN=${name}`, "-keyout", key, "-out", certificate],
+    ..."req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj".split(" "),
+    `/CN=${name}`,
+    ...["-keyout", key, "-out", certificate],
   ])
   return { certificate: await readFile(certificate, "utf8"), key: await readFile(key, "utf8") }
 }

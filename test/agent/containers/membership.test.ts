@@ -38,11 +38,13 @@ test("a container that asks, and runs a named image, is the app's, with what its
     "purser.app": "web",
     "purser.files": "db-password mode=0440\n# no more\n",
     "purser.reload": "HUP",
+    "purser.check": ":8443 name=shop.lan",
   })
   assert.equal(refusal, undefined)
   const [member] = members
   assert.deepEqual(member?.files, parseFileLines("db-password mode=0440"))
   assert.deepEqual(member?.reload, { kind: "signal", signal: "SIGHUP" })
+  assert.deepEqual(member?.check, { host: null, port: 8443, serverName: "shop.lan", withinMs: 10_000 })
 })
 
 test("one that asks with another image is refused, with a line that purser.yaml takes", () => {
@@ -116,6 +118,9 @@ test("labels that cannot be read, and a URL as reload, are refused", () => {
     [{ "purser.files": "a path=/x\nb path=/x" }, /both go to/],
     [{ "purser.reload": "KILL" }, /KILL/],
     [{ "purser.reload": "http://169.254.169.254/" }, /may not be a URL/],
+    [{ "purser.check": "169.254.169.254:443" }, /may name no host/],
+    [{ "purser.check": ":443 within=never" }, /not a duration/],
+    [{ "purser.check": ":443", "purser.reload": "restart" }, /does not go together/],
   ] as const) {
     const { members, refusal } = judge({ "purser.app": "web", ...labels })
     assert.deepEqual(members, [])
