@@ -3,8 +3,8 @@
 # Idempotent; says what it does. Debian, as root; elsewhere it says what is missing and ends with 1.
 #
 #   scripts/provision.sh                    what the tests need
-#   scripts/provision.sh docker compose …   only these: docker, docker28, compose, age, openssl, busybox,
-#                                           nodes, sshd, postgres, chromium, openbao
+#   scripts/provision.sh docker compose …   only these: docker, docker28, compose, age, openssl, certtool, keytool,
+#                                           busybox, nodes, sshd, nginx, postgres, postgres-server, chromium, openbao
 #
 # Downloads and logs are kept in .cache. What is started keeps running: dockerd until the machine stops,
 # or until `kill $(cat /var/run/docker.pid)`.
@@ -13,7 +13,7 @@ export DEBIAN_FRONTEND=noninteractive
 
 root=$(cd "$(dirname "$0")/.." && pwd)
 cache=$root/.cache
-wanted_by_tests="openssl age busybox sshd nodes docker compose docker28"
+wanted_by_tests="openssl certtool keytool age busybox sshd nginx postgres nodes docker compose docker28"
 missing=
 mkdir -p "$cache"
 
@@ -74,10 +74,39 @@ need() {
 bring_openssl() { need openssl openssl && say "openssl: $(openssl version | cut -d' ' -f1-2)"; }
 bring_age() { need age age && say "age: $(age --version 2>/dev/null || echo present)"; }
 
+bring_certtool() {
+  need certtool gnutls-bin && say "certtool: GnuTLS $(certtool --version 2>/dev/null | sed -n '1s/^certtool //p')"
+}
+bring_keytool() {
+  need keytool openjdk-17-jre-headless && say "keytool: $(java -version 2>&1 | head -n 1)"
+}
+
 # dropbear-bin is a server that as a package starts nothing and makes no user; the tests run it in a container.
 bring_sshd() {
   need ssh openssh-client && need dropbear dropbear-bin && say "sshd: $(dropbear -V 2>&1 | cut -d' ' -f1-2)"
 }
+
+# Whatever is installed meanwhile starts no service of its own: the tests start theirs, on ports of their own.
+apt_install_stopped() {
+  policy=/usr/sbin/policy-rc.d
+  if [ -e $policy ]; then apt_install "$@"; return; fi
+  printf '#!/bin/sh\nexit 101\n' >$policy
+  chmod 755 $policy
+  installed=0
+  apt_install "$@" || installed=$?
+  rm -f $policy
+  return $installed
+}
+
+bring_nginx() {
+  if ! nginx=$(nginx_program) && ! { may_install && apt_install_stopped nginx-light && nginx=$(nginx_program); }; then
+    lacks nginx "install it (Debian: apt-get install nginx-light), or run this script as root on Debian"
+    return 1
+  fi
+  say "nginx: $("$nginx" -v 2>&1 | sed 's/^nginx version: //')"
+}
+
+nginx_program() { PATH=$PATH:/usr/sbin command -v nginx; }
 
 # Statically linked, since the tests build images out of it and nothing else.
 bring_busybox() {
@@ -99,6 +128,21 @@ bring_nodes() {
       lacks "node $major" "is the npm registry reachable? (npm ping)"
     fi
   done
+}
+
+# Server and client; tests start servers of their own.
+bring_postgres() {
+  if [ "$(id -u)" != 0 ]; then lacks postgres "run this script as root on Debian"; return 1; fi
+  if ! pg=$(postgres_programs) && ! { may_install && apt_install_stopped postgresql && pg=$(postgres_programs); }; then
+    lacks postgres "install it (Debian: apt-get install postgresql)"
+    return 1
+  fi
+  say "postgres: $("$pg/postgres" --version)"
+}
+
+postgres_programs() {
+  for found in /usr/lib/postgresql/*/bin; do [ -x "$found/postgres" ] && last=$found; done
+  [ -n "${last:-}" ] && echo "$last"
 }
 
 # --- Docker Engine -------------------------------------------------------------------------------------
@@ -293,15 +337,11 @@ sid_sources() {
 # --- for later: each works when it is asked for --------------------------------------------------------
 
 # A server of our own beside any that the system runs, on a socket and a port of its own.
-bring_postgres() {
+bring_postgres_server() {
+  bring_postgres || return 1
   home=/var/lib/purser-test/postgres
   port=54329
   url=postgres://postgres@127.0.0.1:$port/postgres
-  if [ "$(id -u)" != 0 ]; then lacks postgres "run this script as root on Debian"; return 1; fi
-  if ! pg=$(postgres_programs) && ! { may_install && apt_install postgresql && pg=$(postgres_programs); }; then
-    lacks postgres "install it (Debian: apt-get install postgresql)"
-    return 1
-  fi
   if ! "$pg/pg_isready" -q -h 127.0.0.1 -p $port; then
     if [ ! -f $home/data/PG_VERSION ]; then
       install -d -o postgres -m 0700 $home
@@ -313,11 +353,6 @@ bring_postgres() {
       { lacks postgres "it does not start: see $home/log"; return 1; }
   fi
   say "postgres: $("$pg/postgres" --version) at $url"
-}
-
-postgres_programs() {
-  for found in /usr/lib/postgresql/*/bin; do [ -x "$found/postgres" ] && last=$found; done
-  [ -n "${last:-}" ] && echo "$last"
 }
 
 as_postgres() { (cd / && setpriv --reuid=postgres --regid=postgres --init-groups "$@"); }
@@ -354,11 +389,13 @@ bring_openbao() {
 # shellcheck disable=SC2048,SC2086
 for service in ${*:-$wanted_by_tests}; do
   case $service in
-    openssl | age | busybox | sshd | nodes | docker | docker28 | compose | postgres | chromium | openbao)
+    openssl | certtool | keytool | age | busybox | sshd | nginx | postgres | nodes | docker | docker28 | compose | \
+      chromium | openbao)
       "bring_$service" || true # what is missing is noted, the others are still brought
       ;;
+    postgres-server) bring_postgres_server || true ;;
     *)
-      say "there is no $service; there are openssl age busybox sshd nodes docker docker28 compose postgres chromium openbao"
+      say "there is no $service; there are $wanted_by_tests postgres-server chromium openbao"
       exit 2
       ;;
   esac

@@ -23,6 +23,13 @@ const probes = {
   busybox: () => runs("busybox", "true"),
   age: () => runs("age", "--version"),
   openssl: () => runs("openssl", "version"),
+  /** GnuTLS. */
+  certtool: () => runs("certtool", "--version"),
+  /** Java's. */
+  keytool: () => runs("keytool", "-help"),
+  nginx: () => runs("sh", "-c", "PATH=$PATH:/usr/sbin command -v nginx"),
+  /** Server and client. */
+  postgres: () => runs("sh", "-c", "ls /usr/lib/postgresql/*/bin/postgres && command -v psql"),
   /** A server and OpenSSH's client; the server is dropbear, which as a package starts nothing. */
   sshd: () => runs("sh", "-c", "command -v dropbear dropbearkey ssh ssh-keygen"),
   node22: () => runs(oldNode(22), "--version"),
