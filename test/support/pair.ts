@@ -16,6 +16,7 @@ import { Secret } from "../../src/base/secret.ts"
 import { formatEnrolment, type Enrolment } from "../../src/channel/enrolment.ts"
 import type { Identity } from "../../src/channel/identity.ts"
 import { resolveLimits, type ChannelLimits } from "../../src/channel/limits.ts"
+import { parseCheck } from "../../src/files/check.ts"
 import { parseFileLines } from "../../src/files/file-line.ts"
 import { parseReload, type RunReload } from "../../src/files/reload.ts"
 import { filesStep } from "../../src/node/files-step.ts"
@@ -269,6 +270,7 @@ export interface NodeSettings {
   directory?: string
   reload?: string
   runReload?: RunReload
+  check?: string
   limits?: Partial<ChannelLimits>
   identity?: Identity
   name?: string
@@ -301,7 +303,16 @@ export async function startTestNode(
   const said = testLog()
   const sessions: unknown[] = []
   const waiting = new Set<(error: unknown) => void>()
-  const { files, reload, runReload = async () => {}, limits, identity, name = "node-1", allow } = settings
+  const {
+    files,
+    reload,
+    check,
+    runReload = async () => {},
+    limits,
+    identity,
+    name = "node-1",
+    allow,
+  } = settings
   const node = createNode({
     enrolment,
     name,
@@ -317,6 +328,7 @@ export async function startTestNode(
         runReload,
         ...(files === undefined ? {} : { files: parseFileLines(files) }),
         ...(reload === undefined ? {} : { reload: parseReload(reload) }),
+        ...(check === undefined ? {} : { check: parseCheck(check) }),
       }),
     onSession(error) {
       sessions.push(error)
