@@ -13,6 +13,7 @@ import { checkServed, formatCheck, leafAmong, leafIn, localHosts, parseCheck } f
 import { parseFileLine } from "../../src/files/file-line.ts"
 import { fillDirectory } from "../../src/files/fill.ts"
 import { HeldBack } from "../../src/files/held-back.ts"
+import { recordOwed } from "../../src/files/owed.ts"
 import { installFiles, type InstallOptions } from "../../src/files/install.ts"
 import { tempDir } from "../support/temp.ts"
 import { tlsFiles, type TlsFiles } from "../support/tls-files.ts"
@@ -210,6 +211,24 @@ describe("files that are checked", () => {
     )
     assert.equal(reloads(), 0)
     assert.deepEqual(await everything(directory), ["tls.crt", "tls.key"])
+  })
+
+  it("are checked after a reload that a dead process owed, which can only report, and once", async (t) => {
+    const [old, fresh] = [await tlsFiles(t), await tlsFiles(t)]
+    const { directory, options, reloads } = await stage(t, old, "deaf")
+    const { certificate, key } = fresh
+    await writeFile(join(directory, "tls.crt"), certificate)
+    await writeFile(join(directory, "tls.key"), key)
+    const { digest } = new Secret(certificate)
+    await recordOwed(directory, [{ leaf: "tls.crt", digest, reload: "HUP" }])
+    const lines = ["tls.crt mode=0444", "tls.key mode=0440"].map(parseFileLine)
+    const fetch = agentWith({ "tls.crt": certificate, "tls.key": key })
+    const fill = () => fillDirectory(lines, fetch, { ...options, inUse: false })
+    await assert.rejects(fill(), purserError("ERR_CHECK", /is not served/))
+    assert.equal(reloads(), 1)
+    assert.equal(await readFile(join(directory, "tls.crt"), "utf8"), certificate)
+    await fill()
+    assert.equal(reloads(), 1)
   })
 
   it("are not checked while nobody can use them", async (t) => {

@@ -16,10 +16,14 @@ export interface TlsFiles {
 export async function tlsFiles(t: TestContext, name = "shop.lan"): Promise<TlsFiles> {
   const directory = await tempDir(t)
   const [key, certificate] = [join(directory, "key.pem"), join(directory, "cert.pem")]
-  await run("openssl", [
-    ..."req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj".split(" "),
-    `/CN=${name}`,
-    ...["-keyout", key, "-out", certificate],
-  ])
+  await run(
+    "openssl",
+    [
+      ..."req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj".split(" "),
+      `/CN=${name}`,
+      ..."-keyout key.pem -out cert.pem".split(" "),
+    ],
+    { cwd: directory },
+  )
   return { certificate: await readFile(certificate, "utf8"), key: await readFile(key, "utf8") }
 }
