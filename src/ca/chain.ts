@@ -78,10 +78,10 @@ function issuerOf(certificate: X509Certificate, pool: readonly X509Certificate[]
   const named = pool.filter(
     (one) => one.subject === certificate.issuer && one.fingerprint256 !== certificate.fingerprint256,
   )
-  const signer = named.find((one) => certificate.checkIssued(one) && certificate.verify(one.publicKey))
+  const signer = named.find((one) => certificate.checkIssued(one) && isSignedBy(certificate, one))
   if (signer !== undefined) return signer
   // One of the same name that is no CA, or did not sign it, would be taken for a gap.
-  const pretender = named.find((one) => certificate.verify(one.publicKey))
+  const pretender = named.find((one) => isSignedBy(certificate, one))
   if (pretender !== undefined)
     throw bad(`${nameOf(pretender)} has signed ${nameOf(certificate)}, and may not`, "it is no CA")
   if (named.length > 0) {
@@ -115,7 +115,16 @@ function checkTime(certificate: X509Certificate, now: Date): void {
 }
 
 function isSelfSigned(certificate: X509Certificate): boolean {
-  return certificate.subject === certificate.issuer && certificate.verify(certificate.publicKey)
+  return certificate.subject === certificate.issuer && isSignedBy(certificate, certificate)
+}
+
+/** Node throws where it does not know the kind of key: then nobody can tell that it has signed. */
+function isSignedBy(certificate: X509Certificate, issuer: X509Certificate): boolean {
+  try {
+    return certificate.verify(issuer.publicKey)
+  } catch {
+    return false
+  }
 }
 
 /** Its subject, as a message may show it. */

@@ -37,7 +37,7 @@ export async function importCertificates(
   const all: X509Certificate[] = []
   for (const { name, bytes } of files) all.push(...(await readCertificates(bytes, name)))
   const owners = await ownersOf(ca)
-  const ours = all.filter((one) => owners.has(keyId(one.publicKey)))
+  const ours = all.filter((one) => owners.has(idOf(one)))
   if (ours.length === 0) throw await matchesNone(ca, all)
   const known = await knownIssuers(ca)
   const records: CertificateRecord[] = []
@@ -71,6 +71,15 @@ export async function importCertificates(
   }
   for (const record of records) await ca.addImported(record, signal)
   return records
+}
+
+/** Empty for a key of a kind that is not known here, which cannot be ours. */
+function idOf(certificate: X509Certificate): string {
+  try {
+    return keyId(certificate.publicKey)
+  } catch {
+    return ""
+  }
 }
 
 /** By the ids of their keys: what waits, and what was imported for a key that is still in use. */
