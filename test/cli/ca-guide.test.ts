@@ -1,10 +1,9 @@
 import assert from "node:assert/strict"
 import { spawn } from "node:child_process"
 import { once } from "node:events"
-import { chmod, mkdir, readdir, readFile, rename, writeFile } from "node:fs/promises"
+import { chmod, mkdir, open, readdir, readFile, rename, writeFile } from "node:fs/promises"
 import { join, resolve } from "node:path"
 import { test } from "node:test"
-import { text } from "node:stream/consumers"
 import { freePort } from "../deploy/support.ts"
 import { createMarker } from "../support/leaks.ts"
 import { codeBlocks } from "../support/markdown.ts"
@@ -28,16 +27,17 @@ async function shellIn(dir: string, block: string, port = 8443): Promise<string>
     PATH: `${path}:${process.env["PATH"]}:/usr/sbin`,
     PURSER_STATE: join(dir, "state"),
   }
+  // Into files: a server in the background keeps what it was given, and a pipe would not end.
+  const files = [join(dir, ".stdout"), join(dir, ".stderr")] as const
+  const [out, err] = [await open(files[0], "w"), await open(files[1], "w")]
   const child = spawn("sh", ["-e", "-c", block.replaceAll("8443", String(port))], {
     cwd: dir,
     env,
-    stdio: ["ignore", "pipe", "pipe"],
+    stdio: ["ignore", out.fd, err.fd],
   })
-  const [stdout, stderr, [code]] = await Promise.all([
-    text(child.stdout),
-    text(child.stderr),
-    once(child, "close") as Promise<[number | null]>,
-  ])
+  const [code] = (await once(child, "exit")) as [number | null]
+  await Promise.all([out.close(), err.close()])
+  const [stdout, stderr] = [await readFile(files[0], "utf8"), await readFile(files[1], "utf8")]
   assert.equal(code, 0, `${block}\n${stdout}${stderr}`)
   return stdout
 }
