@@ -174,7 +174,7 @@ async function exists(tag: string): Promise<boolean> {
 }
 
 async function which(command: string): Promise<string> {
-  const { stdout } = await exec("sh", ["-c", `command -v ${command}`])
+  const { stdout } = await exec("sh", ["-c", `PATH=$PATH:/usr/sbin command -v ${command}`])
   return realpath(stdout.trim())
 }
 
