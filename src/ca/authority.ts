@@ -8,7 +8,14 @@ import type { CaConfig } from "./config.ts"
 import { isOpenToOthers, namesIn, readPrivate, readText, writeNew, writing } from "./files.ts"
 import { generateKey, openKey, sealKey } from "./keys.ts"
 import { lockCa } from "./lock.ts"
-import { makeIntermediate, makeRoot, type Signer } from "./make-authority.ts"
+import {
+  makeIntermediate,
+  makeRoot,
+  makeRootCrl,
+  type RevokedIntermediate,
+  type Signer,
+} from "./make-authority.ts"
+import { pemBlocks } from "./pem.ts"
 import { finishPending, isPending, replaceTogether } from "./pending.ts"
 import { serialOf } from "./record-index.ts"
 
@@ -57,13 +64,14 @@ export class Authority {
     const root = makeRoot(config, now(), rootKey)
     const sealedRoot = await sealKey(rootKey, rootPassphrase)
     const made = await makeIntermediate(config, now(), { root, rootKey, passphrase })
+    const rootCrl = makeRootCrl({ root, rootKey, signer: made.signer }, [], now())
     rootKey = undefined
 
     using _lock = await lockCa(directory, signal)
     await finishPending(directory, step)
     await this.#refuseSecond()
     signal.throwIfAborted()
-    const files = new Map([...made.files, ["root.crt", pem("CERTIFICATE", root.raw)]])
+    const files = new Map([...made.files, ["root.crt", pem("CERTIFICATE", root.raw)], ["root.crl", rootCrl]])
     if (rootKeyFile === undefined) files.set("root.key", sealedRoot)
     else await this.#writeRootKey(rootKeyFile, sealedRoot)
     await replaceTogether(directory, files, step)
@@ -72,8 +80,11 @@ export class Authority {
     return { root, intermediate: made.signer.certificate }
   }
 
-  /** Throws `ERR_CA` when the root's key is not there, or is another root's. */
-  async renewIntermediate(signal: AbortSignal): Promise<X509Certificate> {
+  /**
+   * `revoke`: the root takes back the one before, and with it all that it issued. Throws `ERR_CA` when the root's key
+   * is not there, or is another root's.
+   */
+  async renewIntermediate({ revoke }: { revoke: boolean }, signal: AbortSignal): Promise<X509Certificate> {
     const { config, directory, now, rootKeyFile = join(directory, "root.key"), step } = this.#options
     await this.#settle()
     const root = await this.root()
@@ -96,11 +107,18 @@ export class Authority {
     }
     const passphrase = await this.#passphrase("intermediate", "new")
     const { files, signer } = await makeIntermediate(config, now(), { root, rootKey, passphrase })
-    rootKey = undefined
 
     using _lock = await lockCa(directory, signal)
     await finishPending(directory, step)
     signal.throwIfAborted()
+    const revoked = await this.revokedIntermediates()
+    const former = serialOf(certificateIn(await this.#intermediatePem(), join(directory, "intermediate.crt")))
+    if (revoke) {
+      revoked.push({ serial: former, at: now() })
+      files.set(`intermediates/${former}.revoked`, `${now().toISOString()}\n`)
+    }
+    files.set("root.crl", makeRootCrl({ root, rootKey, signer }, revoked, now()))
+    rootKey = undefined
     await replaceTogether(directory, await this.#withFormerKey(files), step)
     this.#signer = signer
     this.#known = passphrase
@@ -174,6 +192,26 @@ export class Authority {
       found.push({ serial: serialOf(certificate), certificate, pem: text })
     }
     return found
+  }
+
+  /** Those that the root has taken back. */
+  async revokedIntermediates(): Promise<RevokedIntermediate[]> {
+    const directory = join(this.#options.directory, "intermediates")
+    const names = (await namesIn(directory)).filter((name) => name.endsWith(".revoked"))
+    return await Promise.all(
+      names.toSorted().map(async (name) => ({
+        serial: name.slice(0, -".revoked".length),
+        at: new Date(((await readText(join(directory, name))) ?? "").trim()),
+      })),
+    )
+  }
+
+  /** DER, signed when the intermediate was made. */
+  async rootCrl(): Promise<Buffer> {
+    const text = await this.#text("root.crl")
+    const [block] = text === null ? [] : pemBlocks(Buffer.from(text))
+    if (block === undefined) throw this.#lost("root.crl")
+    return block.der
   }
 
   /** Forgets the keys. */

@@ -81,9 +81,15 @@ export class Ca implements AsyncDisposable {
     return await this.#parts.authority.init(signal)
   }
 
-  /** Needs the root's key. The one before stays in the bundle until it ends. Throws `ERR_CA`, `ERR_PASSPHRASE`. */
-  async renewIntermediate(signal: AbortSignal): Promise<X509Certificate> {
-    return await this.#parts.authority.renewIntermediate(signal)
+  /**
+   * Needs the root's key. The one before stays in the bundle until it ends, unless the root takes it back (`revoke`).
+   * Throws `ERR_CA`, `ERR_PASSPHRASE`.
+   */
+  async renewIntermediate(
+    signal: AbortSignal,
+    { revoke: isRevoked = false }: { revoke?: boolean } = {},
+  ): Promise<X509Certificate> {
+    return await this.#parts.authority.renewIntermediate({ revoke: isRevoked }, signal)
   }
 
   /** Proves that the passphrase opens the intermediate's key, and keeps the key in memory. */
@@ -121,7 +127,7 @@ export class Ca implements AsyncDisposable {
   }
 
   /**
-   * By name, the newest that is not revoked; by serial, that one. `reason`: as RFC 5280 section 5.3.1 calls them.
+   * By name, the newest; by serial, that one. `reason`: as RFC 5280 section 5.3.1 calls them.
    * Throws `ERR_REVOKED`, `ERR_CA`.
    */
   async revoke(nameOrSerial: string, reason: string, signal: AbortSignal): Promise<CertificateRecord> {
@@ -137,7 +143,8 @@ export class Ca implements AsyncDisposable {
 
   /**
    * DER: of the intermediate that signs now, then of each before it that has not ended and whose key opens with the
-   * same passphrase. Programs look for the list of the one that issued.
+   * same passphrase, then the root's, which names the intermediates that it took back. Programs look for the list of
+   * the one that issued, and some for one of every CA above.
    */
   async crls(signal: AbortSignal): Promise<readonly Buffer[]> {
     return await signCrls(this.#parts, signal)
@@ -228,8 +235,9 @@ export class Ca implements AsyncDisposable {
   async bundle(): Promise<string> {
     const root = await this.#parts.authority.rootPem()
     const now = this.#parts.now()
+    const revoked = new Set((await this.#parts.authority.revokedIntermediates()).map(({ serial }) => serial))
     const live = (await this.#parts.authority.intermediates()).filter(
-      ({ certificate }) => now <= certificate.validToDate,
+      ({ certificate, serial }) => now <= certificate.validToDate && !revoked.has(serial),
     )
     return [root, ...live.map((one) => one.pem)].join("")
   }

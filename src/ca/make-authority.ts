@@ -3,6 +3,7 @@ import { pem } from "../base/der.ts"
 import type { Secret } from "../base/secret.ts"
 import { newSerial, signCertificate, validity } from "./certificate.ts"
 import type { CaConfig } from "./config.ts"
+import { signCrl } from "./crl.ts"
 import { generateKey, sealKey } from "./keys.ts"
 
 /** The certificates of a CA itself. */
@@ -67,4 +68,29 @@ export async function makeIntermediate(
     [`intermediates/${hex}.crt`, text],
   ])
   return { files, signer: { certificate: new X509Certificate(der), serial: hex, pem: text, key } }
+}
+
+/** An intermediate that the root has taken back. */
+export interface RevokedIntermediate {
+  readonly serial: string
+  readonly at: Date
+}
+
+/**
+ * PEM. Programs that check every CA of a chain want a list of the root's too. Its key is at hand only when an
+ * intermediate is made, so the list holds for as long as that one.
+ */
+export function makeRootCrl(
+  { root, rootKey, signer }: { root: X509Certificate; rootKey: KeyObject; signer: Signer },
+  revoked: readonly RevokedIntermediate[],
+  now: Date,
+): string {
+  const entries = revoked.map(({ serial, at }) => ({
+    serial: Buffer.from(serial, "hex"),
+    at,
+    reason: "cACompromise",
+  }))
+  const days = Math.ceil((signer.certificate.validToDate.getTime() - now.getTime()) / dayMs)
+  const number = Math.floor(now.getTime() / 1000)
+  return pem("X509 CRL", signCrl(entries, number, now, days, { certificate: root.raw, key: rootKey }))
 }

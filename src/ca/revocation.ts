@@ -35,10 +35,10 @@ export async function revoke(
       hint: "only that one can revoke it",
     })
   }
-  const row = ours.find(({ revokedAt }) => revokedAt === null)
-  if (row === undefined) {
+  const [row] = ours
+  if (row === undefined || row.revokedAt !== null) {
     throw new PurserError("ERR_REVOKED", `${quote(nameOrSerial)} has been revoked already`, {
-      hint: "purser ca crl gives the list that says so",
+      hint: "purser ca crl gives the list that says so; an older one of that name goes by its serial number",
     })
   }
   const record = await recordOf(parts, row)
@@ -73,7 +73,7 @@ export async function signCrls(parts: Parts, signal: AbortSignal): Promise<reado
       .map(({ serial, at, reason }) => ({ serial: Buffer.from(serial, "hex"), at: new Date(at), reason }))
     lists.push(signCrl(entries, number, now, days, { certificate: one.certificate.raw, key: one.key }))
   }
-  return lists
+  return [...lists, await parts.authority.rootCrl()]
 }
 
 /** Those before, that have not ended and whose key opens. */

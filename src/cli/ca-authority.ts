@@ -26,14 +26,18 @@ export async function init(context: Context, flags: CaFlags): Promise<void> {
   })
 }
 
-export async function newIntermediate(context: Context, flags: CaFlags): Promise<void> {
+export async function newIntermediate(
+  context: Context,
+  { revoke = false, ...flags }: CaFlags & { revoke?: boolean },
+): Promise<void> {
   await withCa(context, flags, async (ca) => {
-    const intermediate = await ca.renewIntermediate(context.signal)
+    const intermediate = await ca.renewIntermediate(context.signal, { revoke })
     const facts = factsOfAuthority(intermediate)
     context.output.result(facts, `new intermediate: ${facts.serial}, valid until ${until(intermediate)}`)
-    context.log.info("what the one before issued goes on being valid", {
-      hint: "purser ca renew --all --before 3650d issues all of it anew",
-    })
+    const message = revoke
+      ? "the one before is revoked by the root, for those who look at its list"
+      : "what the one before issued goes on being valid"
+    context.log.info(message, { hint: "purser ca renew --all --before 3650d issues all of it anew" })
   })
 }
 

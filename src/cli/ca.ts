@@ -35,6 +35,7 @@ function defineAuthority(command: Command, action: Action): void {
       "Makes a new intermediate. It is what needs the root's key; the one before stays in the bundle.",
     )
     .option("--root-key <file>", "where the root's key is, when it is not in the state directory")
+    .option("--revoke", "have the root take back the one before: after a theft")
     .action(action(newIntermediate))
   command
     .command("reindex")
@@ -81,7 +82,7 @@ function defineIssuing(command: Command, action: Action): void {
     .action(action(revoke))
   withPassphrases(command.command("crl").summary("print the list of what was revoked"))
     .description(
-      "Prints the CRL of the intermediate that signs now, and of each before it that has not ended.",
+      "Prints the CRL of the intermediate that signs now, of each before it that has not ended, and of the root.",
     )
     .option("--der", "that of the intermediate that signs now, as DER")
     .option("--out <file>", "write it there")

@@ -17,14 +17,15 @@ async function readCrl(t: TestContext, der: Buffer): Promise<{ number: bigint; t
   return { number: BigInt(number), text, pem }
 }
 
-test("by name the newest that is not revoked is revoked, then the one before, then none is left", async (t) => {
+test("by name the newest is revoked, once; an older one goes by its serial number", async (t) => {
   const { ca } = await madeCa(t)
   const [first, second] = [await issued(ca, "www"), await issued(ca, "www")]
   assert.deepEqual(await ca.revoke("www", "keyCompromise", signal), second)
   // The older one was replaced: it does not come back.
   assert.equal(await ca.find("www"), null)
   assert.equal((await ca.list({ all: false }))[0]?.state, "revoked")
-  assert.deepEqual(await ca.revoke("www", "superseded", signal), first)
+  await assert.rejects(ca.revoke("www", "superseded", signal), { code: "ERR_REVOKED" })
+  assert.deepEqual(await ca.revoke(first.serial, "superseded", signal), first)
   await assert.rejects(ca.revoke("www", "superseded", signal), { code: "ERR_REVOKED" })
   const third = await issued(ca, "www")
   assert.deepEqual(await ca.find("www"), third)
@@ -55,14 +56,16 @@ test("openssl refuses what the list names and nothing else, whichever intermedia
   const [fresh, gone] = [await issued(ca, "new"), await issued(ca, "gone")]
   for (const name of ["gone", "old-gone"]) await ca.revoke(name, "keyCompromise", signal)
   const lists = await Promise.all((await ca.crls(signal)).map((der) => readCrl(t, der)))
-  assert.equal(lists.length, 2)
+  assert.equal(lists.length, 3, "the root's too")
   assert.match(lists[0]?.text ?? "", new RegExp(gone.serial.replace(/^0+/, ""), "i"))
   assert.match(lists[1]?.text ?? "", new RegExp(oldGone.serial.replace(/^0+/, ""), "i"))
   const file = join(await tempDir(t), "crls.pem")
   await writeFile(file, lists.map(({ pem }) => pem).join(""))
   for (const record of [old, fresh]) {
-    const said = await opensslVerify(t, record, await ca.root(), "-crl_check", "-CRLfile", file)
-    assert.equal(said, "leaf: OK")
+    for (const check of ["-crl_check", "-crl_check_all"]) {
+      const said = await opensslVerify(t, record, await ca.root(), check, "-CRLfile", file)
+      assert.equal(said, "leaf: OK")
+    }
   }
   for (const record of [oldGone, gone]) {
     const said = await opensslVerify(t, record, await ca.root(), "-crl_check", "-CRLfile", file)
@@ -88,4 +91,23 @@ test("a list's number grows with each, within a second, with a clock put back, a
     numbers.toSorted((a, b) => Number(a - b)),
   )
   assert.equal(new Set(numbers).size, numbers.length)
+})
+
+test("the root takes back a stolen intermediate: the lists say so, for good, and the bundle lacks it", async (t) => {
+  if (!(await requireService(t, "openssl"))) return
+  const { ca } = await madeCa(t)
+  const stolen = await issued(ca, "stolen")
+  await ca.renewIntermediate(signal, { revoke: true })
+  const safe = await issued(ca, "safe")
+  await ca.renewIntermediate(signal)
+  const file = join(await tempDir(t), "crls.pem")
+  const lists = await Promise.all((await ca.crls(signal)).map((der) => readCrl(t, der)))
+  await writeFile(file, lists.map(({ pem }) => pem).join(""))
+  const verify = async (record: typeof safe): Promise<string> =>
+    await opensslVerify(t, record, await ca.root(), "-crl_check_all", "-CRLfile", file)
+  assert.equal(await verify(safe), "leaf: OK")
+  assert.match(await verify(stolen), /certificate revoked/)
+  const bundle = await ca.bundle()
+  assert.ok(bundle.includes(safe.chain[0] ?? "-"))
+  assert.ok(!bundle.includes(stolen.chain[0] ?? "-"))
 })
