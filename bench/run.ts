@@ -1,4 +1,5 @@
 /** `npm run bench`: measures everything and writes docs/performance.md. Takes some minutes; nothing else should run. */
+import { measureCa } from "./ca.ts"
 import { measureCopy } from "./copy.ts"
 import { measureDelivery } from "./delivery.ts"
 import { measureMemory } from "./memory.ts"
@@ -7,7 +8,7 @@ import { writeReport } from "./report.ts"
 import { measureStartUp } from "./start-up.ts"
 
 const sections: Section[] = []
-for (const measure of [measureDelivery, measureCopy, measureStartUp, measureMemory]) {
+for (const measure of [measureDelivery, measureCopy, measureCa, measureStartUp, measureMemory]) {
   const section = await measure()
   sections.push(section)
   console.log(`\n${section.title}`)
