@@ -7,7 +7,7 @@ import { rolldown } from "rolldown"
 import { minify } from "rolldown/experimental"
 
 /** Also the promise of the docs: it is copied into other people's images, so it stays small. */
-export const maximumBytes = 76 * 1024
+export const maximumBytes = 92 * 1024
 
 /** In the syntax of old, since it must be understood by the Node that it turns away. */
 const guard = `#!/usr/bin/env node
