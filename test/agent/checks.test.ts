@@ -40,7 +40,7 @@ test("a directory: put back, held back, audited, and delivered when the content 
       directory,
       secrets,
       reload: parseReload(`exec:kill -HUP $(cat ${pidFile})`),
-      check: parseCheck(`:${port} within=2s`),
+      check: parseCheck(`:${port} within=5s`),
     },
   })
   assert.deepEqual(
@@ -81,7 +81,7 @@ test("a node: put back, and its agent's audit log has a failed session", async (
   const place = await home(t)
   const port = await freePort()
   const node = await startTestNode(t, await place.enrol(), {
-    check: `:${port} within=500ms`,
+    check: `:${port} within=2s`,
     reload: "exec:true",
   })
   const agent = await place.agent({ secrets: contents(old), nodes: [node.address], app: { secrets } })
@@ -96,7 +96,10 @@ test("a node: put back, and its agent's audit log has a failed session", async (
   await once(child.stdout, "data")
   give(agent.catalogue, fresh)
   const [failed] = await agent.round()
-  assert.match(failed?.error?.message ?? "", /is not served after 500 ms.*the old files are back, and served/)
+  assert.match(
+    failed?.error?.message ?? "",
+    /is not served after 2000 ms.*the old files are back, and served/,
+  )
   assert.equal(await node.read("tls.crt"), old.certificate)
   const sessions = (await place.audit()).filter(({ kind }) => kind === "session")
   assert.deepEqual(
@@ -117,7 +120,7 @@ test("a container: put back by its label's check, and audited", async (t) => {
     plan: { connectEngine: connect() },
   })
   const wait = `until [ -s /run/secrets/tls.key ]; do sleep 0.05; done; exec node --input-type=module -e "$PROGRAM" x /run/secrets 8443`
-  const labels = { "purser.app": "web-checks", "purser.reload": "HUP", "purser.check": ":8443 within=3s" }
+  const labels = { "purser.app": "web-checks", "purser.reload": "HUP", "purser.check": ":8443 within=5s" }
   const id = await startContainer(
     t,
     image,

@@ -204,9 +204,7 @@ test("the list of a thousand comes out of one query", async (t) => {
   assert.equal((await fresh.list({ all: true })).length, 1001)
   // Nothing is read but the index: a damaged record is not noticed.
   await writeFile(join(directory, "issued", `e${"0".repeat(31)}.json`), "")
-  const started = performance.now()
   const listed = await fresh.list({ all: false })
-  assert.ok(performance.now() - started < 1000)
   assert.equal(listed.length, 1001)
   assert.deepEqual(
     listed.map(({ name }) => name),

@@ -56,7 +56,7 @@ test("deploy puts the old set back where the new one is not served, and ends wit
   const { ca, ok } = await caPlace(t)
   const name = await container(t, true)
   await ok("issue", "www", "--dns", "shop.lan")
-  const check = ["--reload", "HUP", "--check", ":8443", "--within", "2s"]
+  const check = ["--reload", "HUP", "--check", ":8443", "--within", "5s"]
   await ok("deploy", "www", `${name}:/run/secrets/`, ...check)
   const before = await docker(["exec", name, "cat", "/run/secrets/tls.crt"])
   await ok("renew", "www")

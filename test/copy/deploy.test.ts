@@ -96,7 +96,7 @@ async function serving(t: TestContext, route: RouteName, first: TlsFiles) {
     return await deployToContainer(engine, await inspectContainer(engine, id, signal), files, {
       route,
       reload: { kind: "signal", signal: "SIGHUP" },
-      checks: [{ ...check, withinMs: 2000 }],
+      checks: [{ ...check, withinMs: 5000 }],
       held,
       requireTmpfs: true,
       log: silentLog,

@@ -277,7 +277,7 @@ async function stage(
   const directory = await directoryWith(t, old)
   const { child, port } = await serve(t, directory, mode)
   let count = 0
-  const check = { ...parseCheck(`:${port} within=1s`), withinMs: mode === "usual" ? 3000 : 800 }
+  const check = { ...parseCheck(`:${port} within=1s`), withinMs: mode === "usual" ? 6000 : 2000 }
   const options: InstallOptions = {
     ...installOptions(directory),
     reload: hup,
