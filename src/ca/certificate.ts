@@ -67,13 +67,12 @@ export function signCertificate(profile: Profile, issuer: Issuer | KeyObject): B
   return der.sequence(body, identifier, der.bitString(sign(hash, body, key)))
 }
 
-/** 128 random bits but the first, which would make the number negative. Never zero. */
+/** 128 random bits. Not with a byte of zeros in front, which programs leave out when they write it as hex. */
 export function newSerial(): Buffer {
-  const bytes = randomBytes(16)
-  const first = bytes[0] ?? 0
-  // Nor a first byte of zeros, so that all have the same number of digits.
-  bytes[0] = (first & 0x7f) | 0x40
-  return bytes
+  for (;;) {
+    const bytes = randomBytes(16)
+    if (bytes[0] !== 0) return bytes
+  }
 }
 
 /**
