@@ -6,7 +6,7 @@ import { certificateRequest, type SubjectNames } from "../base/csr.ts"
 import { PurserError, isPurserError } from "../base/errors.ts"
 import type { Ask } from "./ask.ts"
 import type { KeyType } from "./config.ts"
-import { childrenOf, contentOf } from "./der-elements.ts"
+import { assertDer, childrenOf, contentOf } from "./der-elements.ts"
 import { keyTypeOf } from "./keys.ts"
 
 /** Certificate requests (PKCS#10, RFC 2986): what a stranger asks for, as far as we look at it. */
@@ -26,6 +26,7 @@ export interface ReadRequest extends SubjectNames {
 const maxBytes = 65_536
 const [extensionRequest, commonName] = ["1.2.840.113549.1.9.14", "2.5.4.3"]
 const [subjectAltName, basicConstraints, keyUsage] = ["2.5.29.17", "2.5.29.19", "2.5.29.15"]
+const heeded = [subjectAltName, basicConstraints, keyUsage]
 const keyCertSign = 0x04
 /** RFC 5280 section 4.2.1.6: the choices of GeneralName that are never issued. */
 const kinds: Readonly<Record<number, string>> = {
@@ -65,8 +66,9 @@ export async function readRequest(bytes: Buffer): Promise<ReadRequest> {
     const schemas = await import("pkijs")
     const request = schemas.CertificationRequest.fromBER(der)
     const publicKey = keyOf(der)
-    checkSignature(der, request, publicKey)
+    // First the key: what is too large is not computed with.
     checkKey(publicKey)
+    checkSignature(der, request, publicKey)
     const extensions = extensionsOf(request, schemas)
     if (wantsCa(extensions, schemas)) {
       throw bad(
@@ -94,7 +96,7 @@ export function writeRequest(key: KeyObject, ask: Ask): string {
   return certificateRequest(key, ask, first)
 }
 
-/** Exactly one element, in definite lengths. */
+/** Exactly one element, of DER alone: after the info nothing but its algorithm and signature, and in it nothing extra. */
 function derOf(bytes: Buffer): Buffer {
   if (bytes.length > maxBytes) throw bad(`it has more than ${maxBytes} bytes`)
   const text = bytes.toString("latin1")
@@ -106,14 +108,12 @@ function derOf(bytes: Buffer): Buffer {
   if (blocks.length > 1) throw bad("it holds more than one request", "sign them one by one")
   const body = blocks[0]?.[1]
   const der = body === undefined ? bytes : Buffer.from(body, "base64")
-  const around = Buffer.concat([Uint8Array.of(0x30), lengthOf(der.length), der])
-  if (der[0] !== 0x30 || childrenOf(around).length !== 1 || childrenOf(der).length !== 3)
-    throw new TypeError("not one element of three")
+  assertDer(der)
+  const [info, ...signed] = childrenOf(der)
+  const [, , , attributes, ...more] = info === undefined ? [] : childrenOf(info)
+  if (signed.length !== 2 || more.length > 0 || (attributes !== undefined && attributes[0] !== 0xa0))
+    throw new TypeError("not a request")
   return der
-}
-
-function lengthOf(length: number): Buffer {
-  return Buffer.from([0x84, length >>> 24, (length >>> 16) & 0xff, (length >>> 8) & 0xff, length & 0xff])
 }
 
 /** From the very bytes that were signed. */
@@ -121,6 +121,16 @@ function keyOf(der: Buffer): KeyObject {
   const [info] = childrenOf(der)
   const spki = info && childrenOf(info)[2]
   if (spki === undefined) throw new TypeError("no key")
+  const key = publicKeyOf(spki)
+  const [algorithm] = childrenOf(spki)
+  const parameters = algorithm && childrenOf(algorithm)[1]
+  // RFC 5480 section 2.1.1: a curve is named. Programs refuse certificates where it is written out.
+  if (key.asymmetricKeyType === "ec" && parameters?.[0] !== 0x06)
+    throw bad("its key does not name its curve", "make it with the curve's name: P-256 or P-384")
+  return key
+}
+
+function publicKeyOf(spki: Buffer): KeyObject {
   try {
     return createPublicKey({ key: spki, format: "der", type: "spki" })
   } catch {
@@ -163,6 +173,9 @@ function extensionsOf({ attributes = [] }: CertificationRequest, of: Schemas): r
   if (first === undefined) return []
   if (more.length > 0) throw bad("it asks for extensions twice")
   const { extensions } = new of.Extensions({ schema: first })
+  for (const { extnID, extnValue } of extensions) {
+    if (heeded.includes(extnID)) assertDer(Buffer.from(extnValue.valueBlock.valueHexView))
+  }
   const ids = extensions.map(({ extnID }) => extnID)
   if (new Set(ids).size !== ids.length) throw bad("it asks for an extension twice")
   return extensions
@@ -173,6 +186,7 @@ function wantsCa(extensions: readonly Extension[], { BasicConstraints }: Schemas
     if (extnID === basicConstraints) return !(value instanceof BasicConstraints) || value.cA
     // A BIT STRING: tag, length, unused bits, and then the first eight usages.
     const bytes = extnValue.valueBlock.valueHexView
+    if (extnID === keyUsage && bytes[0] !== 0x03) throw new TypeError("not usages")
     return extnID === keyUsage && ((bytes[3] ?? 0) & keyCertSign) !== 0
   })
 }

@@ -5,18 +5,47 @@
 
 /** The elements within a constructed one, each with its header. Throws a `TypeError` for what is not DER. */
 export function childrenOf(element: Buffer): Buffer[] {
-  const children: Buffer[] = []
-  for (let rest = contentOf(element); rest.length > 0;) {
-    const { header, length } = sizesOf(rest)
-    children.push(rest.subarray(0, header + length))
-    rest = rest.subarray(header + length)
-  }
-  return children
+  return elementsIn(contentOf(element))
 }
 
 export function contentOf(element: Buffer): Buffer {
   const { header, length } = sizesOf(element)
   return element.subarray(header, header + length)
+}
+
+/**
+ * Throws a `TypeError` unless `bytes` are exactly one element, and DER all the way down (X.690 sections 10 and 11):
+ * lengths definite and the shortest, strings in one piece. What BER allows besides, two programs may read in two ways.
+ */
+export function assertDer(bytes: Buffer): void {
+  const [element, ...more] = elementsIn(bytes)
+  if (element === undefined || more.length > 0) throw new TypeError("not one element")
+  assertElement(element, deepest)
+}
+
+/** Certificates and their requests have about ten levels. */
+const deepest = 32
+
+function assertElement(element: Buffer, levels: number): void {
+  const tag = element[0] ?? 0
+  const { header, length } = sizesOf(element)
+  const isConstructed = (tag & 0x20) !== 0
+  const isUniversal = (tag & 0xc0) === 0
+  // Of the universal types only SEQUENCE (16) and SET (17) consist of elements. No tag here is above 30.
+  const isKnown = (tag & 0x1f) !== 0x1f && (!isUniversal || isConstructed === [16, 17].includes(tag & 0x1f))
+  const isShortest = header === 2 || (length >= 0x80 && element[2] !== 0)
+  if (!isKnown || !isShortest || levels === 0) throw new TypeError("not DER")
+  if (isConstructed) for (const child of childrenOf(element)) assertElement(child, levels - 1)
+}
+
+function elementsIn(bytes: Buffer): Buffer[] {
+  const elements: Buffer[] = []
+  for (let rest = bytes; rest.length > 0;) {
+    const { header, length } = sizesOf(rest)
+    elements.push(rest.subarray(0, header + length))
+    rest = rest.subarray(header + length)
+  }
+  return elements
 }
 
 function sizesOf(element: Buffer): { header: number; length: number } {

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict"
-import { generateKeyPairSync } from "node:crypto"
+import { createPublicKey, generateKeyPairSync, sign } from "node:crypto"
 import { mkdtemp, readFile, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { after, test } from "node:test"
 import fc from "fast-check"
 import { certificateRequest } from "../../src/base/csr.ts"
+import * as der from "../../src/base/der.ts"
 import { isPurserError, type PurserError } from "../../src/base/errors.ts"
 import { readRequest, writeRequest, type ReadRequest } from "../../src/ca/csr.ts"
 import { requireService } from "../support/services.ts"
@@ -105,6 +106,84 @@ test("weak keys and signatures are refused, and what signs nothing", async (t) =
   await refused(await made(["ec", "-pkeyopt", "ec_paramgen_curve:secp256k1"]), /key is of a kind/)
   await refused(await made(["rsa:2048"], "-sha1"), /signature is of a kind that is weak/)
   await refused(await made(["rsa:2048"], "-md5"), /signature is of a kind that is weak/)
+})
+
+/** Signed by its key, whatever else is wrong. */
+function signed(...rest: readonly Buffer[]): Buffer {
+  const spki = createPublicKey(p256).export({ type: "spki", format: "der" })
+  const info = der.sequence(der.integer(0), der.sequence(), spki, ...rest)
+  const algorithm = der.sequence(der.oid("1.2.840.10045.4.3.2"))
+  return der.sequence(info, algorithm, der.bitString(sign("sha256", info, p256)))
+}
+
+function attributes(...extensions: readonly Buffer[]): Buffer {
+  const list = der.set(der.sequence(...extensions))
+  return der.contextTag(0, der.sequence(der.oid("1.2.840.113549.1.9.14"), list))
+}
+
+const extension = (id: string, value: Buffer): Buffer => der.sequence(der.oid(id), der.octetString(value))
+/** As BER allows it. */
+const indefinite = (tag: number, content: Buffer): Buffer =>
+  Buffer.concat([Uint8Array.of(tag, 0x80), content, Buffer.alloc(2)])
+const shopLan = der.contextPrimitive(2, Buffer.from("shop.lan"))
+const [altName, usage] = ["2.5.29.17", "2.5.29.15"]
+
+test("what is signed, but not DER throughout, is refused: two programs could read it in two ways", async () => {
+  const san = extension(altName, der.sequence(shopLan))
+  assert.deepEqual((await readRequest(signed(attributes(san)))).dns, ["shop.lan"])
+  const extensionRequest = der.oid("1.2.840.113549.1.9.14")
+  const cases: [what: string, rest: Buffer[]][] = [
+    [
+      "attributes of no length",
+      [indefinite(0xa0, der.sequence(extensionRequest, der.set(der.sequence(san))))],
+    ],
+    [
+      "extensions of no length",
+      [der.contextTag(0, der.sequence(extensionRequest, der.set(indefinite(0x30, san))))],
+    ],
+    ["names of no length", [attributes(extension(altName, indefinite(0x30, shopLan)))]],
+    ["a length in more bytes", [attributes(extension(altName, Buffer.from([0x30, 0x81, 2, 0x82, 0])))]],
+    [
+      "more behind the names",
+      [attributes(extension(altName, Buffer.concat([der.sequence(shopLan), der.nothing()])))],
+    ],
+    ["more behind the attributes", [attributes(san), der.nothing()]],
+    ["attributes twice", [attributes(san), attributes(san)]],
+    ["no attributes, but something else", [der.nothing()]],
+    ["keyCertSign behind a long length", [attributes(extension(usage, Buffer.from([3, 0x81, 2, 1, 6])))]],
+    ["keyCertSign in pieces", [attributes(extension(usage, Buffer.from([0x23, 4, 3, 2, 1, 6])))]],
+    ["usages that are none", [attributes(extension(usage, der.octetString(Buffer.from([1, 6]))))]],
+  ]
+  for (const [what, rest] of cases) {
+    await assert.rejects(
+      readRequest(signed(...rest)),
+      { code: "ERR_CERTIFICATE", message: /cannot be read/ },
+      what,
+    )
+  }
+})
+
+test("an endless nesting ends, also where the signature holds", async () => {
+  let bomb = der.nothing()
+  while (bomb.length < 60_000) bomb = der.sequence(bomb)
+  const around = (value: Buffer): Buffer => der.contextTag(0, der.sequence(der.oid("1.2.3"), der.set(value)))
+  await refused(signed(around(bomb)), /cannot be read/)
+  await refused(signed(around(Buffer.alloc(60_000, Buffer.from([0x30, 0x80])))), /cannot be read/)
+})
+
+test("a key that writes its curve out is refused, as openssl would refuse its certificate", async (t) => {
+  if (!(await requireService(t, "openssl"))) return
+  await refused(await made([...ec, "-pkeyopt", "ec_param_enc:explicit"]), /does not name its curve/)
+})
+
+test("an RSA key that is too large is refused for that, before anything is computed with it", async () => {
+  const [rsa, sha256WithRsa] = ["1.2.840.113549.1.1.1", "1.2.840.113549.1.1.11"]
+  const algorithm = (id: string): Buffer => der.sequence(der.oid(id), der.nothing())
+  const key = der.sequence(der.integer(Buffer.alloc(1152, 0xff)), der.integer(65_537))
+  const spki = der.sequence(algorithm(rsa), der.bitString(key))
+  const info = der.sequence(der.integer(0), der.sequence(), spki, der.contextTag(0))
+  const request = der.sequence(info, algorithm(sha256WithRsa), der.bitString(Buffer.alloc(1152, 1)))
+  await refused(request, /RSA key has 9216 bits/)
 })
 
 test("a signature by another key is refused", async () => {
