@@ -18,6 +18,9 @@ import type { KeyType } from "./config.ts"
 
 /** What OWASP recommends for PBKDF2 with HMAC-SHA256. */
 const iterations = 600_000
+/** OpenSSL reads no more of one, so a key under a longer one could never be opened again. */
+const maxPassphraseBytes = 1023
+const sealedLabel = "ENCRYPTED PRIVATE KEY"
 const rsaTypes: Readonly<Record<number, KeyType>> = { 2048: "rsa2048", 3072: "rsa3072", 4096: "rsa4096" }
 
 /** A private key. */
@@ -58,9 +61,14 @@ export function keyId(key: KeyObject): string {
 
 /**
  * PKCS#8 in PEM, encrypted by PBES2 (RFC 8018): PBKDF2 with HMAC-SHA256, AES-256-CBC. OpenSSL's own export would stop
- * at 2,048 iterations.
+ * at 2,048 iterations. Throws `ERR_PASSPHRASE` for one that nobody could open the key with.
  */
 export async function sealKey(key: KeyObject, passphrase: Secret): Promise<string> {
+  if (passphrase.sizeBytes === 0 || passphrase.sizeBytes > maxPassphraseBytes) {
+    throw new PurserError("ERR_PASSPHRASE", `a passphrase has 1 to ${maxPassphraseBytes} bytes`, {
+      hint: "choose another; six random words are enough",
+    })
+  }
   const [salt, iv] = [randomBytes(16), randomBytes(16)]
   const derived = await promisify(pbkdf2)(passphrase.reveal(), salt, iterations, 32, "sha256")
   const cipher = createCipheriv("aes-256-cbc", derived, iv)
@@ -75,16 +83,20 @@ export async function sealKey(key: KeyObject, passphrase: Secret): Promise<strin
   )
   const encryption = der.sequence(der.oid("2.16.840.1.101.3.4.1.42"), der.octetString(iv))
   const algorithm = der.sequence(der.oid("1.2.840.113549.1.5.13"), der.sequence(derivation, encryption))
-  return der.pem("ENCRYPTED PRIVATE KEY", der.sequence(algorithm, der.octetString(sealed)))
+  return der.pem(sealedLabel, der.sequence(algorithm, der.octetString(sealed)))
 }
 
 /**
  * Throws `ERR_PASSPHRASE`, the same whatever is wrong: a library's reason could tell a wrong passphrase from a damaged
- * key, and could hold bytes of either.
+ * key, and could hold bytes of either. A key that lies there in plain is refused too: any passphrase would open it.
  */
 export async function openKey(pem: string, passphrase: Secret, what: string): Promise<KeyObject> {
   try {
-    return createPrivateKey({ key: pem, format: "pem", passphrase: passphrase.reveal() })
+    const [, label] = /-----BEGIN ([A-Z ]+)-----/.exec(pem) ?? []
+    if (label !== sealedLabel) throw new TypeError("not sealed")
+    const key = createPrivateKey({ key: pem, format: "pem", passphrase: passphrase.reveal() })
+    if (keyTypeOf(key) === null) throw new TypeError("not a key that signs here")
+    return key
   } catch {
     throw new PurserError("ERR_PASSPHRASE", `the passphrase does not open ${what}`, {
       hint: "is it the one that the key was made with? a damaged key looks the same: bring it back from a backup",

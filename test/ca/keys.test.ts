@@ -44,6 +44,24 @@ test("what is sealed is opened by us, and by openssl, with 600,000 rounds", asyn
   }
 })
 
+test("a passphrase that could not open the key again seals none", async (t) => {
+  const key = await generateKey("p256")
+  const longest = new Secret("x".repeat(1023))
+  const pem = await sealKey(key, longest)
+  assert.ok((await openKey(pem, longest, "the key")).equals(key))
+  for (const passphrase of ["", "x".repeat(1024), "\u00e4".repeat(512), "x".repeat(4096)])
+    await assert.rejects(sealKey(key, new Secret(passphrase)), {
+      code: "ERR_PASSPHRASE",
+      message: /1 to 1023/,
+    })
+  if (!(await requireService(t, "openssl"))) return
+  const [file, pass] = [join(await tempDir(t), "key"), join(await tempDir(t), "pass")]
+  await writeFile(file, pem)
+  await writeFile(pass, longest.reveal())
+  const { stdout } = await run("openssl", ["pkey", "-in", file, "-passin", `file:${pass}`])
+  assert.ok(createPrivateKey(stdout).equals(key))
+})
+
 test("two seals of one key have nothing in common", async () => {
   const key = await generateKey("p256")
   const [one, two] = [await sealKey(key, new Secret("a")), await sealKey(key, new Secret("a"))]
@@ -59,6 +77,9 @@ test("a wrong passphrase, a damaged key and another kind of file look the same, 
   const plain = key.export({ type: "pkcs8", format: "pem" }).toString()
   const lines = sealed.split("\n")
   const damaged = [lines[0], lines[1], ...lines.slice(2).map((line) => line.replaceAll("A", "B"))].join("\n")
+  const foreign = generateKeyPairSync("x25519")
+    .privateKey.export({ type: "pkcs8", format: "pem", cipher: "aes-256-cbc", passphrase: "right" })
+    .toString()
   const told = new Set<string>()
   const tries: [string, Secret][] = [
     [sealed, new Secret(marker)],
@@ -66,6 +87,8 @@ test("a wrong passphrase, a damaged key and another kind of file look the same, 
     [damaged, right],
     [lines.slice(0, 3).join("\n"), right],
     ["", right],
+    [plain, right],
+    [foreign, right],
     [`-----BEGIN ENCRYPTED PRIVATE KEY-----\n${marker}\n-----END ENCRYPTED PRIVATE KEY-----\n`, right],
   ]
   for (const [pem, passphrase] of tries) {
