@@ -40,7 +40,10 @@ export function checkNames(ask: Ask): Ask {
 
 function hostName(name: string): string {
   const wildcard = name.startsWith("*.") ? "*." : ""
-  const ascii = domainToASCII(name.slice(wildcard.length)).replace(/\.$/, "")
+  const host = name.slice(wildcard.length)
+  // Of a.lan/b it would take a.lan, and it leaves tabs out and decodes %61: as a browser reads a URL.
+  const isUrl = /[^a-z0-9_.\u0080-\u{10ffff}-]/iu.test(host)
+  const ascii = isUrl ? "" : domainToASCII(host).replace(/\.$/, "")
   if (ascii.length > 253 || isIP(ascii) !== 0 || !ascii.split(".").every((part) => label.test(part)))
     throw bad(name, "is not a host name", "shop.lan, or *.shop.lan; addresses are of another kind")
   return wildcard + ascii
@@ -54,7 +57,7 @@ function address(text: string): string {
 
 function mailbox(text: string): string {
   const [, local = "", domain = ""] = /^([\x21-\x3f\x41-\x7e]{1,64})@([^@]+)$/.exec(text) ?? []
-  if (local === "") throw bad(text, "is not a mail address", "ops@shop.lan")
+  if (local === "" || domain.startsWith("*")) throw bad(text, "is not a mail address", "ops@shop.lan")
   return `${local}@${hostName(domain)}`
 }
 

@@ -41,12 +41,21 @@ test("what is no name is refused and named", () => {
     ["a.*.lan", { dns: ["a.*.lan"] }],
     ["192.0.2.7", { dns: ["192.0.2.7"] }],
     ["a b", { dns: ["a b"] }],
+    ["a.lan/b", { dns: ["a.lan/b"] }],
+    ["a.lan?b", { dns: ["a.lan?b"] }],
+    ["a.lan#b", { dns: ["a.lan#b"] }],
+    ["a.lan:80", { dns: ["a.lan:80"] }],
+    ["ops@a.lan", { dns: ["ops@a.lan"] }],
+    ["%61.lan", { dns: ["%61.lan"] }],
+    [".lan", { dns: ["a\tb.lan"] }],
     [".lan", { dns: ["a\0.lan"] }],
     ["", { dns: [""] }],
     ["shop.lan", { ip: ["shop.lan"] }],
     ["fe80::1%eth0", { ip: ["fe80::1%eth0"] }],
     ["ops", { email: ["ops"] }],
     ["a@b@c", { email: ["a@b@c"] }],
+    ["ops@*.lan", { email: ["ops@*.lan"] }],
+    ["a.lan/b", { email: ["ops@a.lan/b"] }],
   ]
   for (const [name, ask] of wrong) {
     assert.throws(
