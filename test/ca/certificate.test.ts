@@ -107,6 +107,26 @@ test("a certificate says what it is for, and no more", async (t) => {
   )
 })
 
+test("Node takes each for what it is: who issued it, for which host, and whether it is a CA", () => {
+  const made = chain()
+  const [root, intermediate, leaf] = [made.root, made.intermediate, made.leaf].map(
+    (der) => new X509Certificate(der),
+  )
+  assert.ok(root && intermediate && leaf)
+  assert.deepEqual([root.ca, intermediate.ca, leaf.ca], [true, true, false])
+  for (const [issuer, issued] of [
+    [root, root],
+    [root, intermediate],
+    [intermediate, leaf],
+  ] as const) {
+    assert.ok(issued.checkIssued(issuer))
+    assert.ok(issued.verify(issuer.publicKey))
+  }
+  assert.ok(!leaf.checkIssued(root) && !leaf.verify(root.publicKey))
+  assert.equal(leaf.checkHost("shop.lan"), "shop.lan")
+  assert.equal(leaf.checkHost("a.shop.lan"), undefined)
+})
+
 test("one for clients and mail says so; an RSA key may encipher; a name too long for a subject leaves it empty", async (t) => {
   if (!(await requireService(t, "openssl"))) return
   const long = `${"a".repeat(60)}.shop.lan`
