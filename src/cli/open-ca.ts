@@ -22,7 +22,8 @@ export interface CaFlags {
 }
 
 const keyDirectory = "ca/keys"
-const maxPassphraseBytes = 4096
+/** OpenSSL reads no more. */
+const maxPassphraseBytes = 1023
 
 /** Adds the flags that {@link openCa} takes; those of the root only where its key is used. */
 export function withPassphrases(command: Command, { root = false }: { root?: boolean } = {}): Command {
