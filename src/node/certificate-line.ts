@@ -80,7 +80,8 @@ export function filesOf(lines: readonly CertificateLine[]): FileLine[] {
 
 function hostName(text: string, name: string): string {
   const wildcard = name.startsWith("*.") ? "*." : ""
-  const ascii = domainToASCII(name.slice(wildcard.length))
+  // What stands for something in a URL would be read so.
+  const ascii = /[\s/\\?#%:@[\]]/.test(name) ? "" : domainToASCII(name.slice(wildcard.length))
   if (ascii === "" || ascii.length > 253 || isIP(ascii) !== 0 || !/^[a-z0-9_.-]+$/.test(ascii))
     throw bad(text, `dns=${quote(name)} is not a host name`)
   return wildcard + ascii

@@ -44,6 +44,8 @@ test("what cannot be read is named", () => {
   refuses("www dns=", /dns="" is not a host name/)
   refuses("www dns=sh!op", /not a host name/)
   refuses("www dns=192.0.2.1", /not a host name/)
+  for (const url of ["a.lan/b", "a.lan?x", "a%2elan", "a@b.lan", "a.lan:443"])
+    refuses(`www dns=${url}`, /not a host name/)
   refuses("www ip=shop.lan", /not an address/)
   refuses("www ip=fe80::1%eth0", /not an address/)
   refuses("www email=ops", /not a mail address/)
