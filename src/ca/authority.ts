@@ -143,6 +143,14 @@ export class Authority {
     return this.#signer
   }
 
+  /** When the one that signs now ends; null where there is none. */
+  async ends(): Promise<Date | null> {
+    await this.#settle()
+    const text = await this.#text("intermediate.crt")
+    const file = join(this.#options.directory, "intermediate.crt")
+    return text === null ? null : certificateIn(text, file).validToDate
+  }
+
   /** Whether it still is the one that signs. The caller holds the lock. */
   async isCurrent(signer: Signer): Promise<boolean> {
     await finishPending(this.#options.directory, this.#options.step)

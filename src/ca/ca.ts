@@ -92,6 +92,11 @@ export class Ca implements AsyncDisposable {
     return await this.#parts.authority.renewIntermediate({ revoke: isRevoked }, signal)
   }
 
+  /** When the intermediate that signs now ends, which nothing that it issues outlives; null where there is no CA. */
+  async ends(): Promise<Date | null> {
+    return await this.#parts.authority.ends()
+  }
+
   /** Proves that the passphrase opens the intermediate's key, and keeps the key in memory. */
   async unlock(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted()

@@ -42,6 +42,8 @@ interface Given {
   readonly due: Date
 }
 
+/** How often a new intermediate is looked for, where nothing else is left to wait for. */
+const lookMs = 3_600_000
 const retry = { firstMs: 60_000, maxMs: 6 * 3_600_000 }
 /** What a timer of Node can hold. */
 const longestTimerMs = 2 ** 31 - 1
@@ -61,6 +63,8 @@ class CaSource implements Source {
   /** Serial of what was given last; null when there was nothing, undefined before anybody asked. */
   #last: string | null | undefined
   #failures = 0
+  /** Serial of what ends with its issuer, once that was said. */
+  #toldOf: string | undefined
   /** Until when the old one is given without another try. */
   #retryAt = 0
   #timer: NodeJS.Timeout | undefined
@@ -148,7 +152,8 @@ class CaSource implements Source {
     const last = this.#last
     try {
       const record = await this.#record()
-      const given = record === null ? null : { ...lifeOf(record), set: await this.#setOf(record) }
+      const given =
+        record === null ? null : { ...(await this.#lifeOf(record)), set: await this.#setOf(record) }
       this.#last = given?.serial ?? null
       if (given !== null) this.#arm(given.due)
       if (last !== undefined && last !== this.#last) this.#tell?.()
@@ -165,7 +170,7 @@ class CaSource implements Source {
       if (record === null) await this.#refuseWaiting()
       return record
     }
-    if (record !== null && this.#isGood(record)) return record
+    if (record !== null && (await this.#isGood(record))) return record
     const usable = record?.hasKey === true ? record : null
     if (usable !== null && this.#now().getTime() < this.#retryAt) return usable
     try {
@@ -187,7 +192,7 @@ class CaSource implements Source {
     let found: CertificateRecord | null = null
     const instead = async (): Promise<CertificateRecord | null> => {
       const record = await ca.find(this.#name)
-      found = record !== null && this.#isGood(record) ? record : null
+      found = record !== null && (await this.#isGood(record)) ? record : null
       return found
     }
     const record = await ca.issue(this.#name, ask, { cap: true, instead }, this.#ends.signal)
@@ -211,8 +216,27 @@ class CaSource implements Source {
   }
 
   /** It can be given, and nothing calls for another. */
-  #isGood(record: CertificateRecord): boolean {
-    return this.#serves(record) && this.#now() < lifeOf(record).due
+  async #isGood(record: CertificateRecord): Promise<boolean> {
+    return this.#serves(record) && this.#now() < (await this.#lifeOf(record)).due
+  }
+
+  /**
+   * What lasts as long as its issuer would gain nothing by a renewal, and each would be due sooner than the one before.
+   * It waits for another intermediate.
+   */
+  async #lifeOf(record: CertificateRecord): Promise<Life> {
+    const life = lifeOf(record)
+    const now = this.#now().getTime()
+    const ends = this.#ask === undefined || now < life.due.getTime() ? null : await this.#options.ca.ends()
+    if (ends === null || life.notAfter < ends || now >= life.notAfter.getTime()) return life
+    if (this.#toldOf !== record.serial) {
+      this.#toldOf = record.serial
+      this.#options.log.warn(
+        `the certificate ${this.#name} ends with the intermediate that signed it, at ${ends.toISOString()}`,
+        { hint: "make a new intermediate: purser ca intermediate; then it is renewed" },
+      )
+    }
+    return { ...life, due: new Date(Math.min(now + lookMs, life.notAfter.getTime())) }
   }
 
   /** Whether it says what is configured. What was imported under this name was put there on purpose. */
@@ -262,7 +286,13 @@ class CaSource implements Source {
   }
 }
 
-function lifeOf({ serial, certificate }: CertificateRecord): { serial: string; due: Date; notAfter: Date } {
+interface Life {
+  readonly serial: string
+  readonly due: Date
+  readonly notAfter: Date
+}
+
+function lifeOf({ serial, certificate }: CertificateRecord): Life {
   const { validFromDate, validToDate } = new X509Certificate(certificate)
   return { serial, due: dueAt(validFromDate, validToDate, serial), notAfter: validToDate }
 }

@@ -222,3 +222,26 @@ test("a check finds what the CA's policy does not allow", async (t) => {
     /shop\.example/,
   )
 })
+
+test("what ends with its intermediate is not renewed again and again, but as soon as there is another", async (t) => {
+  const { ca, source, told, forward, lines } = await made(t, {
+    config: configOf({ days: { intermediate: 100, leaf: 90 } }),
+  })
+  const www = source()
+  forward(70)
+  const capped = new X509Certificate(await read(www))
+  assert.equal(
+    capped.validTo,
+    new X509Certificate((await ca.bundle()).split(/(?<=-----END CERTIFICATE-----\n)/)[1] ?? "").validTo,
+  )
+  for (const days of [25, 3, 1, 0.5]) {
+    forward(days)
+    assert.equal(new X509Certificate(await read(www)).serialNumber, capped.serialNumber)
+  }
+  assert.equal(told.length, 1)
+  assert.equal(lines.filter((line) => line.includes("ends with the intermediate")).length, 1)
+  await ca.renewIntermediate(signal)
+  const next = new X509Certificate(await read(www))
+  assert.ok(next.validToDate > capped.validToDate)
+  assert.equal(told.length, 2)
+})
