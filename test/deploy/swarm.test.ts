@@ -46,8 +46,15 @@ test("every task of a Swarm service is found by tasks.NAME, and proves itself wi
   await writeFile(file, documented?.text ?? "")
   const env = { PURSER_IMAGE, APP_IMAGE, PURSER_STATE_VOLUME: volume, PURSER_ENROL_SECRET: enrol }
   cleanUps.defer(async () => {
-    await docker(["stack", "rm", stack])
-    await waitFor("the end of the tasks", async () => (await containersOf(stack)).length === 0)
+    // Its network is in use until the last task has ended, and the removal does not wait for that.
+    const gone = async (): Promise<boolean> => {
+      await docker(["stack", "rm", stack])
+      const networks = `--filter=label=com.docker.stack.namespace=${stack}`
+      return (await docker(["network", "ls", "--quiet", networks])) === ""
+    }
+    const patience = { timeoutMs: 60_000, everyMs: 500 }
+    await waitFor("the stack to be gone", () => gone().catch(() => false), patience)
+    await waitFor("the end of the tasks", async () => (await containersOf(stack)).length === 0, patience)
   })
   await docker(["stack", "deploy", "--detach", "--compose-file", file, "--resolve-image=never", stack], {
     env,
