@@ -90,11 +90,16 @@ bring_sshd() {
 apt_install_stopped() {
   policy=/usr/sbin/policy-rc.d
   if [ -e $policy ]; then apt_install "$@"; return; fi
+  # Left behind, it would keep every later package's service from starting.
+  trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+  trap 'exit 130' INT
+  trap 'exit 143' TERM
   printf '#!/bin/sh\nexit 101\n' >$policy
   chmod 755 $policy
   installed=0
   apt_install "$@" || installed=$?
   rm -f $policy
+  trap - EXIT INT TERM
   return $installed
 }
 
@@ -133,11 +138,18 @@ bring_nodes() {
 # Server and client; tests start servers of their own.
 bring_postgres() {
   if [ "$(id -u)" != 0 ]; then lacks postgres "run this script as root on Debian"; return 1; fi
-  if ! pg=$(postgres_programs) && ! { may_install && apt_install_stopped postgresql && pg=$(postgres_programs); }; then
+  if ! pg=$(postgres_programs) && ! { may_install && no_cluster && apt_install_stopped postgresql && pg=$(postgres_programs); }; then
     lacks postgres "install it (Debian: apt-get install postgresql)"
     return 1
   fi
   say "postgres: $("$pg/postgres" --version)"
+}
+
+# The package would make a cluster of its own, which starts with the machine. Whoever has settings keeps them.
+no_cluster() {
+  settings=/etc/postgresql-common/createcluster.d
+  if [ -e /etc/postgresql-common ]; then return; fi
+  mkdir -p $settings && echo "create_main_cluster = false" >$settings/purser-tests.conf
 }
 
 postgres_programs() {

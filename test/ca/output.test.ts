@@ -84,35 +84,37 @@ test("a wrong password opens nothing", async (t) => {
     )
 })
 
-test("keytool finds the key with its chain, and a root that Java trusts", async (t) => {
-  if (!(await requireService(t, "keytool"))) return
-  const { record, root, at, write, passwordFile } = await stage(t)
-  // Its letters beyond ASCII are read as the locale says.
-  const env = { ...process.env, LC_ALL: "C.UTF-8" }
-  for (const legacy of [false, true]) {
-    await write(["p12", "truststore"], legacy)
-    const list = async (name: string): Promise<string> => {
-      const args = [
-        "-list",
-        "-v",
-        "-storetype",
-        "PKCS12",
-        "-keystore",
-        at(name),
-        "-storepass:file",
-        passwordFile,
-      ]
-      return (await run("keytool", ["-J-Duser.language=en", ...args], { env })).stdout
+for (const type of ["p256", "p384", "ed25519", "rsa2048"] as const) {
+  test(`keytool finds a ${type} key with its chain, and a root that Java trusts`, async (t) => {
+    if (!(await requireService(t, "keytool"))) return
+    const { record, root, at, write, passwordFile } = await stage(t, type)
+    // Its letters beyond ASCII are read as the locale says.
+    const env = { ...process.env, LC_ALL: "C.UTF-8" }
+    for (const legacy of [false, true]) {
+      await write(["p12", "truststore"], legacy)
+      const list = async (name: string): Promise<string> => {
+        const args = [
+          "-list",
+          "-v",
+          "-storetype",
+          "PKCS12",
+          "-keystore",
+          at(name),
+          "-storepass:file",
+          passwordFile,
+        ]
+        return (await run("keytool", ["-J-Duser.language=en", ...args], { env })).stdout
+      }
+      const store = await list("www.p12")
+      assert.match(store, /Alias name: www\n[^]*PrivateKeyEntry[^]*Certificate chain length: 2/)
+      const fingerprint = (pem: string): string => new X509Certificate(pem).fingerprint256
+      assert.ok(store.includes(fingerprint(record.certificate)))
+      const trusted = await list("truststore.p12")
+      assert.match(trusted, /Alias name: root\n[^]*trustedCertEntry/)
+      assert.ok(trusted.includes(fingerprint(root)))
     }
-    const store = await list("www.p12")
-    assert.match(store, /Alias name: www\n[^]*PrivateKeyEntry[^]*Certificate chain length: 2/)
-    const fingerprint = (pem: string): string => new X509Certificate(pem).fingerprint256
-    assert.ok(store.includes(fingerprint(record.certificate)))
-    const trusted = await list("truststore.p12")
-    assert.match(trusted, /Alias name: root\n[^]*trustedCertEntry/)
-    assert.ok(trusted.includes(fingerprint(root)))
-  }
-})
+  })
+}
 
 test("certtool reads the PKCS#12", async (t) => {
   if (!(await requireService(t, "certtool"))) return

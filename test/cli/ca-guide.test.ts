@@ -1,6 +1,7 @@
 import assert from "node:assert/strict"
 import { spawn } from "node:child_process"
 import { once } from "node:events"
+import { existsSync } from "node:fs"
 import { chmod, mkdir, open, readdir, readFile, rename, writeFile } from "node:fs/promises"
 import { join, resolve } from "node:path"
 import { test } from "node:test"
@@ -50,17 +51,21 @@ async function section(name: string, language: string): Promise<string> {
 
 test("the guide's five commands lead to https that a client with the root accepts", async (t) => {
   if (!(await requireService(t, "openssl", "nginx"))) return
-  const { dir } = await caPlace(t, { init: false })
+  let dir = ""
+  // Before the directory's removal, or nobody knows its process any more: hooks run in the order in which they were added.
+  t.after(async () => {
+    const pid = Number(await readFile(join(dir, "nginx.pid"), "utf8").catch(() => "0"))
+    if (pid <= 1) return
+    process.kill(pid, "SIGTERM")
+    await waitFor("nginx to end", () => !existsSync(`/proc/${pid}`))
+  })
+  ;({ dir } = await caPlace(t, { init: false }))
   const port = await freePort()
   const name = "From nothing to https in five commands"
   const commands = await section(name, "sh")
   assert.equal(commands.trim().split("\n").length, 5)
   const config = await section(name, "nginx")
   await writeFile(join(dir, "nginx.conf"), config.replaceAll("8443", String(port)))
-  t.after(async () => {
-    const pid = Number(await readFile(join(dir, "nginx.pid"), "utf8").catch(() => "0"))
-    if (pid > 1) process.kill(pid, "SIGTERM")
-  })
   const lines = commands.trim().split("\n")
   const last = lines.pop() ?? ""
   await shellIn(dir, lines.join("\n"), port)
