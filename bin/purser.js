@@ -16,7 +16,7 @@ if (parts[0] < 24 || (parts[0] === 24 && parts[1] < 12)) {
   process.exit(1)
 }
 
-require("module").enableCompileCache()
+require("./compile-cache.js").enable()
 
 // In a repository the source is what counts, not the last build; a published package holds only dist.
 var path = require("path")

@@ -111,7 +111,7 @@ export class Cast {
       env: {
         ...inherited,
         PURSER_STATE: this.#state,
-        NODE_COMPILE_CACHE: join(dirname(this.#state), "compiled"),
+        XDG_CACHE_HOME: join(dirname(this.#state), "cache"),
         ...env,
       },
       stdio: ["pipe", "pipe", "pipe"],
