@@ -24,7 +24,7 @@ exports.enable = function enable() {
     if (!isPrivate(real)) return undefined
     require("module").enableCompileCache(real)
     return real
-  } catch (error) {
+  } catch {
     return undefined
   }
 }

@@ -22,7 +22,7 @@ try {
   const out = join(work, "dist")
   await cp(compiled, out, { recursive: true })
   await writeImageTree(root, compiled, join(out, "image"))
-  const size = await writeReceiver(join(root, "src/cli/receiver.ts"), join(out, "purser-node.mjs"))
+  const size = await writeReceiver(join(root, "src/cli/node/receiver.ts"), join(out, "purser-node.mjs"))
   await rename(dist, join(work, "old")).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== "ENOENT") throw error
   })

@@ -1,5 +1,5 @@
 /**
- * The one-file receiver, `dist/purser-node.mjs`: everything that `src/cli/receiver.ts` reaches, for plain
+ * The one-file receiver, `dist/purser-node.mjs`: everything that `src/cli/node/receiver.ts` reaches, for plain
  * Node 22 or later, with nothing but `node:` modules left to import.
  */
 import { chmod, writeFile } from "node:fs/promises"

@@ -2,7 +2,12 @@
  * What an application imports to build its own agent or node. Everything else
  * in this package is an implementation detail.
  */
-export { createAgent, type CreateAgentOptions, type OwnSecret, type PurserAgent } from "./agent/create.ts"
+export {
+  createAgent,
+  type CreateAgentOptions,
+  type OwnSecret,
+  type PurserAgent,
+} from "./wiring/create-agent.ts"
 export type { Action, ActionContext } from "./agent/actions/action.ts"
 export type {
   AgentEvent,
@@ -21,8 +26,8 @@ export { defaultLimits, type ChannelLimits } from "./channel/limits.ts"
 export type { Listing } from "./channel/messages.ts"
 export { isPin, type Pin } from "./channel/pin.ts"
 export { parseFileLine, parseFileLines, type FileLine } from "./files/file-line.ts"
-export type { Fetched } from "./files/fill.ts"
-export { parseReload, runLocalReload, type Reload, type RunReload } from "./files/reload.ts"
+export type { Fetched } from "./rollout/deliver-files.ts"
+export { parseReload, runLocalReload, type Reload, type RunReload } from "./rollout/reload.ts"
 export { filesStep, type FilesStepOptions } from "./node/files-step.ts"
 export { createNode, type NodeOptions, type PurserNode } from "./node/node.ts"
 export type { AgentSession, Steps, StepsSummary } from "./node/session.ts"

@@ -23,7 +23,8 @@ test("an import from a row above, from the own folder or of node: passes", () =>
     "src/base/a.ts": 'import { readFile } from "node:fs/promises"',
     "src/sources/b.ts":
       'import { c } from "./deep/c.ts"; import "yaml"; import type { A } from "../base/a.ts"',
-    "src/sources/deep/c.ts": 'export { b } from "../b.ts"',
+    "src/sources/e.ts": 'import "./f.ts"',
+    "src/sources/deep/c.ts": 'export { b } from "../e.ts"',
     "src/agent/d.ts": 'const { x } = await import("../node/e.ts"); process.on("exit", x); process.kill(1)',
     "src/channel/fluxvault/f.ts": 'import "./eax.ts"; import "../frames.ts"',
     "src/node/fluxvault.ts": 'import "../channel/fluxvault/listen.ts"',
@@ -65,7 +66,12 @@ const refused: [claim: string, path: string, code: string, message: RegExp][] = 
   ["a package in the receiver", "src/node/a.ts", 'import "yaml"', /imports yaml/],
   ["a type of a package in the receiver", "src/node/a.ts", 'import type { Z } from "zod"', /imports zod/],
   ["a module without node:", "src/files/a.ts", 'import "fs"', /imports fs/],
-  ["a package in the receiver's entry", "src/cli/receiver.ts", 'import "commander"', /imports commander/],
+  [
+    "a package in the receiver's entry",
+    "src/cli/node/receiver.ts",
+    'import "commander"',
+    /imports commander/,
+  ],
   ["process.env", "src/base/a.ts", "const x = process.env.HOME", /only src\/cli uses process\.env/],
   ["process['argv']", "src/base/a.ts", 'const x = process["argv"]', /process\.argv/],
   ["globalThis.process.env", "src/base/a.ts", "globalThis.process.env", /process\.env/],
@@ -96,6 +102,16 @@ test("finds a package that the receiver reaches through others, and names the wa
     found.some((line) => line.includes("src/node/a.ts → src/channel/b.ts → src/base/c.ts")),
     found.join("\n"),
   )
+})
+
+test("finds files that import each other, types included, and names them all", () => {
+  const found = planted({
+    "src/ca/a.ts": 'import type { B } from "./b.ts"; import "./d.ts"',
+    "src/ca/b.ts": 'import "./c.ts"',
+    "src/ca/c.ts": 'import "./a.ts"',
+    "src/ca/d.ts": 'import "node:fs"',
+  })
+  assert.deepEqual(found, ["src/ca/a.ts:1: imports itself through src/ca/b.ts, src/ca/c.ts"])
 })
 
 test("takes neither comments nor strings for imports", () => {

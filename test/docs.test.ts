@@ -6,7 +6,7 @@ import { dirname, join, relative, resolve } from "node:path"
 import { test } from "node:test"
 import { promisify } from "node:util"
 import { parseDocument } from "yaml"
-import { resolveConfigText } from "../src/agent/purser-config.ts"
+import { resolveConfigText } from "../src/wiring/config.ts"
 import { codeBlocks } from "./support/markdown.ts"
 
 const root = resolve(import.meta.dirname, "..")

@@ -2,13 +2,13 @@ import { setTimeout as delay } from "node:timers/promises"
 import type { AuditLog } from "../audit/audit-log.ts"
 import { reasonOf } from "../base/errors.ts"
 import { silentLog, type Log } from "../base/log.ts"
-import { HeldBack } from "../files/held-back.ts"
+import { FailedSets } from "../rollout/failed-sets.ts"
 import type { Identity } from "../channel/identity.ts"
 import { builtInActions, type Action } from "./actions/action.ts"
-import type { AppConfig } from "./config.ts"
-import { createFollower, type ContainerFollower } from "./containers/follow.ts"
-import { serveContainer } from "./containers/serve.ts"
-import { Told } from "./containers/told.ts"
+import type { AppConfig } from "../apps/config.ts"
+import { createFollower, type ContainerFollower } from "./targets/container/follow.ts"
+import { serveContainer } from "./targets/container/serve.ts"
+import { ReportedOnce } from "./targets/container/reported-once.ts"
 import type { Address } from "./discovery/address.ts"
 import { createDiscovery } from "./discovery/discovery.ts"
 import type { AgentEvent, DeliveryEvent } from "./events.ts"
@@ -18,9 +18,9 @@ import { AgentHealth } from "./health.ts"
 import type { AgentPlan } from "./plan.ts"
 import { Schedule } from "./schedule.ts"
 import { SecretCache } from "./secret-cache.ts"
-import type { State } from "./state.ts"
+import type { State } from "../state/state.ts"
 import { addDirectory, addNodes, concerns, keyOf, type Target } from "./target.ts"
-import { isAway } from "./targets/containers.ts"
+import { isAway } from "./targets/container/deliver.ts"
 import { deliverToDirectory } from "./targets/directory.ts"
 import { deliverToFluxvaultNode } from "./targets/fluxvault.ts"
 import { deliverToNode } from "./targets/node.ts"
@@ -70,9 +70,9 @@ export class Agent implements AsyncDisposable {
   #running: Promise<void> | undefined
   /** Of the running containers, where an app has some. */
   #containers: ContainerFollower | undefined
-  readonly #told = new Told()
+  readonly #told = new ReportedOnce()
   /** Sets that failed their check. */
-  readonly #held = new HeldBack()
+  readonly #held = new FailedSets()
   /** The last good answers of discovery, which a plan that replaces another must not lose. */
   readonly #found = new Map<string, readonly Address[]>()
 

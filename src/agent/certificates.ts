@@ -7,8 +7,8 @@ import { openCa } from "../sources/catalogue.ts"
 import type { SourcesConfig } from "../sources/schema.ts"
 import type { Action } from "./actions/action.ts"
 import { certificateActionOf } from "./actions/certificate.ts"
-import { certificateAction, namesOf, type CertificateGrant } from "./certificate-config.ts"
-import type { AppConfig } from "./config.ts"
+import { certificateAction, namesOf, type CertificateGrant } from "../apps/certificate-config.ts"
+import type { AppConfig } from "../apps/config.ts"
 
 /** The CA as the agent has it: what its sources issue and its nodes have signed, each with a line in the audit log. */
 export interface Certificates extends AsyncDisposable {

@@ -1,8 +1,8 @@
 import type { AuditLog } from "../audit/audit-log.ts"
 import { formatEnrolment } from "../channel/enrolment.ts"
-import type { TrustMode } from "./config.ts"
-import { agentPins } from "./identity-files.ts"
-import type { State } from "./state.ts"
+import type { TrustMode } from "../apps/config.ts"
+import { agentPins } from "../state/identity-files.ts"
+import type { State } from "../state/state.ts"
 
 export interface EnrolOptions {
   app: string

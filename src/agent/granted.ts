@@ -2,7 +2,7 @@ import { PurserError } from "../base/errors.ts"
 import { grantCovers, isSecretName, quote } from "../base/names.ts"
 import type { Secret } from "../base/secret.ts"
 import type { Catalogue } from "../sources/catalogue.ts"
-import type { AppConfig } from "./config.ts"
+import type { AppConfig } from "../apps/config.ts"
 import { unlessAborted, type SecretCache } from "./secret-cache.ts"
 
 /**

@@ -2,7 +2,7 @@ import type { ChannelLimits } from "../channel/limits.ts"
 import type { Engine } from "../docker/engine.ts"
 import type { Catalogue } from "../sources/catalogue.ts"
 import type { Certificates } from "./certificates.ts"
-import type { AppConfig } from "./config.ts"
+import type { AppConfig } from "../apps/config.ts"
 
 /** What the agent does. Another plan can take its place while it runs. */
 export interface AgentPlan {

@@ -1,5 +1,5 @@
 import { grantCovers } from "../base/names.ts"
-import type { AppConfig } from "./config.ts"
+import type { AppConfig } from "../apps/config.ts"
 import { formatAddress, type Address } from "./discovery/address.ts"
 import type { Schedule } from "./schedule.ts"
 

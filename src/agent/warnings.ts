@@ -1,5 +1,5 @@
 import type { Log } from "../base/log.ts"
-import type { AppConfig } from "./config.ts"
+import type { AppConfig } from "../apps/config.ts"
 import type { AgentPlan } from "./plan.ts"
 
 /** What was written out, and is dangerous all the same. */

@@ -1,6 +1,6 @@
 import { X509Certificate, type KeyObject } from "node:crypto"
 import { join } from "node:path"
-import { pem } from "../base/der.ts"
+import { pem } from "../x509/der.ts"
 import { PurserError, systemErrorCode } from "../base/errors.ts"
 import type { Log } from "../base/log.ts"
 import type { Secret } from "../base/secret.ts"
@@ -17,7 +17,7 @@ import {
 } from "./make-authority.ts"
 import { pemBlocks } from "./pem.ts"
 import { finishPending, isPending, replaceTogether } from "./pending.ts"
-import { serialOf } from "./record-index.ts"
+import { serialOf } from "./records/record-index.ts"
 
 /**
  * The root and the intermediate that signs: their certificates, their keys, and who may open them. The root's key is

@@ -2,59 +2,21 @@ import type { X509Certificate } from "node:crypto"
 import { join } from "node:path"
 import type { Log } from "../base/log.ts"
 import type { Secret } from "../base/secret.ts"
-import type { Ask } from "./ask.ts"
+import type { CertificateSpec } from "./certificate-spec.ts"
 import { Authority, absent } from "./authority.ts"
-import type { CaConfig, Policy } from "./config.ts"
 import { issue, renew, signRequest } from "./issuance.ts"
-import type { KeyStore } from "./key-store.ts"
-import { listedRequest, listedRow, stateOf } from "./listing.ts"
+import { listedRequest, listedRow, stateOf } from "./records/listing.ts"
 import { lockCa } from "./lock.ts"
-import { checkName, follow, laterThan, recordOf, withSerial, type Parts } from "./parts.ts"
-import { RecordIndex, certificateRow, requestRow } from "./record-index.ts"
-import type { CertificateRecord, CertificateRequest, Listed } from "./record.ts"
-import { RecordFiles } from "./records.ts"
+import { checkName, updateIndex, laterThan, recordOf, withSerial, type CaContext } from "./context.ts"
+import { RecordIndex, certificateRow, requestRow } from "./records/record-index.ts"
+import type { CertificateRecord, CertificateRequest, Listed } from "./records/record.ts"
+import { RecordFiles } from "./records/records.ts"
 import { revoke, signCrls } from "./revocation.ts"
-import { watchRecords } from "./watch-records.ts"
-
-/**
- * The CA of a state directory: what it has issued, signed for others, or got from other CAs. Every change holds the
- * lock of `ca/`; of each, writing one file is the moment from which it counts, and the index follows. Reading takes
- * no lock.
- */
-
-export interface CaOptions {
-  stateDir: string
-  config: CaConfig
-  keys: KeyStore
-  /** `new`: for a key that is made now. `open`: of one that is there. Null when nobody can be asked. */
-  passphrase: (of: "root" | "intermediate", purpose: "new" | "open") => Promise<Secret | null>
-  /** Where the root's key is when it is kept off-line; else `ca/root.key` in the state directory. */
-  rootKeyFile?: string | undefined
-  log: Log
-  now?: (() => Date) | undefined
-  /** Called between the steps of a change; tests end the process there. */
-  step?: ((name: string) => void) | undefined
-}
-
-export interface SignOptions {
-  /** Must allow it too, besides the configuration's. */
-  policy?: Policy | undefined
-  days?: number | undefined
-  /** Shorten what would outlive the issuer, instead of refusing it. */
-  cap?: boolean | undefined
-  /** For a client too. */
-  client?: boolean | undefined
-}
-
-export interface IssueOptions {
-  /** Shorten what would outlive the issuer, instead of refusing it. */
-  cap?: boolean | undefined
-  /** Asked under the lock: what it finds is given back, and nothing issued. Of many who want the same, one issues. */
-  instead?: (() => Promise<CertificateRecord | null>) | undefined
-}
+import { watchRecords } from "./records/watch.ts"
+import type { CaOptions, IssueOptions, SignOptions } from "./options.ts"
 
 export class Ca implements AsyncDisposable {
-  readonly #parts: Parts
+  readonly #parts: CaContext
 
   constructor(options: CaOptions) {
     const { config, passphrase, rootKeyFile, log, now = () => new Date(), step = () => {} } = options
@@ -106,7 +68,7 @@ export class Ca implements AsyncDisposable {
   /** With a key made now. Throws `ERR_NAME`, `ERR_CA`, `ERR_CA_POLICY`, `ERR_CLOCK`, `ERR_PASSPHRASE`. */
   async issue(
     name: string,
-    ask: Ask,
+    ask: CertificateSpec,
     options: IssueOptions,
     signal: AbortSignal,
   ): Promise<CertificateRecord> {
@@ -193,7 +155,7 @@ export class Ca implements AsyncDisposable {
     await this.#parts.records.addRecord(added)
     this.#parts.step("record")
     await this.#parts.records.removeRequest(record.keyId)
-    follow(this.#parts, index, () => {
+    updateIndex(this.#parts, index, () => {
       index.addCertificate(certificateRow(added))
       index.remove("requests", record.keyId)
     })
@@ -208,7 +170,7 @@ export class Ca implements AsyncDisposable {
     this.#parts.step("key")
     await this.#parts.records.addRequest(request)
     this.#parts.step("request")
-    follow(this.#parts, index, () => index.addRequest(requestRow(request)))
+    updateIndex(this.#parts, index, () => index.addRequest(requestRow(request)))
   }
 
   /** Sorted by name. */
@@ -226,7 +188,7 @@ export class Ca implements AsyncDisposable {
     const index = await this.#parts.index.forChange()
     if (!index.ids("requests").has(id)) return false
     await this.#parts.records.removeRequest(id)
-    follow(this.#parts, index, () => index.remove("requests", id))
+    updateIndex(this.#parts, index, () => index.remove("requests", id))
     await this.#parts.options.keys.remove(id, signal)
     return true
   }

@@ -1,10 +1,10 @@
 import { createHash, createPublicKey, randomBytes, sign, X509Certificate, type KeyObject } from "node:crypto"
-import { addressBytes, generalNames, signatureAlgorithm } from "../base/csr.ts"
-import * as der from "../base/der.ts"
+import { addressBytes, generalNames, signatureAlgorithm } from "../x509/csr.ts"
+import * as der from "../x509/der.ts"
 import { PurserError } from "../base/errors.ts"
-import type { Ask } from "./ask.ts"
+import type { CertificateSpec } from "./certificate-spec.ts"
 import type { Constraints } from "./config.ts"
-import { childrenOf, contentOf, subjectOf } from "./der-elements.ts"
+import { childrenOf, contentOf, subjectOf } from "../x509/der-elements.ts"
 
 /**
  * Writes X.509 v3 certificates as RFC 5280 wants them. It decides nothing: what may be issued is the policy's, and
@@ -26,7 +26,7 @@ export interface Profile {
   readonly notBefore: Date
   readonly notAfter: Date
   /** Of a leaf, as `checkNames` gives it. */
-  readonly ask?: Ask
+  readonly ask?: CertificateSpec
   readonly constraints?: Constraints
   /** How many CAs may follow below this one. */
   readonly pathLength?: number

@@ -1,6 +1,6 @@
 import { isIP } from "node:net"
 import { z } from "zod"
-import { configPath } from "../base/path.ts"
+import { configPath } from "../config/path.ts"
 
 /** The slice of `purser.yaml` under `ca:`, or a `ca.yaml` of its own, and what the CA is given of it. */
 

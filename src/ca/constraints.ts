@@ -2,7 +2,7 @@ import type { X509Certificate } from "node:crypto"
 import { BlockList, isIP } from "node:net"
 import { PurserError } from "../base/errors.ts"
 import { quote } from "../base/names.ts"
-import type { Ask } from "./ask.ts"
+import type { CertificateSpec } from "./certificate-spec.ts"
 
 /**
  * Name constraints (RFC 5280 section 4.2.1.10) as they stand in a CA's certificate: what lies outside of them nobody
@@ -46,7 +46,7 @@ export async function readConstraints(certificate: X509Certificate): Promise<Nam
 }
 
 /** Throws `ERR_CA_POLICY` naming the first name that lies outside. */
-export function checkConstraints(ask: Ask, { permitted, excluded }: NameConstraints): void {
+export function checkConstraints(ask: CertificateSpec, { permitted, excluded }: NameConstraints): void {
   const check = <T extends string | Buffer>(
     name: string,
     inside: readonly T[],

@@ -1,8 +1,8 @@
 import { createPublicKey, sign } from "node:crypto"
-import { signatureAlgorithm } from "../base/csr.ts"
-import * as der from "../base/der.ts"
+import { signatureAlgorithm } from "../x509/csr.ts"
+import * as der from "../x509/der.ts"
 import { keyIdentifier, type Issuer } from "./certificate.ts"
-import { subjectOf } from "./der-elements.ts"
+import { subjectOf } from "../x509/der-elements.ts"
 
 /** Certificate revocation lists, version 2 (RFC 5280 section 5). */
 

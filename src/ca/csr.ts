@@ -2,11 +2,11 @@ import { createPublicKey, verify, type KeyObject } from "node:crypto"
 import { SocketAddress } from "node:net"
 import type * as Pkijs from "pkijs"
 import type { CertificationRequest, Extension, GeneralName } from "pkijs"
-import { certificateRequest, type SubjectNames } from "../base/csr.ts"
+import { certificateRequest, type SubjectNames } from "../x509/csr.ts"
 import { PurserError, isPurserError } from "../base/errors.ts"
-import type { Ask } from "./ask.ts"
+import type { CertificateSpec } from "./certificate-spec.ts"
 import type { KeyType } from "./config.ts"
-import { assertDer, childrenOf, contentOf } from "./der-elements.ts"
+import { assertDer, childrenOf, contentOf } from "../x509/der-elements.ts"
 import { keyTypeOf } from "./keys.ts"
 
 /** Certificate requests (PKCS#10, RFC 2986): what a stranger asks for, as far as we look at it. */
@@ -91,7 +91,7 @@ export async function readRequest(bytes: Buffer): Promise<ReadRequest> {
 }
 
 /** PEM. */
-export function writeRequest(key: KeyObject, ask: Ask): string {
+export function writeRequest(key: KeyObject, ask: CertificateSpec): string {
   const first = ask.commonName ?? [...ask.dns, ...ask.email].find((name) => name.length <= 64)
   return certificateRequest(key, ask, first)
 }

@@ -1,14 +1,14 @@
 import type { X509Certificate } from "node:crypto"
-import { pem } from "../base/der.ts"
+import { pem } from "../x509/der.ts"
 import { PurserError } from "../base/errors.ts"
 import type { Log } from "../base/log.ts"
 import { quote } from "../base/names.ts"
-import type { Ask } from "./ask.ts"
+import type { CertificateSpec } from "./certificate-spec.ts"
 import type { Ca } from "./ca.ts"
 import { nameOf, orderChain } from "./chain.ts"
 import { keyId } from "./keys.ts"
 import { readCertificates } from "./pem.ts"
-import type { CertificateRecord } from "./record.ts"
+import type { CertificateRecord } from "./records/record.ts"
 
 /** Takes back what another CA has answered: found by its key, not by its name. */
 
@@ -21,7 +21,7 @@ export interface ImportOptions {
 
 interface Owner {
   readonly name: string
-  readonly ask: Ask
+  readonly ask: CertificateSpec
 }
 
 /**
@@ -133,7 +133,12 @@ async function matchesNone(ca: Ca, all: readonly X509Certificate[]): Promise<Pur
 }
 
 /** The CA decides; but who asked should know. */
-function warnOfNames(name: string, leaf: X509Certificate, { dns, ip, email }: Ask, log: Log): void {
+function warnOfNames(
+  name: string,
+  leaf: X509Certificate,
+  { dns, ip, email }: CertificateSpec,
+  log: Log,
+): void {
   const names = new Set(leaf.subjectAltName?.split(", "))
   const lacking = [
     ...dns.filter((one) => !names.has(`DNS:${one}`)),

@@ -1,19 +1,19 @@
 import { createPublicKey, type KeyObject } from "node:crypto"
-import { pem } from "../base/der.ts"
+import { pem } from "../x509/der.ts"
 import { PurserError } from "../base/errors.ts"
 import { Secret } from "../base/secret.ts"
-import { checkNames, type Ask } from "./ask.ts"
-import type { IssueOptions, SignOptions } from "./ca.ts"
+import { checkNames, type CertificateSpec } from "./certificate-spec.ts"
 import { newSerial, signCertificate, validity } from "./certificate.ts"
 import type { Policy } from "./config.ts"
 import { checkConstraints, readConstraints } from "./constraints.ts"
 import { readRequest } from "./csr.ts"
 import { generateKey, keyId } from "./keys.ts"
 import type { Signer } from "./make-authority.ts"
-import { checkName, follow, laterThan, lockSigner, noSuch, recordOf, type Parts } from "./parts.ts"
+import { checkName, updateIndex, laterThan, lockSigner, noSuch, recordOf, type CaContext } from "./context.ts"
 import { checkPolicy } from "./policy.ts"
-import { certificateRow } from "./record-index.ts"
-import type { CertificateRecord } from "./record.ts"
+import { certificateRow } from "./records/record-index.ts"
+import type { CertificateRecord } from "./records/record.ts"
+import type { IssueOptions, SignOptions } from "./options.ts"
 
 /**
  * Certificates of our own CA. First what is asked for is checked, then the key goes into the key store, then the
@@ -22,7 +22,7 @@ import type { CertificateRecord } from "./record.ts"
 
 interface Wanted {
   readonly name: string
-  readonly ask: Ask
+  readonly ask: CertificateSpec
   readonly publicKey: KeyObject
   readonly cap: boolean
   readonly instead?: IssueOptions["instead"]
@@ -32,9 +32,9 @@ interface Wanted {
 
 /** See {@link Ca.issue}. */
 export async function issue(
-  parts: Parts,
+  parts: CaContext,
   name: string,
-  asked: Ask,
+  asked: CertificateSpec,
   { cap = false, instead }: IssueOptions,
   signal: AbortSignal,
 ): Promise<CertificateRecord> {
@@ -54,7 +54,7 @@ export async function issue(
 
 /** See {@link Ca.sign}. */
 export async function signRequest(
-  parts: Parts,
+  parts: CaContext,
   name: string,
   csr: Buffer,
   { policy, days, cap = false, client = false }: SignOptions,
@@ -87,7 +87,7 @@ export async function signRequest(
 }
 
 /** See {@link Ca.renew}. */
-export async function renew(parts: Parts, name: string, signal: AbortSignal): Promise<CertificateRecord> {
+export async function renew(parts: CaContext, name: string, signal: AbortSignal): Promise<CertificateRecord> {
   const index = await parts.index.forReading()
   const [row] = index?.named(name) ?? []
   if (row === undefined) {
@@ -110,7 +110,7 @@ export async function renew(parts: Parts, name: string, signal: AbortSignal): Pr
   })
 }
 
-async function add(parts: Parts, wanted: Wanted, signal: AbortSignal): Promise<CertificateRecord> {
+async function add(parts: CaContext, wanted: Wanted, signal: AbortSignal): Promise<CertificateRecord> {
   const { name, ask, publicKey, privateKey, cap } = wanted
   const { options, now, records, step } = parts
   const { config, keys } = options
@@ -161,12 +161,16 @@ async function add(parts: Parts, wanted: Wanted, signal: AbortSignal): Promise<C
     throw error
   }
   step("record")
-  follow(parts, index, () => index.addCertificate(certificateRow(record)))
+  updateIndex(parts, index, () => index.addCertificate(certificateRow(record)))
   return record
 }
 
 /** The root's, and the intermediate's where somebody gave it its own. */
-async function checkNameConstraints({ authority }: Parts, signer: Signer, ask: Ask): Promise<void> {
+async function checkNameConstraints(
+  { authority }: CaContext,
+  signer: Signer,
+  ask: CertificateSpec,
+): Promise<void> {
   for (const certificate of [await authority.root(), signer.certificate]) {
     const constraints = await readConstraints(certificate)
     if (constraints !== null) checkConstraints(ask, constraints)

@@ -9,7 +9,7 @@ import {
   type KeyObject,
 } from "node:crypto"
 import { promisify } from "node:util"
-import * as der from "../base/der.ts"
+import * as der from "../x509/der.ts"
 import { PurserError } from "../base/errors.ts"
 import type { Secret } from "../base/secret.ts"
 import type { KeyType } from "./config.ts"

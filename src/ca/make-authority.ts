@@ -1,5 +1,5 @@
 import { createPublicKey, X509Certificate, type KeyObject } from "node:crypto"
-import { pem } from "../base/der.ts"
+import { pem } from "../x509/der.ts"
 import type { Secret } from "../base/secret.ts"
 import { newSerial, signCertificate, validity } from "./certificate.ts"
 import type { CaConfig } from "./config.ts"

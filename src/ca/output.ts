@@ -4,7 +4,7 @@ import { basename, join } from "node:path"
 import { createFlags, syncDirectory, temporaryIn } from "../base/atomic-file.ts"
 import { PurserError, reasonOf, systemErrorCode } from "../base/errors.ts"
 import type { Secret } from "../base/secret.ts"
-import type { CertificateRecord } from "./record.ts"
+import type { CertificateRecord } from "./records/record.ts"
 
 /**
  * The files that programs want a certificate in. All are written under temporary names before the first gets its own,

@@ -8,7 +8,7 @@ import {
   type KeyObject,
 } from "node:crypto"
 import { promisify } from "node:util"
-import * as der from "../base/der.ts"
+import * as der from "../x509/der.ts"
 import type { Secret } from "../base/secret.ts"
 
 /**

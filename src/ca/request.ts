@@ -1,11 +1,11 @@
 import { PurserError } from "../base/errors.ts"
 import { quote } from "../base/names.ts"
 import { Secret } from "../base/secret.ts"
-import { checkNames, type Ask } from "./ask.ts"
+import { checkNames, type CertificateSpec } from "./certificate-spec.ts"
 import type { Ca } from "./ca.ts"
 import { writeRequest } from "./csr.ts"
 import { generateKey, keyId } from "./keys.ts"
-import type { CertificateRequest } from "./record.ts"
+import type { CertificateRequest } from "./records/record.ts"
 
 /**
  * Makes a key, and a CSR that another CA is to answer. Throws `ERR_WAITING` while an earlier one of this name waits,
@@ -14,7 +14,7 @@ import type { CertificateRequest } from "./record.ts"
 export async function requestCertificate(
   ca: Ca,
   name: string,
-  asked: Ask,
+  asked: CertificateSpec,
   signal: AbortSignal,
 ): Promise<CertificateRequest> {
   const ask = checkNames(asked)

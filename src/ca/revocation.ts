@@ -3,9 +3,9 @@ import { quote } from "../base/names.ts"
 import { isReason, reasons, signCrl } from "./crl.ts"
 import { lockCa } from "./lock.ts"
 import type { Signer } from "./make-authority.ts"
-import { follow, lockSigner, noSuch, recordOf, withSerial, type Parts } from "./parts.ts"
-import { crlNumber, revocationRow } from "./record-index.ts"
-import type { CertificateRecord } from "./record.ts"
+import { updateIndex, lockSigner, noSuch, recordOf, withSerial, type CaContext } from "./context.ts"
+import { crlNumber, revocationRow } from "./records/record-index.ts"
+import type { CertificateRecord } from "./records/record.ts"
 
 /** Taking back what was issued, and the lists that say so. */
 
@@ -13,7 +13,7 @@ const dayMs = 86_400_000
 
 /** See {@link Ca.revoke}. */
 export async function revoke(
-  parts: Parts,
+  parts: CaContext,
   nameOrSerial: string,
   reason: string,
   signal: AbortSignal,
@@ -46,12 +46,12 @@ export async function revoke(
   const revocation = { serial: row.serial, at: now(), reason }
   await records.addRevocation(revocation)
   step("revocation")
-  follow(parts, index, () => index.addRevocation(revocationRow(revocation)))
+  updateIndex(parts, index, () => index.addRevocation(revocationRow(revocation)))
   return record
 }
 
 /** See {@link Ca.crls}. */
-export async function signCrls(parts: Parts, signal: AbortSignal): Promise<readonly Buffer[]> {
+export async function signCrls(parts: CaContext, signal: AbortSignal): Promise<readonly Buffer[]> {
   const { signer, lock } = await lockSigner(parts, signal)
   using _lock = lock
   const index = await parts.index.forChange()
@@ -77,7 +77,11 @@ export async function signCrls(parts: Parts, signal: AbortSignal): Promise<reado
 }
 
 /** Those before, that have not ended and whose key opens. */
-async function formerSigners({ authority, options }: Parts, current: Signer, now: Date): Promise<Signer[]> {
+async function formerSigners(
+  { authority, options }: CaContext,
+  current: Signer,
+  now: Date,
+): Promise<Signer[]> {
   const found: Signer[] = []
   for (const { serial, certificate } of await authority.intermediates()) {
     if (serial === current.serial || now > certificate.validToDate) continue

@@ -3,10 +3,10 @@ import { PurserError, systemErrorCode, reasonOf } from "../base/errors.ts"
 import { closeGracefully } from "./closing.ts"
 import { FrameWriter } from "./frame-writer.ts"
 import { FrameReader } from "./frames.ts"
-import { inspectPeer, rejections, type Peer } from "./gate.ts"
+import { inspectPeer, rejections, type Peer } from "./peer-check.ts"
 import type { Identity } from "./identity.ts"
 import { defaultLimits, type ChannelLimits } from "./limits.ts"
-import { KnownKeys } from "./known-keys.ts"
+import { SpkiCache } from "./spki-cache.ts"
 import type { Pin } from "./pin.ts"
 import { connectTls, exporterOf, negotiatedGroup } from "./tls.ts"
 
@@ -79,7 +79,7 @@ export async function connectToNode(options: DialOptions): Promise<AgentChannel>
 }
 
 /** As many as an agent is built for, and half as many again while their containers are replaced. */
-const knownNodes = new KnownKeys(15_000)
+const knownNodes = new SpkiCache(15_000)
 
 function examine(socket: TLSSocket, options: DialOptions): Peer {
   const peer = inspectPeer(socket, knownNodes)

@@ -9,9 +9,9 @@ import {
 import { constants } from "node:fs"
 import { link, open, unlink, type FileHandle } from "node:fs/promises"
 import { inspect } from "node:util"
-import { pem } from "../base/der.ts"
+import { pem } from "../x509/der.ts"
 import { PurserError, isPurserError, reasonOf, systemErrorCode } from "../base/errors.ts"
-import { selfSigned } from "./certificate.ts"
+import { selfSigned } from "../x509/self-signed.ts"
 import { pinOfHash, type Pin } from "./pin.ts"
 
 /** A P-256 key with a self-signed certificate. Printing or serialising one shows the pin at most. */

@@ -6,11 +6,11 @@ import type { AllowList } from "./allow-list.ts"
 import { bind, boundAddress, type ListenAddress } from "./bind.ts"
 import { FrameWriter } from "./frame-writer.ts"
 import { FrameReader } from "./frames.ts"
-import { inspectPeer, rejections, type Peer, type Rejection } from "./gate.ts"
+import { inspectPeer, rejections, type Peer, type Rejection } from "./peer-check.ts"
 import type { Identity } from "./identity.ts"
-import { KnownKeys } from "./known-keys.ts"
+import { SpkiCache } from "./spki-cache.ts"
 import { defaultLimits, type ChannelLimits } from "./limits.ts"
-import { Pending } from "./pending.ts"
+import { HandshakeQueue } from "./handshake-queue.ts"
 import { samePin, type Pin } from "./pin.ts"
 import { Sessions } from "./sessions.ts"
 import { createTlsServer, exporterOf } from "./tls.ts"
@@ -71,7 +71,7 @@ export function createChannelServer(options: ChannelServerOptions): ChannelServe
     })
     options.onRejected?.(reason, remoteAddress)
   }
-  const pending = new Pending({
+  const pending = new HandshakeQueue({
     most: limits.pendingHandshakes,
     timeoutMs: limits.handshakeMs,
     onRejected: reject,
@@ -79,7 +79,7 @@ export function createChannelServer(options: ChannelServerOptions): ChannelServe
   const sessions = new Sessions({ most: limits.sessions, timeoutMs: limits.sessionMs, log })
   const tlsServer = createTlsServer(identity, limits.handshakeMs)
   const tcpServer = createServer({ noDelay: true }, handle)
-  const knownAgents = new KnownKeys(16)
+  const knownAgents = new SpkiCache(16)
   let closed = false
 
   function handle(socket: Socket): void {

@@ -1,11 +1,11 @@
 import type { Command } from "commander"
-import type { AppConfig } from "../agent/config.ts"
+import type { AppConfig } from "../apps/config.ts"
 import { PurserError, isPurserError, reasonOf } from "../base/errors.ts"
 import { grantCovers, isPattern } from "../base/names.ts"
 import { namesOfSet } from "../sources/schema.ts"
 import type { Catalogue } from "../sources/catalogue.ts"
 import type { Action, Context } from "./command.ts"
-import type { ResolvedConfig } from "../agent/purser-config.ts"
+import type { ResolvedConfig } from "../wiring/config.ts"
 import { loadConfig, openCatalogue } from "./load-config.ts"
 
 /** `purser check`: reads the configuration and every granted secret, and dials nobody. Shows sizes, never contents. */

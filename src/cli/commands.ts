@@ -28,12 +28,12 @@ export const groups: readonly { readonly title: string; readonly commands: reado
       {
         name: "agent",
         summary: "deliver secrets to the nodes and directories of apps",
-        load: () => import("./agent.ts"),
+        load: () => import("./agent/agent.ts"),
         below: [
           {
             name: "identity",
             summary: "show or rotate the agent's own key",
-            load: () => import("./agent-identity.ts"),
+            load: () => import("./agent/identity.ts"),
           },
         ],
       },
@@ -42,9 +42,13 @@ export const groups: readonly { readonly title: string; readonly commands: reado
         name: "enrol",
         alias: "enroll",
         summary: "print the enrolment string of an app",
-        load: () => import("./enrol.ts"),
+        load: () => import("./agent/enrol.ts"),
       },
-      { name: "nodes", summary: "list, approve, reject and forget nodes", load: () => import("./nodes.ts") },
+      {
+        name: "nodes",
+        summary: "list, approve, reject and forget nodes",
+        load: () => import("./agent/nodes.ts"),
+      },
     ],
   },
   {
@@ -53,12 +57,12 @@ export const groups: readonly { readonly title: string; readonly commands: reado
       {
         name: "cp",
         summary: "copy files into running containers, verified and in memory",
-        load: () => import("./cp.ts"),
+        load: () => import("./cp/cp.ts"),
       },
       {
         name: "run",
         summary: "docker run, with secrets that are there before the container starts",
-        load: () => import("./run.ts"),
+        load: () => import("./run/run.ts"),
       },
       {
         name: "doctor",
@@ -73,7 +77,7 @@ export const groups: readonly { readonly title: string; readonly commands: reado
       {
         name: "ca",
         summary: "make, request, renew and deploy certificates",
-        load: () => import("./ca.ts"),
+        load: () => import("./ca/ca.ts"),
       },
     ],
   },

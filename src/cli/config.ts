@@ -8,7 +8,7 @@ export function define(command: Command, action: Action): void {
     .summary("print the JSON Schema of purser.yaml, for editors")
     .action(
       action(async ({ output }) => {
-        const { configJsonSchema } = await import("../agent/purser-config.ts")
+        const { configJsonSchema } = await import("../wiring/config.ts")
         const schema = configJsonSchema()
         output.result(schema, JSON.stringify(schema, null, 2))
       }),

@@ -1,5 +1,5 @@
 import { Option, type Command } from "commander"
-import { membershipOf } from "../agent/containers/membership.ts"
+import { membershipOf } from "../apps/containers/membership.ts"
 import { PurserError, errorKinds } from "../base/errors.ts"
 import { escapeForTerminal } from "../base/escape.ts"
 import type { AsksInVain } from "../doctor/container.ts"

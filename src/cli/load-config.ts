@@ -1,20 +1,15 @@
 import { dirname, join, resolve } from "node:path"
 import { openCertificates, type Certificates } from "../agent/certificates.ts"
 import type { AuditLog } from "../audit/audit-log.ts"
-import { readConfigText } from "../base/config-file.ts"
+import { readConfigText } from "../config/config-file.ts"
 import { isPurserError, systemErrorCode } from "../base/errors.ts"
 import type { Secret } from "../base/secret.ts"
-import { defaultStateDir } from "../base/state-dir.ts"
+import { defaultStateDir } from "../state/state-dir.ts"
 import { createCatalogue, type Catalogue } from "../sources/catalogue.ts"
 import type { SourcesConfig, StoreConfig } from "../sources/schema.ts"
 import { SecretStore, type StoreOptions } from "../sources/store.ts"
 import type { Context } from "./command.ts"
-import {
-  resolveConfig,
-  resolveConfigText,
-  type PlainConfig,
-  type ResolvedConfig,
-} from "../agent/purser-config.ts"
+import { resolveConfig, resolveConfigText, type PlainConfig, type ResolvedConfig } from "../wiring/config.ts"
 import { askPassword, canAsk } from "./prompt.ts"
 
 type Where = Pick<Context, "env" | "config" | "state">

@@ -20,12 +20,12 @@ async function start(words: readonly string[]): Promise<void> {
   }
   let code: number
   if (first === "node") {
-    const { main } = await import("./node.ts")
+    const { main } = await import("./node/node.ts")
     code = await main(argv.slice(1), process.env)
   } else if (first === "health") {
-    const { main } = await import("./health.ts")
+    const { main } = await import("./node/health.ts")
     code = await main(argv.slice(1), process.env, async () =>
-      (await import("../base/state-dir.ts")).defaultStateDir(),
+      (await import("../state/state-dir.ts")).defaultStateDir(),
     )
   } else {
     const { main } = await import("./program.ts")

@@ -1,11 +1,11 @@
 import { isPurserError } from "../base/errors.ts"
 import { getArchive } from "../docker/archive.ts"
-import type { ContainerDetails } from "../docker/containers.ts"
 import type { Engine } from "../docker/engine.ts"
 import { statusOf } from "../docker/refusal.ts"
 import { readTar } from "../docker/tar.ts"
 import { maxNamesBytes, resolveContainerUser, resolveFileOwner, type ReadNames } from "./container-user.ts"
 import type { Owner } from "../files/owner.ts"
+import type { ContainerDetails } from "../docker/container-details.ts"
 
 /** Who is to own files, for routes that see the container's names only through the engine. */
 

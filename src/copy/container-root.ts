@@ -2,7 +2,13 @@ import { posix } from "node:path"
 import { PurserError, systemErrorCode } from "../base/errors.ts"
 import { quote } from "../base/names.ts"
 import { openCurrent } from "../files/content.ts"
-import { directoryFlags, inheritOwner, makeDirectory, targetError, type Place } from "../files/place.ts"
+import {
+  directoryFlags,
+  inheritOwner,
+  makeDirectory,
+  targetError,
+  type TargetDirectory,
+} from "../files/target-directory.ts"
 import { open, readdir, readlink, type FileHandle } from "../files/system-calls.ts"
 
 /**
@@ -26,7 +32,7 @@ export async function openInRoot(
   root: FileHandle,
   path: string,
   options: WalkOptions = {},
-): Promise<Place & { readonly handle: FileHandle }> {
+): Promise<TargetDirectory & { readonly handle: FileHandle }> {
   if (!path.startsWith("/") || path.split("/").some((step) => step === "." || step === ".."))
     throw new PurserError(
       "ERR_TARGET",

@@ -3,9 +3,9 @@ import { PurserError } from "../base/errors.ts"
 import type { Log } from "../base/log.ts"
 import { quote } from "../base/names.ts"
 import { TimeLimit } from "../base/time-limit.ts"
-import { inspectContainer, type ContainerDetails } from "../docker/containers.ts"
+import { inspectContainer } from "../docker/containers.ts"
 import type { Engine } from "../docker/engine.ts"
-import type { PullOptions } from "./pull.ts"
+import type { PullOptions } from "./routes/pull.ts"
 import {
   RouteUnsuitable,
   type Copied,
@@ -14,6 +14,7 @@ import {
   type RouteName,
   type RouteTask,
 } from "./route.ts"
+import type { ContainerDetails } from "../docker/container-details.ts"
 
 /**
  * Into a running container: chooses the route, and gives back only what was read back there. One that failed is
@@ -115,13 +116,13 @@ async function byFirstOf(
 async function load(name: RouteName, pull: PullOptions | undefined): Promise<Route> {
   switch (name) {
     case "proc":
-      return (await import("./proc.ts")).procRoute
+      return (await import("./routes/proc.ts")).procRoute
     case "exec":
-      return (await import("./exec.ts")).execRoute
+      return (await import("./routes/exec.ts")).execRoute
     case "volume":
-      return (await import("./volume.ts")).volumeRoute
+      return (await import("./routes/volume.ts")).volumeRoute
     case "pull":
-      return (await import("./pull.ts")).pullRoute(pull)
+      return (await import("./routes/pull.ts")).pullRoute(pull)
   }
 }
 

@@ -1,14 +1,15 @@
 import { PurserError, asPurserError } from "../base/errors.ts"
 import { quote } from "../base/names.ts"
-import { inspectContainer, type ContainerDetails } from "../docker/containers.ts"
+import { inspectContainer } from "../docker/containers.ts"
 import type { Engine } from "../docker/engine.ts"
-import { checkServed, leafAmong, localHosts, type Check, type Leaf } from "../files/check.ts"
-import { setOf, type HeldBack } from "../files/held-back.ts"
-import type { Reload } from "../files/reload.ts"
+import { checkServed, leafAmong, localHosts, type Check, type Leaf } from "../rollout/check.ts"
+import { setOf, type FailedSets } from "../rollout/failed-sets.ts"
+import type { Reload } from "../rollout/reload.ts"
 import { copyInto, type CopyOptions, type CopyResult } from "./copy.ts"
 import { readOld, removeFrom, type Old } from "./old-files.ts"
 import { reloadContainer } from "./reload.ts"
 import type { FileToCopy } from "./route.ts"
+import type { ContainerDetails } from "../docker/container-details.ts"
 
 /**
  * Copies a set into a container, reloads it, and sees that what it serves is new; where it is not, the old set is
@@ -21,7 +22,7 @@ export interface DeployOptions extends CopyOptions {
   /** None: nothing is checked, and nothing rolled back. */
   readonly checks: readonly Check[]
   /** What failed is not tried again at once; `target` is its name there. */
-  readonly held?: { readonly sets: HeldBack; readonly target: string }
+  readonly held?: { readonly sets: FailedSets; readonly target: string }
   /** Once the files are there: whether the reload and the checks follow. Default: when something was written. */
   readonly onCopied?: (copied: CopyResult) => Promise<boolean>
   /** When the old set is back, before its reload. */

@@ -1,8 +1,9 @@
 import { PurserError, isPurserError } from "../base/errors.ts"
-import { pathOf, type ContainerDetails } from "../docker/containers.ts"
+import { pathOf } from "../docker/containers.ts"
 import type { Engine } from "../docker/engine.ts"
 import { statusOf } from "../docker/refusal.ts"
 import { inspectVolume } from "../docker/volumes.ts"
+import type { ContainerDetails } from "../docker/container-details.ts"
 
 /**
  * Whether the engine's archive calls may be let near a path. They see layers and volumes but no --tmpfs mount: there

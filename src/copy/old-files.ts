@@ -10,9 +10,9 @@ import { openCurrent, readAll } from "../files/content.ts"
 import type { Owner } from "../files/owner.ts"
 import { rm } from "../files/system-calls.ts"
 import { openInRoot } from "./container-root.ts"
-import { modeOf } from "./exec-orders.ts"
+import { modeOf } from "./routes/exec-protocol.ts"
 import { openContainerProcess } from "./process.ts"
-import { procRoute } from "./proc.ts"
+import { procRoute } from "./routes/proc.ts"
 import type { RouteTask } from "./route.ts"
 
 /**

@@ -1,11 +1,12 @@
 import { constants } from "node:fs"
 import { PurserError, isPurserError, systemErrorCode } from "../base/errors.ts"
 import { quote } from "../base/names.ts"
-import { inspectContainer, type ContainerDetails } from "../docker/containers.ts"
+import { inspectContainer } from "../docker/containers.ts"
 import type { Engine } from "../docker/engine.ts"
 import { open, type FileHandle } from "../files/system-calls.ts"
 import { through } from "./container-root.ts"
 import { RouteUnsuitable } from "./route.ts"
+import type { ContainerDetails } from "../docker/container-details.ts"
 
 /**
  * A container's first process, held so that nothing else can be taken for it: a descriptor on `/proc/PID` is dead

@@ -7,9 +7,9 @@ import { readTar } from "../docker/tar.ts"
 import { digestAt } from "../files/content.ts"
 import type { Owner } from "../files/owner.ts"
 import { openInRoot } from "./container-root.ts"
-import type { Found } from "./found.ts"
+import type { FileStat } from "./file-stat.ts"
 import { openContainerProcess } from "./process.ts"
-import { procRoute } from "./proc.ts"
+import { procRoute } from "./routes/proc.ts"
 import { RouteUnsuitable, type RouteTask } from "./route.ts"
 import { ShellReader } from "./shell-reader.ts"
 
@@ -18,7 +18,7 @@ export interface ReadBack extends AsyncDisposable {
   /** For people: how it looks. */
   readonly how: string
   /** `owner` is whose it is to be. Null for what is no file. */
-  look(path: string, content: Secret, owner: Owner): Promise<Found | null>
+  look(path: string, content: Secret, owner: Owner): Promise<FileStat | null>
 }
 
 /** Through its process where we may, else by a shell in it; the last is only for what is proven to lie on a volume. */

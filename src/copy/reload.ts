@@ -1,15 +1,11 @@
 import { PurserError, isPurserError, reasonOf } from "../base/errors.ts"
 import { quote } from "../base/names.ts"
 import { TimeLimit } from "../base/time-limit.ts"
-import {
-  inspectContainer,
-  killContainer,
-  restartContainer,
-  type ContainerDetails,
-} from "../docker/containers.ts"
+import { inspectContainer, killContainer, restartContainer } from "../docker/containers.ts"
 import type { Engine } from "../docker/engine.ts"
 import { execIn } from "../docker/exec.ts"
-import { formatReload, runLocalReload, type Reload } from "../files/reload.ts"
+import { formatReload, runLocalReload, type Reload } from "../rollout/reload.ts"
+import type { ContainerDetails } from "../docker/container-details.ts"
 
 /** After files in a container have changed: makes what runs there read them again. */
 

@@ -1,7 +1,7 @@
 import type { Log } from "../base/log.ts"
 import type { Secret } from "../base/secret.ts"
-import type { ContainerDetails } from "../docker/containers.ts"
 import type { Engine } from "../docker/engine.ts"
+import type { ContainerDetails } from "../docker/container-details.ts"
 
 /** A way from the host into a running container. Each has a file of its own in this folder. */
 export interface Route {

@@ -1,8 +1,8 @@
 import type { Secret } from "../base/secret.ts"
 import type { Owner } from "../files/owner.ts"
-import { greet, lookAnswer, orderLook } from "./exec-orders.ts"
-import { ExecSession } from "./exec-session.ts"
-import type { Found } from "./found.ts"
+import { greet, lookAnswer, orderLook } from "./routes/exec-protocol.ts"
+import { ExecSession } from "./routes/exec-session.ts"
+import type { FileStat } from "./file-stat.ts"
 import type { RouteTask } from "./route.ts"
 
 /** Looks at files by shells in the container that run as those whose files they are: what the application sees. */
@@ -26,7 +26,7 @@ export class ShellReader implements AsyncDisposable {
   }
 
   /** Null for what is no file. */
-  async look(path: string, content: Secret, owner: Owner): Promise<Found | null> {
+  async look(path: string, content: Secret, owner: Owner): Promise<FileStat | null> {
     const session = await this.as(owner)
     orderLook(session, 1, path, content)
     return (await lookAnswer(session, path)).found

@@ -1,87 +1,10 @@
 import { PurserError } from "../base/errors.ts"
 import { quote } from "../base/names.ts"
 import { readBody } from "./body.ts"
-import { detailsOf, type InspectAnswer } from "./container-details.ts"
+import { detailsOf, type InspectAnswer, type ContainerDetails } from "./container-details.ts"
 import type { Engine } from "./engine.ts"
 import { labelFilter } from "./filters.ts"
 import { statusOf } from "./refusal.ts"
-
-/**
- * Containers. Every `id` may be a name or an id in part, as the engine takes them, but what must not hit
- * another container uses the full id of {@link inspectContainer}.
- * https://docs.docker.com/reference/api/engine/version/v1.41/#tag/Container
- */
-
-export interface ContainerDetails {
-  /** 64 hexadecimal digits. */
-  readonly id: string
-  /** Without the engine's leading slash. */
-  readonly name: string
-  /** `sha256:…`, the image's own id. */
-  readonly image: string
-  /** As it was asked for: `my/web:1`. */
-  readonly imageName: string
-  readonly state: ContainerState
-  /** As it was configured: `USER[:GROUP]`, names or numbers; empty for root. */
-  readonly user: string
-  /** Those of the image are among them. */
-  readonly labels: Readonly<Record<string, string>>
-  /** `NAME=value`. */
-  readonly env: readonly string[]
-  readonly entrypoint: readonly string[]
-  readonly command: readonly string[]
-  /** As the API has it: `["CMD-SHELL", "…"]`, empty for none. */
-  readonly healthcheck: readonly string[]
-  readonly readOnlyRootfs: boolean
-  /** From --tmpfs: destination to options (`size=8m,mode=0700`). */
-  readonly tmpfs: Readonly<Record<string, string>>
-  /** Without those of `tmpfs`. */
-  readonly mounts: readonly ContainerMount[]
-  /** By the network's name. */
-  readonly networks: Readonly<Record<string, ContainerNetwork>>
-  /** `host`, or empty for the engine's own setting. */
-  readonly usernsMode: string
-  readonly privileged: boolean
-  readonly tty: boolean
-  /** `bridge`, `host`, `none`, `container:ID`, a network's name. */
-  readonly hostConfigNetworkMode: string
-}
-
-export interface ContainerState {
-  /** True while paused as well. */
-  readonly running: boolean
-  readonly paused: boolean
-  readonly restarting: boolean
-  /** On the engine's host; 0 when it is not running. */
-  readonly pid: number
-  /** RFC 3339 with nanoseconds; new for every start. */
-  readonly startedAt: string
-  /** `created`, `running`, `paused`, `restarting`, `removing`, `exited`, `dead`. */
-  readonly status: string
-  /** Of the last run. */
-  readonly exitCode: number
-}
-
-export interface ContainerMount {
-  /** `bind`, `volume`, `tmpfs`, … */
-  readonly type: string
-  /** Of a volume. */
-  readonly name?: string
-  /** On the engine's host. */
-  readonly source: string
-  /** In the container. */
-  readonly destination: string
-  readonly readWrite: boolean
-  /** Of a volume: `local`. */
-  readonly driver?: string
-}
-
-export interface ContainerNetwork {
-  readonly networkId: string
-  /** Empty while it has none. */
-  readonly ipAddress: string
-  readonly gateway: string
-}
 
 export interface ContainerSummary {
   readonly id: string

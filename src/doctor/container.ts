@@ -1,5 +1,4 @@
 import { inspectImage } from "../docker/images.ts"
-import type { ContainerDetails } from "../docker/containers.ts"
 import type { Engine } from "../docker/engine.ts"
 import { isPurserError } from "../base/errors.ts"
 import {
@@ -12,6 +11,7 @@ import {
 import { containerTmpfsFindings, shellFindings } from "./checks/delivery.ts"
 import { hostFileFindings } from "./checks/host-files.ts"
 import type { Found } from "./finding.ts"
+import type { ContainerDetails } from "../docker/container-details.ts"
 
 /** Why a container that asks for an app gets nothing; null when it gets what it asks for, or asks for nothing. */
 export type AsksInVain = (

@@ -4,7 +4,7 @@ import { digestOf, type Digest } from "../base/digest.ts"
 import { PurserError, systemErrorCode } from "../base/errors.ts"
 import { Secret } from "../base/secret.ts"
 import { ownerOf } from "./owner.ts"
-import { openPlace, type Place } from "./place.ts"
+import { openTargetDirectory, type TargetDirectory } from "./target-directory.ts"
 import type { FileLine } from "./file-line.ts"
 import { lstat, open, type FileHandle } from "./system-calls.ts"
 
@@ -25,7 +25,7 @@ interface OnDisk {
 /** The file that the line means as it is now, or null: not there, not a regular file, not readable, or too large for a secret. */
 export async function inspectOnDisk(line: FileLine, directory: string): Promise<OnDisk | null> {
   try {
-    await using place = await openPlace(line, directory, { create: false })
+    await using place = await openTargetDirectory(line, directory, { create: false })
     if (place === null) return null
     const digest = await digestAt(place)
     return digest && { digest: digest.digest, fits: await fits(digest.stats, line, place) }
@@ -44,7 +44,7 @@ export async function digestOnDisk(line: FileLine, directory: string): Promise<D
 /** The content of what {@link inspectOnDisk} finds, or null. */
 export async function readOnDisk(line: FileLine, directory: string): Promise<Secret | null> {
   try {
-    await using place = await openPlace(line, directory, { create: false })
+    await using place = await openTargetDirectory(line, directory, { create: false })
     await using current = place && (await openCurrent(place))
     const bytes = current && (await readAll(current))
     return bytes && new Secret(bytes)
@@ -56,7 +56,7 @@ export async function readOnDisk(line: FileLine, directory: string): Promise<Sec
 
 /** Null for whatever is not a readable regular file of a secret's size. */
 export async function digestAt(
-  place: Pick<Place, "directory" | "leaf" | "path">,
+  place: Pick<TargetDirectory, "directory" | "leaf" | "path">,
 ): Promise<{ digest: Digest; stats: Stats } | null> {
   try {
     await using current = await openCurrent(place)
@@ -69,7 +69,7 @@ export async function digestAt(
   }
 }
 
-async function fits(stats: Stats, line: FileLine, place: Place): Promise<boolean> {
+async function fits(stats: Stats, line: FileLine, place: TargetDirectory): Promise<boolean> {
   if (process.platform === "win32") return true
   if ((stats.mode & 0o7777) !== line.mode) return false
   const owner = await ownerOf(line, place)
@@ -86,7 +86,7 @@ export async function openCurrent({
   directory,
   leaf,
   path,
-}: Pick<Place, "directory" | "leaf" | "path">): Promise<Current | null> {
+}: Pick<TargetDirectory, "directory" | "leaf" | "path">): Promise<Current | null> {
   try {
     return await openRegular(join(directory, leaf), path, constants.O_RDONLY)
   } catch (error) {

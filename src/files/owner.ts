@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises"
 import { PurserError } from "../base/errors.ts"
 import { quote } from "../base/names.ts"
 import type { FileLine } from "./file-line.ts"
-import type { Place } from "./place.ts"
+import type { TargetDirectory } from "./target-directory.ts"
 
 export interface Owner {
   readonly uid: number
@@ -25,7 +25,7 @@ export async function resolveOwner(owner: string): Promise<Owner> {
 }
 
 /** Who is to own a file: as its line says, or as its directory; undefined where the writer may, because it cannot be otherwise. */
-export async function ownerOf(line: FileLine, place: Place): Promise<Owner | undefined> {
+export async function ownerOf(line: FileLine, place: TargetDirectory): Promise<Owner | undefined> {
   if (line.owner !== undefined) return await resolveOwner(line.owner)
   if (process.getuid?.() !== 0) return undefined
   const stats = await place.handle?.stat()

@@ -1,6 +1,6 @@
 import { isIP } from "node:net"
 import { domainToASCII } from "node:url"
-import type { SubjectNames } from "../base/csr.ts"
+import type { SubjectNames } from "../x509/csr.ts"
 import { PurserError } from "../base/errors.ts"
 import { quote } from "../base/names.ts"
 import { parseFileLine, type FileLine } from "../files/file-line.ts"

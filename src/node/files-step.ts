@@ -1,10 +1,10 @@
 import type { Digest } from "../base/digest.ts"
 import type { Log } from "../base/log.ts"
-import { localHosts, type Check } from "../files/check.ts"
-import { HeldBack } from "../files/held-back.ts"
+import { localHosts, type Check } from "../rollout/check.ts"
+import { FailedSets } from "../rollout/failed-sets.ts"
 import { defaultDirectory, fileLineFor, type FileLine } from "../files/file-line.ts"
-import { fillDirectory, type Fetch, type Fetched, type FillResult } from "../files/fill.ts"
-import type { Reload, RunReload } from "../files/reload.ts"
+import { deliverFiles, type Fetch, type Fetched, type FilesResult } from "../rollout/deliver-files.ts"
+import type { Reload, RunReload } from "../rollout/reload.ts"
 import { filesOf, type CertificateLine } from "./certificate-line.ts"
 import { CertificateExchange } from "./certificate-set.ts"
 import { IncompleteDelivery, type AgentSession, type StepsSummary } from "./session.ts"
@@ -45,7 +45,7 @@ export function filesStep({
 }: FilesStepOptions): FilesStep {
   const { directory = defaultDirectory, log } = options
   let inUse = false
-  const held = new HeldBack()
+  const held = new FailedSets()
   /** Two agents may deliver at once; their files must not mix. */
   let filling: Promise<unknown> = Promise.resolve()
 
@@ -58,7 +58,7 @@ export function filesStep({
       return await (exchange?.fetch(line, have !== null) ?? agent.file(name, { have, line }))
     }
     const turn = filling.then(() =>
-      fillDirectory(lines, fetch, {
+      deliverFiles(lines, fetch, {
         ...options,
         directory,
         inUse,
@@ -102,7 +102,7 @@ function exchangesOf(
   )
 }
 
-function logFiles({ files, written, unchanged, lacking }: FillResult, log: Log): void {
+function logFiles({ files, written, unchanged, lacking }: FilesResult, log: Log): void {
   for (const { line, status } of files) {
     if (status === "sent" || status === "match") log.debug(`${status}: ${line.name}`)
     else log[line.optional ? "info" : "warn"](`${status}: ${line.name}`)

@@ -13,7 +13,7 @@ import {
 import { isAskable } from "../channel/fluxvault/messages.ts"
 import type { ChannelLimits } from "../channel/limits.ts"
 import { readOnDisk } from "../files/content.ts"
-import type { Fetched } from "../files/fill.ts"
+import type { Fetched } from "../rollout/deliver-files.ts"
 import type { FileLine } from "../files/file-line.ts"
 import type { FileAgent, FilesStep } from "./files-step.ts"
 import { reportSession } from "./report-session.ts"

@@ -1,7 +1,7 @@
 import { sameText, type Digest } from "../base/digest.ts"
 import { PurserError } from "../base/errors.ts"
 import type { Secret } from "../base/secret.ts"
-import type { Fetched } from "../files/fill.ts"
+import type { Fetched } from "../rollout/deliver-files.ts"
 import { readBody } from "../channel/body.ts"
 import type { Enrolment } from "../channel/enrolment.ts"
 import type { ChannelLimits } from "../channel/limits.ts"

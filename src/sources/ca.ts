@@ -3,14 +3,14 @@ import { backoffMs } from "../base/backoff.ts"
 import { PurserError, asPurserError } from "../base/errors.ts"
 import { errorFields, type Log } from "../base/log.ts"
 import type { Secret } from "../base/secret.ts"
-import type { Ask } from "../ca/ask.ts"
+import type { CertificateSpec } from "../ca/certificate-spec.ts"
 import type { Ca } from "../ca/ca.ts"
 import type { CaConfig } from "../ca/config.ts"
 import { keyTypeOf } from "../ca/keys.ts"
 import { checkPolicy } from "../ca/policy.ts"
-import type { CertificateRecord } from "../ca/record.ts"
+import type { CertificateRecord } from "../ca/records/record.ts"
 import { dueAt } from "../ca/renewal.ts"
-import { setOf } from "../ca/set.ts"
+import { certificateFiles } from "../ca/certificate-files.ts"
 import { setNames, type CaSpec } from "./schema.ts"
 import type { Source } from "./source.ts"
 
@@ -55,7 +55,7 @@ export function caSource(spec: CaSpec, options: CaSourceOptions): Source {
 class CaSource implements Source {
   readonly kind = "ca"
   readonly #name: string
-  readonly #ask: Ask | undefined
+  readonly #ask: CertificateSpec | undefined
   readonly #options: CaSourceOptions
   readonly #now: () => Date
   readonly #ends = new AbortController()
@@ -186,7 +186,7 @@ class CaSource implements Source {
     }
   }
 
-  async #issue(ask: Ask): Promise<CertificateRecord> {
+  async #issue(ask: CertificateSpec): Promise<CertificateRecord> {
     const { ca, onIssued, log } = this.#options
     const before = (await ca.list({ all: true })).some(({ name, serial }) => name === this.#name && serial)
     let found: CertificateRecord | null = null
@@ -257,7 +257,7 @@ class CaSource implements Source {
         hint: `bring ca/keys back from a backup, or make another: purser ca renew ${this.#name}`,
       })
     }
-    return setOf(record, key, record.root ?? (await ca.root()))
+    return certificateFiles(record, key, record.root ?? (await ca.root()))
   }
 
   async #refuseWaiting(): Promise<void> {
@@ -297,6 +297,6 @@ function lifeOf({ serial, certificate }: CertificateRecord): Life {
   return { serial, due: dueAt(validFromDate, validToDate, serial), notAfter: validToDate }
 }
 
-function namesOf({ dns, ip, email }: Ask): string {
+function namesOf({ dns, ip, email }: CertificateSpec): string {
   return JSON.stringify([dns, ip, email].map((names) => names.toSorted()))
 }

@@ -4,7 +4,7 @@ import { PurserError, isPurserError, reasonOf, systemErrorCode } from "../base/e
 import type { Log } from "../base/log.ts"
 import { isSecretName, quote } from "../base/names.ts"
 import { Secret } from "../base/secret.ts"
-import { watchFiles } from "../base/watch-files.ts"
+import { watchFiles } from "../state/watch-files.ts"
 import { readBounded } from "./bounded-read.ts"
 import type { Source } from "./source.ts"
 

@@ -2,8 +2,8 @@ import { z } from "zod"
 import { isDuration, parseDuration } from "../base/duration.ts"
 import { grantCovers, isGrant, isPattern, isSecretName } from "../base/names.ts"
 import { PurserError } from "../base/errors.ts"
-import { configPath } from "../base/path.ts"
-import { checkNames, type Ask } from "../ca/ask.ts"
+import { configPath } from "../config/path.ts"
+import { checkNames, type CertificateSpec } from "../ca/certificate-spec.ts"
 import { keyTypes, type CaConfig } from "../ca/config.ts"
 
 /** The slices of `purser.yaml` that say where secrets come from: `secrets:` and `store:`. */
@@ -34,7 +34,7 @@ export interface CaSpec {
   /** Certificate name. */
   readonly name: string
   /** Undefined: it is issued by hand, or imported. */
-  readonly ask: Ask | undefined
+  readonly ask: CertificateSpec | undefined
 }
 
 /** `store:`, how Purser's own store is encrypted. Nothing given: by `store.key` in the state directory. */
@@ -173,7 +173,7 @@ function checkAsk(source: CaEntry, report: (message: string, hint: string) => vo
 }
 
 /** Undefined without any name. Throws `ERR_CA_POLICY` for what is no name. */
-function askOf({ dns, ip, email, client, days, key }: CaEntry): Ask | undefined {
+function askOf({ dns, ip, email, client, days, key }: CaEntry): CertificateSpec | undefined {
   if (dns.length + ip.length + email.length === 0) return undefined
   return checkNames({
     dns,

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict"
 import { join } from "node:path"
 import { test, type TestContext } from "node:test"
-import { openAgent } from "../../src/agent/open.ts"
+import { openAgent } from "../../src/wiring/open-agent.ts"
 import { parseExpected, verifyAuditLog } from "../../src/audit/verify.ts"
 import { createLog } from "../../src/base/log.ts"
 import { defaultLimits } from "../../src/channel/limits.ts"

@@ -1,7 +1,7 @@
 import { readFile, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import type { TestContext } from "node:test"
-import { openState, type State } from "../../src/agent/state.ts"
+import { openState, type State } from "../../src/state/state.ts"
 import { openAuditLog, type AuditEvent, type AuditLog } from "../../src/audit/audit-log.ts"
 import { parseExpected, verifyAuditLog, type Expected } from "../../src/audit/verify.ts"
 import { silentLog } from "../../src/base/log.ts"

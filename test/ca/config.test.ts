@@ -1,6 +1,6 @@
 import assert from "node:assert/strict"
 import { test } from "node:test"
-import { resolveConfigText, type ResolvedConfig } from "../../src/agent/purser-config.ts"
+import { resolveConfigText, type ResolvedConfig } from "../../src/wiring/config.ts"
 import { isPurserError } from "../../src/base/errors.ts"
 
 function resolve(text: string, caText?: string): ResolvedConfig {

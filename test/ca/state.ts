@@ -6,13 +6,14 @@ import type { TestContext } from "node:test"
 import { promisify } from "node:util"
 import { silentLog } from "../../src/base/log.ts"
 import { Secret } from "../../src/base/secret.ts"
-import type { Ask } from "../../src/ca/ask.ts"
-import { Ca, type CaOptions } from "../../src/ca/ca.ts"
+import type { CertificateSpec } from "../../src/ca/certificate-spec.ts"
+import { Ca } from "../../src/ca/ca.ts"
 import { caSchema, resolveCa, type CaConfig } from "../../src/ca/config.ts"
 import type { KeyStore } from "../../src/ca/key-store.ts"
-import type { CertificateRecord } from "../../src/ca/record.ts"
+import type { CertificateRecord } from "../../src/ca/records/record.ts"
 import { SecretStore } from "../../src/sources/store.ts"
 import { tempDir } from "../support/temp.ts"
+import type { CaOptions } from "../../src/ca/options.ts"
 
 /** A CA in a state directory of its own, with the store that Purser gives it. */
 
@@ -63,14 +64,17 @@ export async function madeCa(t: TestContext, options: Partial<CaOptions> = {}) {
   return made
 }
 
-export function asking(dns: string | readonly string[], more: Partial<Ask> = {}): Ask {
+export function asking(
+  dns: string | readonly string[],
+  more: Partial<CertificateSpec> = {},
+): CertificateSpec {
   return { dns: typeof dns === "string" ? [dns] : dns, ip: [], email: [], client: false, ...more }
 }
 
 export async function issued(
   ca: Ca,
   name: string,
-  ask: Ask = asking(`${name}.lan`),
+  ask: CertificateSpec = asking(`${name}.lan`),
 ): Promise<CertificateRecord> {
   return await ca.issue(name, ask, {}, signal)
 }

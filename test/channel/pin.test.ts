@@ -3,7 +3,7 @@ import { createHash, createPublicKey, generateKeyPairSync, X509Certificate } fro
 import { test } from "node:test"
 import fc from "fast-check"
 import { createIdentity } from "../../src/channel/identity.ts"
-import { KnownKeys } from "../../src/channel/known-keys.ts"
+import { SpkiCache } from "../../src/channel/spki-cache.ts"
 import { isPin, parsePin, pinOfCertificate, pinOfSpki, samePin, type Pin } from "../../src/channel/pin.ts"
 import { certificateFor, numRuns, purserError } from "./support.ts"
 
@@ -26,7 +26,7 @@ test("a certificate with a key other than P-256 has no pin", () => {
   ]) {
     const certificate = certificateFor(privateKey)
     assert.throws(() => pinOfCertificate(certificate), purserError("ERR_IDENTITY", /P-256/))
-    assert.equal(new KnownKeys(1).spkiSha256Of(new X509Certificate(certificate)), undefined)
+    assert.equal(new SpkiCache(1).spkiSha256Of(new X509Certificate(certificate)), undefined)
   }
   assert.throws(
     () => pinOfCertificate(Buffer.from("nonsense")),
@@ -78,7 +78,7 @@ test("compares pins", () => {
 })
 
 test("known keys: the same certificate is looked into once, and no more are held than asked for", () => {
-  const known = new KnownKeys(2)
+  const known = new SpkiCache(2)
   const identities = [createIdentity(), createIdentity(), createIdentity()]
   const certificates = identities.map(({ certificatePem }) => new X509Certificate(certificatePem))
   const first = certificates.map((certificate) => known.spkiSha256Of(certificate))

@@ -9,7 +9,7 @@ import { readBody, writeBody } from "../../src/channel/body.ts"
 import { formatEnrolment, parseEnrolment } from "../../src/channel/enrolment.ts"
 import { FrameWriter } from "../../src/channel/frame-writer.ts"
 import { FrameReader } from "../../src/channel/frames.ts"
-import { KnownKeys } from "../../src/channel/known-keys.ts"
+import { SpkiCache } from "../../src/channel/spki-cache.ts"
 import { resolveLimits } from "../../src/channel/limits.ts"
 import {
   parseAnswer,
@@ -86,7 +86,7 @@ test("pins", () => {
   for (const { certificate, spki, spki_sha256, pin } of vectors.pins) {
     assert.equal(pinOfSpki(bytes(spki)), pin)
     assert.equal(pinOfCertificate(bytes(certificate)), pin)
-    const hash = new KnownKeys(1).spkiSha256Of(new X509Certificate(bytes(certificate)))
+    const hash = new SpkiCache(1).spkiSha256Of(new X509Certificate(bytes(certificate)))
     assert.equal(hash?.toString("hex"), spki_sha256)
   }
 })

@@ -6,10 +6,10 @@ import { suite, test } from "node:test"
 import fc from "fast-check"
 import { parse } from "yaml"
 import { z } from "zod"
-import { configJsonSchema, resolveConfig, resolveConfigText } from "../../src/agent/purser-config.ts"
+import { configJsonSchema, resolveConfig, resolveConfigText } from "../../src/wiring/config.ts"
 import { isPurserError } from "../../src/base/errors.ts"
 import { defaultLimits } from "../../src/channel/limits.ts"
-import { configFromFlags, printConfig } from "../../src/cli/config-flags.ts"
+import { configFromFlags, printConfig } from "../../src/cli/agent/config-flags.ts"
 import { purser } from "./purser.ts"
 
 const fixtures = resolve(import.meta.dirname, "../fixtures")

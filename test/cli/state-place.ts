@@ -2,7 +2,7 @@ import { mkdirSync } from "node:fs"
 import { readFile } from "node:fs/promises"
 import { join } from "node:path"
 import type { TestContext } from "node:test"
-import { openState, type State } from "../../src/agent/state.ts"
+import { openState, type State } from "../../src/state/state.ts"
 import { tempDir } from "../support/temp.ts"
 import { purser, type RunOptions, type RunResult } from "./purser.ts"
 

@@ -5,8 +5,8 @@ import { describe, it, type TestContext } from "node:test"
 import { deployToContainer, type DeployOptions } from "../../src/copy/deploy.ts"
 import type { RouteName } from "../../src/copy/route.ts"
 import { inspectContainer } from "../../src/docker/containers.ts"
-import { checkServed, leafIn, parseCheck } from "../../src/files/check.ts"
-import { HeldBack } from "../../src/files/held-back.ts"
+import { checkServed, leafIn, parseCheck } from "../../src/rollout/check.ts"
+import { FailedSets } from "../../src/rollout/failed-sets.ts"
 import { silentLog } from "../../src/base/log.ts"
 import { purserError } from "../files/support.ts"
 import { nodeImage } from "../support/base-image.ts"
@@ -86,7 +86,7 @@ async function serving(t: TestContext, route: RouteName, first: TlsFiles) {
     ["sh", "-c", wait],
     [`--tmpfs=${directory}`, `--env=PROGRAM=${program}`],
   )
-  const held = { sets: new HeldBack(), target: id }
+  const held = { sets: new FailedSets(), target: id }
   const check = parseCheck(":8443 within=15s")
   const deploy = async (
     { certificate, key }: TlsFiles,

@@ -6,10 +6,11 @@ import { systemErrorCode } from "../../src/base/errors.ts"
 import { silentLog } from "../../src/base/log.ts"
 import { Secret } from "../../src/base/secret.ts"
 import { copyInto, type CopyOptions, type CopyResult } from "../../src/copy/copy.ts"
-import { procRoute } from "../../src/copy/proc.ts"
+import { procRoute } from "../../src/copy/routes/proc.ts"
 import type { Copied, FileToCopy, RouteName, RouteTask } from "../../src/copy/route.ts"
-import { inspectContainer, type ContainerDetails } from "../../src/docker/containers.ts"
+import { inspectContainer } from "../../src/docker/containers.ts"
 import { connectEngine, type Engine } from "../../src/docker/engine.ts"
+import type { ContainerDetails } from "../../src/docker/container-details.ts"
 
 /** Routes into containers of the tests' own, and what they left there. */
 

@@ -7,10 +7,10 @@ import { join } from "node:path"
 import { after, test, type TestContext } from "node:test"
 import { connect, type PeerCertificate } from "node:tls"
 import { promisify } from "node:util"
-import { pem } from "../../src/base/der.ts"
-import type { Ask } from "../../src/ca/ask.ts"
+import { pem } from "../../src/x509/der.ts"
+import type { CertificateSpec } from "../../src/ca/certificate-spec.ts"
 import type { Ca } from "../../src/ca/ca.ts"
-import type { CertificateRecord } from "../../src/ca/record.ts"
+import type { CertificateRecord } from "../../src/ca/records/record.ts"
 import { asking, issued, madeCa, signal } from "../ca/state.ts"
 import { cleanUp, docker } from "../support/docker.ts"
 import { startNginx } from "../support/nginx.ts"
@@ -32,7 +32,7 @@ interface Made {
   readonly key: string
 }
 
-async function make(ca: Ca, name: string, ask: Partial<Ask> = {}): Promise<Made> {
+async function make(ca: Ca, name: string, ask: Partial<CertificateSpec> = {}): Promise<Made> {
   const record = await issued(ca, name, asking([], ask))
   const key = (await ca.keyOf(record))?.revealText() ?? ""
   return { record, certificate: record.certificate + record.chain.join(""), key }
@@ -88,7 +88,11 @@ test("nginx serves it to curl, and lets those clients in that the bundle and the
   const file = await filesIn(t)
   const root = await file("root.crt", await ca.root())
   const clients: Record<string, { cert: string; key: string }> = {}
-  const client = async (of: Ca, name: string, ask: Partial<Ask> = {}): Promise<CertificateRecord> => {
+  const client = async (
+    of: Ca,
+    name: string,
+    ask: Partial<CertificateSpec> = {},
+  ): Promise<CertificateRecord> => {
     const { record, certificate, key } = await make(of, name, { dns: [`${name}.lan`], client: true, ...ask })
     clients[name] = { cert: await file(`${name}.crt`, certificate), key: await file(`${name}.key`, key) }
     return record

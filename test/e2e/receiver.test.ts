@@ -17,7 +17,7 @@ test("the one-file receiver takes deliveries, reloads and tells its health on th
   const place = await home(t)
   const base = await tempDir(t)
   const receiver = join(base, "purser-node.mjs")
-  await writeReceiver(resolve(import.meta.dirname, "../../src/cli/receiver.ts"), receiver)
+  await writeReceiver(resolve(import.meta.dirname, "../../src/cli/node/receiver.ts"), receiver)
   const [directory, status, diary] = ["secrets", "status", "diary"].map((name) => join(base, name)) as [
     string,
     string,

@@ -7,9 +7,9 @@ import { join, resolve } from "node:path"
 import { test, type TestContext } from "node:test"
 import { temporaryPattern } from "../../src/base/atomic-file.ts"
 import { parseFileLines } from "../../src/files/file-line.ts"
-import { fillDirectory } from "../../src/files/fill.ts"
-import { removeStaleTemporaries, runOwedReload } from "../../src/files/owed.ts"
-import { runLocalReload, type Reload } from "../../src/files/reload.ts"
+import { deliverFiles } from "../../src/rollout/deliver-files.ts"
+import { removeStaleTemporaries, runPendingReload } from "../../src/rollout/pending-reload.ts"
+import { runLocalReload, type Reload } from "../../src/rollout/reload.ts"
 import { requireService } from "../support/services.ts"
 import { tempDir } from "../support/temp.ts"
 import { agentWith, everything, installOptions } from "./support.ts"
@@ -83,7 +83,7 @@ for (const [step, command, left] of steps) {
 
     await removeStaleTemporaries({ directory })
     const options = installOptions(directory, { reload })
-    const ran = await runOwedReload({
+    const ran = await runPendingReload({
       ...options,
       runReload: (one, signal) => runLocalReload(one, signal, { PATH: process.env["PATH"] }),
     })
@@ -99,7 +99,7 @@ for (const [step, command, left] of steps) {
     if (place === null) return
     const { directory, reload, reloads } = place
     await removeStaleTemporaries({ directory })
-    const result = await fillDirectory(files, agentWith({ key: fresh, "sub/other": fresh }), {
+    const result = await deliverFiles(files, agentWith({ key: fresh, "sub/other": fresh }), {
       ...installOptions(directory, { reload, inUse: false }),
       runReload: (one, signal) => runLocalReload(one, signal, { PATH: process.env["PATH"] }),
     })
@@ -134,7 +134,7 @@ test(
       if (changed && child.kill("SIGKILL")) kills++
       await ended
       await removeStaleTemporaries({ directory })
-      await runOwedReload({
+      await runPendingReload({
         ...installOptions(directory, { reload: { kind: "exec", command } }),
         runReload: (one, signal) => runLocalReload(one, signal, { PATH: process.env["PATH"] }),
       })

@@ -8,8 +8,8 @@ import { digestOf } from "../../src/base/digest.ts"
 import { digestOnDisk } from "../../src/files/content.ts"
 import { parseFileLine } from "../../src/files/file-line.ts"
 import { isMemory } from "../../src/files/memory.ts"
-import { installFiles } from "../../src/files/install.ts"
-import { removeStaleTemporaries, runOwedReload } from "../../src/files/owed.ts"
+import { installFiles } from "../../src/rollout/install.ts"
+import { removeStaleTemporaries, runPendingReload } from "../../src/rollout/pending-reload.ts"
 import { requireService } from "../support/services.ts"
 import { tempDir } from "../support/temp.ts"
 import {
@@ -226,7 +226,7 @@ test("a link to a directory does not make us remove files elsewhere when we tidy
   for (const name of names) await writeFile(join(elsewhere, name), "[]")
   await symlink(elsewhere, join(directory, "sub"))
   await removeStaleTemporaries({ directory })
-  await runOwedReload(installOptions(directory, { reload: hup }))
+  await runPendingReload(installOptions(directory, { reload: hup }))
   assert.deepEqual(await everything(elsewhere), names)
 })
 

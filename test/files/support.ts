@@ -9,9 +9,9 @@ import { isPurserError, type ErrorCode, type PurserError } from "../../src/base/
 import { createLog, silentLog, type Log } from "../../src/base/log.ts"
 import { Secret } from "../../src/base/secret.ts"
 import { parseFileLine } from "../../src/files/file-line.ts"
-import type { Fetch, FillOptions } from "../../src/files/fill.ts"
-import type { FileToInstall, InstallOptions } from "../../src/files/install.ts"
-import { formatReload, type Reload } from "../../src/files/reload.ts"
+import type { Fetch, DeliverFilesOptions } from "../../src/rollout/deliver-files.ts"
+import type { FileToInstall, InstallOptions } from "../../src/rollout/install.ts"
+import { formatReload, type Reload } from "../../src/rollout/reload.ts"
 
 export const run = promisify(execFile)
 
@@ -22,7 +22,7 @@ export function toInstall(line: string, content: string | Uint8Array): FileToIns
 }
 
 /** Options whose reloads are noted instead of run. */
-export function installOptions<const Extra extends Partial<FillOptions>>(
+export function installOptions<const Extra extends Partial<DeliverFilesOptions>>(
   directory: string,
   extra?: Extra,
 ): InstallOptions & Extra & { reloads: string[] } {

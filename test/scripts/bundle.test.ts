@@ -10,7 +10,7 @@ import { oldNode, requireService } from "../support/services.ts"
 import { tempDir } from "../support/temp.ts"
 
 const exec = promisify(execFile)
-const entry = resolve(import.meta.dirname, "../../src/cli/receiver.ts")
+const entry = resolve(import.meta.dirname, "../../src/cli/node/receiver.ts")
 
 test("the receiver is one small executable file that imports nothing but node: modules", async (t) => {
   const file = join(await tempDir(t), "purser-node.mjs")

@@ -4,13 +4,14 @@ import { test, type TestContext } from "node:test"
 import { isPurserError, type ErrorCode } from "../../src/base/errors.ts"
 import { createLog } from "../../src/base/log.ts"
 import { Secret } from "../../src/base/secret.ts"
-import type { Ask } from "../../src/ca/ask.ts"
-import type { Ca, CaOptions } from "../../src/ca/ca.ts"
+import type { CertificateSpec } from "../../src/ca/certificate-spec.ts"
+import type { Ca } from "../../src/ca/ca.ts"
 import { dueAt } from "../../src/ca/renewal.ts"
 import { caSource, type Issued } from "../../src/sources/ca.ts"
 import type { Source } from "../../src/sources/source.ts"
 import { asking, configOf, emptyCa, issued, madeCa, signal } from "../ca/state.ts"
 import { waitFor } from "../support/wait.ts"
+import type { CaOptions } from "../../src/ca/options.ts"
 
 const dayMs = 86_400_000
 
@@ -22,7 +23,7 @@ async function made(t: TestContext, options: Partial<CaOptions> = {}) {
   const log = createLog({ write: (text: string) => lines.push(text) })
   const told: Issued[] = []
   const { ca, open } = await madeCa(t, { now, ...options })
-  const source = (ask: Ask | null = asking("shop.lan"), of: Ca = ca): Source =>
+  const source = (ask: CertificateSpec | null = asking("shop.lan"), of: Ca = ca): Source =>
     caSource(
       { kind: "ca", name: "www", ask: ask ?? undefined },
       {

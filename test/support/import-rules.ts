@@ -9,18 +9,23 @@ import { parseAst } from "rolldown/parseAst"
 /** Each folder may import what stands in a row above its own, and itself: never sideways, never below. */
 export const rows: readonly (readonly string[])[] = [
   ["base"],
+  ["x509", "env"],
+  ["config"],
   ["channel", "files", "audit", "docker", "vault"],
+  ["state", "rollout"],
   ["ca", "images"],
-  ["sources"],
+  ["sources", "mounts"],
   ["node", "copy", "jobs", "stack"],
+  ["apps"],
   ["agent", "doctor"],
   ["server"],
+  ["wiring"], // the composition root
   ["index.ts"], // the public API: whatever an application may build on, and nobody here builds on it
   ["cli"],
 ]
 
 /** What goes into other people's containers: it and all that it reaches imports nothing from npm. */
-const nodeOnly = /^src\/(?:(?:node|channel|files)\/|cli\/(?:receiver|node|node-settings|health)\.ts$)/
+const nodeOnly = /^src\/(?:base|x509|env|channel|files|rollout|node|cli\/node)\//
 
 /** Belongs to src/cli alone, which reads the command line and the environment, and ends the process. */
 const ofTheProcess = new Set(["argv", "argv0", "execArgv", "env", "exit", "exitCode", "reallyExit", "abort"])
@@ -65,6 +70,32 @@ export function violations(sources: readonly Source[]): string[] {
   for (const { path } of sources) {
     if (nodeOnly.test(path)) found.push(...packagesReached(path, importsOf))
   }
+  return [...found, ...circles(importsOf)]
+}
+
+/** Files that import each other, type-only imports included: one line for each group. */
+function circles(importsOf: ReadonlyMap<string, readonly Import[]>): string[] {
+  const found: string[] = []
+  const number = new Map<string, number>()
+  const lowest = new Map<string, number>()
+  const stack: string[] = []
+  // Tarjan's strongly connected components: every file of one reaches every other.
+  const walk = (path: string): void => {
+    number.set(path, number.size)
+    lowest.set(path, number.get(path) ?? 0)
+    stack.push(path)
+    for (const { specifier } of importsOf.get(path) ?? []) {
+      const target = isRelative(specifier) ? resolved(path, specifier) : ""
+      if (!importsOf.has(target)) continue
+      if (!number.has(target)) walk(target)
+      else if (!stack.includes(target)) continue
+      lowest.set(path, Math.min(lowest.get(path) ?? 0, lowest.get(target) ?? 0))
+    }
+    if (lowest.get(path) !== number.get(path)) return
+    const group = stack.splice(stack.indexOf(path))
+    if (group.length > 1) found.push(`${path}:1: imports itself through ${group.slice(1).join(", ")}`)
+  }
+  for (const path of importsOf.keys()) if (!number.has(path)) walk(path)
   return found
 }
 

@@ -3,7 +3,7 @@ import type { AuditLog } from "../../audit/audit-log.ts"
 import { PurserError, isPurserError, reasonOf } from "../../base/errors.ts"
 import type { Ca } from "../../ca/ca.ts"
 import type { CaConfig } from "../../ca/config.ts"
-import { namesOf, policyOf, type CertificateGrant } from "../certificate-config.ts"
+import { namesOf, policyOf, type CertificateGrant } from "../../apps/certificate-config.ts"
 import type { Action, ActionContext } from "./action.ts"
 
 /**

@@ -2,13 +2,13 @@ import type { AuditLog } from "../../audit/audit-log.ts"
 import { sameText } from "../../base/digest.ts"
 import { PurserError, asPurserError, isPurserError } from "../../base/errors.ts"
 import { errorFields, type Log } from "../../base/log.ts"
-import { localHosts } from "../../files/check.ts"
+import { localHosts } from "../../rollout/check.ts"
 import { fileLineFor } from "../../files/file-line.ts"
-import { fillDirectory, type Fetched, type FillResult } from "../../files/fill.ts"
-import type { HeldBack } from "../../files/held-back.ts"
-import { removeStaleTemporaries } from "../../files/owed.ts"
-import { runLocalReload } from "../../files/reload.ts"
-import type { AppConfig } from "../config.ts"
+import { deliverFiles, type Fetched, type FilesResult } from "../../rollout/deliver-files.ts"
+import type { FailedSets } from "../../rollout/failed-sets.ts"
+import { removeStaleTemporaries } from "../../rollout/pending-reload.ts"
+import { runLocalReload } from "../../rollout/reload.ts"
+import type { AppConfig } from "../../apps/config.ts"
 import type { AgentEvent, DeliveryEvent } from "../events.ts"
 import type { GrantedSecrets } from "../granted.ts"
 
@@ -25,7 +25,7 @@ export interface DirectoryDelivery {
   reloadEnv: NodeJS.ProcessEnv
   /** An earlier delivery was complete, so somebody may use the files. */
   inUse: boolean
-  held: HeldBack
+  held: FailedSets
   audit: AuditLog
   log: Log
   onEvent: (event: AgentEvent) => void
@@ -40,7 +40,7 @@ export async function deliverToDirectory(
   const begun = performance.now()
   const of = { app: app.name, target: directory }
   onEvent({ type: "start", ...of })
-  let result: FillResult | undefined
+  let result: FilesResult | undefined
   let error: PurserError | undefined
   try {
     result = await fill(options, signal)
@@ -72,7 +72,7 @@ export async function deliverToDirectory(
   return { event, required: result?.required ?? [] }
 }
 
-async function fill(options: DirectoryDelivery, signal: AbortSignal): Promise<FillResult> {
+async function fill(options: DirectoryDelivery, signal: AbortSignal): Promise<FilesResult> {
   const { app, directory, secrets, audit, log, reloadEnv, inUse, held } = options
   // What an agent that was killed left half-written.
   if (!inUse)
@@ -106,7 +106,7 @@ async function fill(options: DirectoryDelivery, signal: AbortSignal): Promise<Fi
     }
   }
 
-  return await fillDirectory(lines, fetch, {
+  return await deliverFiles(lines, fetch, {
     directory,
     inUse,
     ...(app.reload === undefined ? {} : { reload: app.reload }),

@@ -8,11 +8,11 @@ import { crc32 } from "../../channel/fluxvault/crc32.ts"
 import { connectToFluxvaultNode } from "../../channel/fluxvault/dial.ts"
 import type { FileAnswer, FileRequest } from "../../channel/fluxvault/messages.ts"
 import type { ChannelLimits } from "../../channel/limits.ts"
-import type { AppConfig } from "../config.ts"
+import type { AppConfig } from "../../apps/config.ts"
 import { formatAddress, type Address } from "../discovery/address.ts"
 import type { AgentEvent, DeliveryEvent, FileStatus } from "../events.ts"
 import type { GrantedSecrets } from "../granted.ts"
-import type { Seen, State } from "../state.ts"
+import type { Seen, State } from "../../state/state.ts"
 
 /**
  * One delivery to a node of FluxVault's own. Nothing proves who answers at the

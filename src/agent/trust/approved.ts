@@ -1,4 +1,4 @@
-import type { TrustRule } from "./trust.ts"
+import type { TrustRule } from "./trust-rule.ts"
 
 /** A person has looked at the node's pin. A new one waits. */
 export const approved: TrustRule = async ({ app, channel, hello, state, target, audit, log }) => {

@@ -1,5 +1,5 @@
 import { verifyProof } from "../../channel/proof.ts"
-import type { TrustRule } from "./trust.ts"
+import type { TrustRule } from "./trust-rule.ts"
 
 /** The node proves that it holds a token of the app. */
 export const enrolled: TrustRule = async ({ app, channel, hello, identity, state }) => {

@@ -1,5 +1,5 @@
 import { samePin } from "../../channel/pin.ts"
-import type { TrustRule } from "./trust.ts"
+import type { TrustRule } from "./trust-rule.ts"
 
 /** The configuration lists the node's pin. */
 export const pinned: TrustRule = async ({ app, channel }) => {

@@ -5,9 +5,9 @@ import { silentLog, type Log } from "../../base/log.ts"
 import type { AllowList } from "../allow-list.ts"
 import { bind, type ListenAddress } from "../bind.ts"
 import type { FrameReader } from "../frames.ts"
-import { rejections, type Rejection } from "../gate.ts"
+import { rejections, type Rejection } from "../peer-check.ts"
 import { defaultLimits, type ChannelLimits } from "../limits.ts"
-import { Pending } from "../pending.ts"
+import { HandshakeQueue } from "../handshake-queue.ts"
 import { Sessions } from "../sessions.ts"
 import { asciiJson, seal, unseal } from "./envelope.ts"
 import { takeSessionKey } from "./key-exchange.ts"
@@ -56,7 +56,7 @@ export function createFluxvaultServer(options: FluxvaultServerOptions): Fluxvaul
     const why = reason === "handshake-failed" ? "it did not finish the key exchange" : rejections[reason]
     log[quiet.has(reason) ? "debug" : "warn"](`turned away ${remoteAddress}: ${why}`, { reason })
   }
-  const pending = new Pending({
+  const pending = new HandshakeQueue({
     most: limits.pendingHandshakes,
     timeoutMs: limits.handshakeMs,
     onRejected: reject,

@@ -1,9 +1,9 @@
 import { pathOf as pathOfLine, parseFileLines } from "../../files/file-line.ts"
 import { isPurserError } from "../../base/errors.ts"
 import { kindOf, memoryMountsOf } from "../../copy/memory-mounts.ts"
-import type { ContainerDetails } from "../../docker/containers.ts"
 import type { Engine } from "../../docker/engine.ts"
 import type { Found } from "../finding.ts"
+import type { ContainerDetails } from "../../docker/container-details.ts"
 
 /** Whether a container that asks for files can have them. */
 

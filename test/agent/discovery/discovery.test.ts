@@ -5,7 +5,7 @@ import type { AddressInfo } from "node:net"
 import { test, type TestContext } from "node:test"
 import { formatAddress, type Address } from "../../../src/agent/discovery/address.ts"
 import { createDiscovery } from "../../../src/agent/discovery/discovery.ts"
-import type { NodeSpec } from "../../../src/agent/node-spec.ts"
+import type { NodeSpec } from "../../../src/apps/node-spec.ts"
 import { dnsServer } from "../../support/dns-server.ts"
 import { testLog } from "../../support/pair.ts"
 

@@ -1,0 +1,199 @@
+import { isPurserError, reasonOf } from "../../base/errors.ts"
+import { isAppName, quote } from "../../base/names.ts"
+import { parseCheck, type Check } from "../../rollout/check.ts"
+import { parseFileLines, type FileLine } from "../../files/file-line.ts"
+import { parseReload, type Reload } from "../../rollout/reload.ts"
+import type { AppConfig } from "../config.ts"
+import { appLabel, checkLabel, composeNameOf, filesLabel, ownLabels, reloadLabel } from "./labels.ts"
+import type { ContainerRule } from "./rule-config.ts"
+import type { ContainerDetails } from "../../docker/container-details.ts"
+
+/**
+ * Whose a container is, and what it asks for. Its labels can ask; what allows is the app's rule, and what it then
+ * gets is cut to the app's grants where secrets are read.
+ */
+
+/** A container of an app. */
+export interface Member {
+  readonly app: AppConfig
+  /** Undefined: everything that is granted. */
+  readonly files: readonly FileLine[] | undefined
+  readonly reload: Reload | undefined
+  readonly check: Check | undefined
+}
+
+/** A container that asks by its labels, and gets nothing. */
+export interface Refusal {
+  /** As the container writes it, so perhaps no name at all. */
+  readonly app: string
+  readonly reason: string
+  readonly hint: string
+}
+
+export interface Membership {
+  readonly members: readonly Member[]
+  readonly refusal: Refusal | undefined
+}
+
+export type Judged = Pick<ContainerDetails, "name" | "image" | "labels">
+type Apps = Readonly<Record<string, AppConfig>>
+
+/**
+ * One that says `purser.app` belongs to that app or to none. Others belong to every app whose rule picks them: by
+ * name, Compose or labels, or by an image together with file lines.
+ */
+export function membershipOf(
+  apps: Apps,
+  container: Judged,
+  imageLabels: Readonly<Record<string, string>>,
+): Membership {
+  const own = ownLabels(container.labels, imageLabels)
+  const asked = own[appLabel]?.trim()
+  if (asked !== undefined) {
+    const app = Object.hasOwn(apps, asked) ? apps[asked] : undefined
+    const refusal = refuse(app, asked, container, own)
+    return refusal === undefined && app !== undefined ? joined([app], own, asked) : { members: [], refusal }
+  }
+  const picked = Object.values(apps).filter(
+    (app) =>
+      app.containers !== undefined &&
+      picksByItself(app.containers, app.files) &&
+      whyNot(app.containers, container, own) === null,
+  )
+  return joined(picked, own, undefined)
+}
+
+/** Cheap, and for whom it is false {@link membershipOf} has neither members nor a refusal. */
+export function mayConcern(
+  apps: Apps,
+  { imageId, labels }: { readonly imageId: string; readonly labels: Readonly<Record<string, string>> },
+): boolean {
+  if (Object.hasOwn(labels, appLabel)) return true
+  return Object.values(apps).some(
+    ({ containers, files }) =>
+      containers !== undefined &&
+      picksByItself(containers, files) &&
+      (containers.images === undefined || containers.images.includes(imageId)),
+  )
+}
+
+/** Many containers may run one image, for what not; and any image alone would be every container of the host. */
+function picksByItself(rule: ContainerRule, files: readonly FileLine[] | undefined): boolean {
+  const isNamed =
+    rule.name !== undefined || rule.composeProject !== undefined || Object.keys(rule.labels).length > 0
+  return isNamed || (rule.images !== undefined && files !== undefined)
+}
+
+/** What of the rule the container does not meet; null when it meets all. */
+function whyNot(
+  rule: ContainerRule,
+  container: Judged,
+  own: Readonly<Record<string, string>>,
+): string | null {
+  if (rule.images !== undefined && !rule.images.includes(container.image))
+    return "its image is not named there"
+  if (rule.name !== undefined && rule.name !== container.name) return `its name is not ${rule.name}`
+  const compose = composeNameOf(container.labels, own)
+  if (rule.composeProject !== undefined && rule.composeProject !== compose.project)
+    return `it is not of the Compose project ${rule.composeProject}`
+  if (rule.composeService !== undefined && rule.composeService !== compose.service)
+    return `it is not of the Compose service ${rule.composeProject}/${rule.composeService}`
+  for (const [key, value] of Object.entries(rule.labels))
+    if (!Object.hasOwn(own, key) || own[key] !== value) return `it has no label ${key}=${value} of its own`
+  return null
+}
+
+function refuse(
+  app: AppConfig | undefined,
+  asked: string,
+  container: Judged,
+  own: Readonly<Record<string, string>>,
+): Refusal | undefined {
+  if (app === undefined) {
+    return {
+      app: asked,
+      reason: `there is no app ${quote(asked)}`,
+      hint: isAppName(asked)
+        ? `add it with its secrets, if it is wanted: apps: { ${asked}: { secrets: [NAME], ${ruleFor([container.image])} } }`
+        : `an app's name has 1 to 63 of a-z 0-9 -; put the right one into the label ${appLabel}`,
+    }
+  }
+  if (app.containers === undefined) {
+    return {
+      app: asked,
+      reason: `${asked} has no containers in purser.yaml`,
+      hint: `if it may have the secrets of ${asked}: apps: { ${asked}: { ${ruleFor([container.image])} } }`,
+    }
+  }
+  const reason = whyNot(app.containers, container, own)
+  if (reason === null) return undefined
+  const { images } = app.containers
+  return {
+    app: asked,
+    reason: `the rule of ${asked} does not allow it: ${reason}`,
+    hint:
+      images === undefined || images.includes(container.image)
+        ? `look at containers: of ${asked} in purser.yaml`
+        : `if it may have the secrets of ${asked}: apps: { ${asked}: { ${ruleFor([...images, container.image])} } }`,
+  }
+}
+
+/** As it can be pasted into purser.yaml. */
+function ruleFor(images: readonly string[]): string {
+  return `containers: { image: [${images.join(", ")}] }`
+}
+
+/** What purser.yaml says wins over the labels. */
+function joined(
+  apps: readonly AppConfig[],
+  own: Readonly<Record<string, string>>,
+  asked: string | undefined,
+): Membership {
+  try {
+    const members = apps.map((app) => ({
+      app,
+      files: app.files ?? filesOf(own),
+      reload: app.reload ?? reloadOf(own),
+      check: app.check ?? checkOf(own),
+    }))
+    if (members.some(({ reload, check }) => reload?.kind === "restart" && check !== undefined))
+      throw new Error("a check does not go together with the reload restart")
+    return { members, refusal: undefined }
+  } catch (error) {
+    const [first] = apps
+    return {
+      members: [],
+      refusal: {
+        app: asked ?? first?.name ?? "",
+        reason: reasonOf(error),
+        hint: isPurserError(error) && error.hint !== undefined ? error.hint : "correct its labels",
+      },
+    }
+  }
+}
+
+function filesOf(own: Readonly<Record<string, string>>): readonly FileLine[] | undefined {
+  const text = own[filesLabel]
+  if (text === undefined) return undefined
+  return parseFileLines(text)
+}
+
+function reloadOf(own: Readonly<Record<string, string>>): Reload | undefined {
+  const text = own[reloadLabel]
+  if (text === undefined) return undefined
+  const reload = parseReload(text)
+  if (reload.kind !== "http") return reload
+  // It would be us who asks, with what only we can reach.
+  throw new Error(`the label ${reloadLabel} may not be a URL: write reload: for the app in purser.yaml`)
+}
+
+function checkOf(own: Readonly<Record<string, string>>): Check | undefined {
+  const text = own[checkLabel]
+  if (text === undefined) return undefined
+  const check = parseCheck(text)
+  if (check.host === null) return check
+  // It would be us who dials, wherever a container likes.
+  throw new Error(
+    `the label ${checkLabel} may name no host: write :PORT, or check: for the app in purser.yaml`,
+  )
+}

@@ -1,0 +1,22 @@
+import { Secret } from "../base/secret.ts"
+import type { CertificateRecord } from "./records/record.ts"
+
+export type CertificateFileName = "tls.crt" | "tls.key" | "ca.crt"
+
+/** What a service is given: leaf and intermediates, the key where it is here, and the root. PEM all. */
+export function certificateFiles(
+  record: CertificateRecord,
+  key: Secret | null,
+  rootPem: string,
+): ReadonlyMap<CertificateFileName, Secret> {
+  const set = new Map<CertificateFileName, Secret>([
+    ["tls.crt", new Secret([record.certificate, ...record.chain].map(line).join(""))],
+    ["ca.crt", new Secret(line(rootPem))],
+  ])
+  if (key !== null) set.set("tls.key", key)
+  return set
+}
+
+function line(pem: string): string {
+  return pem.endsWith("\n") ? pem : `${pem}\n`
+}

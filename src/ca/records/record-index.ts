@@ -1,0 +1,256 @@
+import { X509Certificate } from "node:crypto"
+import { statSync } from "node:fs"
+import { stat, rename, rm } from "node:fs/promises"
+import { join } from "node:path"
+import { syncDirectory, temporaryIn } from "../../base/atomic-file.ts"
+import { PurserError, isPurserError, systemErrorCode } from "../../base/errors.ts"
+import type { Log } from "../../base/log.ts"
+import { writeNew, writing } from "../files.ts"
+import {
+  IndexDatabase,
+  damagedIndex,
+  type IndexedCertificate,
+  type IndexedRequest,
+  type Table,
+} from "./index-database.ts"
+import { keyTypeOf } from "../keys.ts"
+import { lockCa, tryLockCa } from "../lock.ts"
+import { certificateOf, recordId, type Kind, type RecordFiles, type Revocation } from "./records.ts"
+import type { CertificateRecord, CertificateRequest } from "./record.ts"
+
+/**
+ * Keeps the index in step with the files: what it lacks, since a process was killed between the two or the files came
+ * out of a backup, it learns by comparing the files' names with its own rows. Only who holds the lock writes to it.
+ */
+
+const tables: Record<Kind, Table> = { issued: "certificates", requests: "requests", revoked: "revocations" }
+const kinds = ["issued", "revoked", "requests"] as const
+
+/** Directories change their time at most this often: a second change within it would not be seen by it. */
+const coarseMs = 2000
+
+export class RecordIndex implements Disposable {
+  readonly #directory: string
+  readonly #file: string
+  readonly #records: RecordFiles
+  readonly #log: Log
+  #open: { readonly database: IndexDatabase; readonly inode: bigint } | undefined
+  readonly #retired: IndexDatabase[] = []
+  /** The times of the directories when they were last compared. */
+  #compared = ""
+
+  constructor(directory: string, records: RecordFiles, log: Log) {
+    this.#directory = directory
+    this.#file = join(directory, "index.db")
+    this.#records = records
+    this.#log = log
+  }
+
+  /** For reading, without the lock unless something has to be caught up. Null when there is nothing at all. */
+  async forReading(): Promise<IndexDatabase | null> {
+    if ((await inodeOf(this.#directory)) === null) return null
+    const database = this.#database()
+    if (database === null) {
+      using _lock = await lockCa(this.#directory, AbortSignal.timeout(20_000))
+      return await this.forChange()
+    }
+    if (await this.#isCurrent(database)) return database
+    // Who holds the lock is in the middle of a change, which does not count yet, and caught up before it began.
+    using lock = tryLockCa(this.#directory)
+    return lock === null ? database : await this.forChange()
+  }
+
+  /** The caller holds the lock. */
+  async forChange(): Promise<IndexDatabase> {
+    const database = this.#database() ?? (await this.#build(0)).database
+    if (!(await this.#isCurrent(database))) await this.#catchUp(database)
+    return database
+  }
+
+  /** The caller holds the lock. Resolves with the number of records. */
+  async rebuild(): Promise<number> {
+    let last = 0
+    try {
+      last = this.#database()?.number(crlNumber) ?? 0
+    } catch (error) {
+      // Then numbers go on from the time.
+      if (!isPurserError(error, "ERR_CA_INDEX")) throw error
+    }
+    return (await this.#build(last)).count
+  }
+
+  [Symbol.dispose](): void {
+    this.#retire()
+    for (const database of this.#retired.splice(0)) database[Symbol.dispose]()
+  }
+
+  /**
+   * Null when there is no file. Another process may have put a new one in the place of that which we opened. Nothing
+   * here waits, so that of two calls at once the second uses what the first has opened.
+   */
+  #database(): IndexDatabase | null {
+    const found = statSync(this.#file, { bigint: true, throwIfNoEntry: false })
+    if (this.#open !== undefined && this.#open.inode === found?.ino) return this.#open.database
+    this.#retire()
+    if (found === undefined) return null
+    // It gets its name when it is whole, so that it never is empty unless it was cut.
+    if (found.size === 0n) throw damagedIndex(this.#file, "it is empty")
+    this.#open = { database: IndexDatabase.open(this.#file), inode: found.ino }
+    return this.#open.database
+  }
+
+  /** Not closed yet: whoever reads it now reads on. */
+  #retire(): void {
+    if (this.#open !== undefined) this.#retired.push(this.#open.database)
+    this.#open = undefined
+    this.#compared = ""
+  }
+
+  async #isCurrent(database: IndexDatabase): Promise<boolean> {
+    const times = await Promise.all(kinds.map((kind) => changeTime(this.#records.directoryOf(kind))))
+    const seen = times.join(" ")
+    if (seen === this.#compared) return true
+    for (const kind of kinds) {
+      const ids = await this.#records.ids(kind)
+      const known = database.ids(tables[kind])
+      if (ids.length !== known.size || !ids.every((id) => known.has(id))) return false
+    }
+    const newest = Math.max(...times.map((time) => Number(time / 1_000_000n)))
+    if (Date.now() - newest > coarseMs) this.#compared = seen
+    return true
+  }
+
+  async #catchUp(database: IndexDatabase): Promise<void> {
+    await this.#records.tidy()
+    const changes: (() => void)[] = []
+    for (const kind of kinds) {
+      const table = tables[kind]
+      const known = database.ids(table)
+      for (const id of await this.#records.ids(kind)) {
+        if (!known.delete(id)) changes.push(await this.#adding(database, kind, id))
+      }
+      for (const id of known) {
+        if (kind !== "requests") this.#log.warn(`${kind}/${id}.json is no longer there`)
+        changes.push(() => database.remove(table, id))
+      }
+    }
+    database.transaction(() => {
+      for (const change of changes) change()
+    })
+  }
+
+  /** Writes a new one beside it, which then takes its place: whoever reads has the old one whole or the new. */
+  async #build(lastCrlNumber: number): Promise<{ database: IndexDatabase; count: number }> {
+    const temporary = temporaryIn(this.#directory)
+    let count = 0
+    await writing(this.#file, async () => {
+      try {
+        await writeNew(temporary, "")
+        using database = IndexDatabase.create(temporary)
+        const changes: (() => void)[] = []
+        for (const kind of kinds) {
+          const ids = await this.#records.ids(kind)
+          if (kind === "issued") count = ids.length
+          for (const id of ids) changes.push(await this.#adding(database, kind, id))
+        }
+        database.transaction(() => {
+          for (const change of changes) change()
+          database.setNumber(crlNumber, lastCrlNumber)
+        })
+        database[Symbol.dispose]()
+        // What is left of a transaction of the old one would be undone in the new one.
+        await rm(`${this.#file}-journal`, { force: true })
+        await rename(temporary, this.#file)
+        await syncDirectory(this.#directory)
+      } catch (error) {
+        await rm(temporary, { force: true })
+        throw error
+      }
+    })
+    const database = this.#database()
+    if (database === null) throw new PurserError("ERR_CA", `${this.#file} was removed`)
+    return { database, count }
+  }
+
+  async #adding(database: IndexDatabase, kind: Kind, id: string): Promise<() => void> {
+    if (kind === "issued") {
+      const record = present(await this.#records.record(id), kind, id)
+      return () => database.addCertificate(certificateRow(record))
+    }
+    if (kind === "requests") {
+      const request = present(await this.#records.request(id), kind, id)
+      return () => database.addRequest(requestRow(request))
+    }
+    const revocation = present(await this.#records.revocation(id), kind, id)
+    return () => database.addRevocation(revocationRow(revocation))
+  }
+}
+
+/** Under which the index keeps the number of the last CRL. */
+export const crlNumber = "crl"
+
+export function certificateRow(record: CertificateRecord): IndexedCertificate {
+  const damaged = (): PurserError =>
+    new PurserError("ERR_CERTIFICATE", `the certificate of ${record.name} cannot be read`)
+  const certificate = certificateOf(record, damaged)
+  const [issuer] = record.chain
+  return {
+    id: recordId(record),
+    serial: record.serial,
+    name: record.name,
+    notBefore: certificate.validFromDate.getTime(),
+    notAfter: certificate.validToDate.getTime(),
+    names: JSON.stringify(namesOf(record)),
+    origin: record.origin,
+    hasKey: record.hasKey ? 1 : 0,
+    keyType: keyTypeOf(certificate.publicKey) ?? String(certificate.publicKey.asymmetricKeyType),
+    keyId: record.keyId,
+    issuer: record.origin === "imported" || issuer === undefined ? "" : serialOf(new X509Certificate(issuer)),
+    at: Date.parse(record.at),
+  }
+}
+
+export function requestRow(request: CertificateRequest): IndexedRequest {
+  const { id, name, ask, at } = request
+  return { id, name, names: JSON.stringify(namesOf(request)), keyType: ask.key ?? "", at: Date.parse(at) }
+}
+
+export function revocationRow({ serial, at, reason }: Revocation): {
+  serial: string
+  at: number
+  reason: string
+} {
+  return { serial, at: at.getTime(), reason }
+}
+
+function namesOf({ ask }: { ask: CertificateRecord["ask"] }): string[] {
+  return [...ask.dns, ...ask.ip, ...ask.email]
+}
+
+/** As ours are written: OpenSSL leaves out zeros in front. */
+export function serialOf(certificate: X509Certificate): string {
+  return certificate.serialNumber.toLowerCase().padStart(32, "0")
+}
+
+function present<T>(value: T | null, kind: Kind, id: string): T {
+  if (value === null) throw new PurserError("ERR_CA", `${kind}/${id}.json was removed a moment ago`)
+  return value
+}
+
+/** Zero when it is not there. */
+async function changeTime(path: string): Promise<bigint> {
+  return (await statOf(path))?.mtimeNs ?? 0n
+}
+
+async function inodeOf(path: string): Promise<bigint | null> {
+  return (await statOf(path))?.ino ?? null
+}
+
+async function statOf(path: string): Promise<{ ino: bigint; mtimeNs: bigint } | null> {
+  try {
+    return await stat(path, { bigint: true })
+  } catch (error) {
+    if (systemErrorCode(error) === "ENOENT") return null
+    throw new PurserError("ERR_CA", `cannot read ${path}`, { cause: error })
+  }
+}

@@ -1,0 +1,231 @@
+import { InvalidArgumentError, Option, type Command } from "commander"
+import type { Protocol, TrustMode } from "../../apps/config.ts"
+import type { DeliveryEvent } from "../../agent/events.ts"
+import { openAgent, type OpenAgent } from "../../wiring/open-agent.ts"
+import type { AgentPlan } from "../../agent/plan.ts"
+import type { PlainConfig, ResolvedConfig } from "../../wiring/config.ts"
+import type { AuditLog } from "../../audit/audit-log.ts"
+import { PurserError, asPurserError } from "../../base/errors.ts"
+import { errorFields } from "../../base/log.ts"
+import { createDisplay } from "./display.ts"
+import type { Action, Context } from "../command.ts"
+import { configFromFlags, printConfig } from "./config-flags.ts"
+import { openEngine } from "../engine.ts"
+import { statusFileIn } from "../node/health.ts"
+import { loadConfig, loadConfigWith, openAgentCertificates, openCatalogue } from "../load-config.ts"
+
+interface Flags {
+  app?: string
+  secret?: string[]
+  dir?: string
+  node?: string[]
+  directory?: string
+  file?: string[]
+  reload?: string
+  requireTmpfs?: boolean
+  protocol?: Protocol
+  trust?: TrustMode
+  pin?: string[]
+  maxNodes?: number
+  requirePq?: boolean
+  every?: string
+  discover?: string
+  once?: boolean
+  printConfig?: boolean
+  status?: string
+}
+
+/** `purser agent`: delivers what purser.yaml says, or, without one, what the flags say of a single app. */
+export function define(command: Command, action: Action): void {
+  const repeatable = (value: string, earlier: string[] = []): string[] => [...earlier, value]
+  command
+    .option("--app <name>", "the app to serve; its flags take the place of purser.yaml")
+    .option("--secret <name>", "grant a secret of the store (repeatable)", repeatable)
+    .option("--dir <path>", "grant every file of a directory")
+    .option("--node <address>", "HOST[:PORT] to dial (repeatable)", repeatable)
+    .option("--directory <path>", "fill a directory beside the agent")
+    .option(
+      "--file <line>",
+      "what goes into that directory: NAME [path=…] [mode=…] [owner=…] [optional] (repeatable)",
+      repeatable,
+    )
+    .option("--reload <spec>", "after changes in that directory: exec:COMMAND or http:URL")
+    .option("--require-tmpfs", "refuse to fill a directory on a disk")
+    .addOption(
+      new Option(
+        "--protocol <name>",
+        "what its nodes speak; fluxvault, for nodes of FluxVault's own, implies --trust discovered",
+      ).choices(["purser", "fluxvault"]),
+    )
+    .addOption(
+      new Option("--trust <mode>", "how nodes are recognised").choices([
+        "enrolled",
+        "approved",
+        "pinned",
+        "discovered",
+      ]),
+    )
+    .option("--pin <pin>", "a node's pin, with --trust pinned (repeatable)", repeatable)
+    .option("--max-nodes <number>", "nodes that may be alive at a time", wholeNumber)
+    .option("--require-pq", "refuse nodes without post-quantum key exchange")
+    .option("--every <duration>", "between deliveries to a known target (1h)")
+    .option("--discover <duration>", "between looks for new nodes (5m)")
+    .option("--once", "one round; the exit code tells whether all went well")
+    .option("--print-config", "print the purser.yaml that these flags amount to, and end")
+    .option(
+      "--status <file>",
+      "where purser health looks; default PURSER_STATUS, else in the state directory",
+    )
+    .action(action(run))
+}
+
+function wholeNumber(text: string): number {
+  if (/^\d{1,9}$/.test(text)) return Number(text)
+  throw new InvalidArgumentError("it is not a whole number.")
+}
+
+async function run(given: Context, flags: Flags): Promise<number> {
+  if (flags.app === undefined) refuseFlagsWithoutApp(flags)
+  const plain = flags.app === undefined ? undefined : configFromFlags(plainFlags(flags, flags.app))
+  if (flags.printConfig === true) {
+    if (plain === undefined) {
+      throw new PurserError("ERR_USAGE", "--print-config needs --app and its flags", {
+        hint: "it prints what flags amount to; a purser.yaml is its own print",
+      })
+    }
+    await given.output.bytes(Buffer.from(printConfig(plain)))
+    return 0
+  }
+  const once = flags.once === true
+  await using display = await createDisplay(given.output, { live: !once })
+  const context = { ...given, log: display.around(given.log) }
+  const config = await configOf(plain, context)
+  if (flags.protocol === "fluxvault" && flags.trust === undefined)
+    context.log.info("--protocol fluxvault implies --trust discovered")
+  const statusFile = flags.status ?? (context.env["PURSER_STATUS"] || statusFileIn(config.stateDir))
+  await using opened = await openAgent({
+    stateDir: config.stateDir,
+    plan: (audit) => planOf(config, audit, context),
+    signal: context.signal,
+    reloadEnv: context.env,
+    statusFile,
+    log: context.log,
+    onEvent: (event) => display.show(event),
+  })
+  if (once) return exitCodeOf(await opened.agent.round(context.signal), config, context)
+  using _ = onHangup(() => reconfigure(opened, plain, context))
+  await opened.agent.run(context.signal)
+  return 0
+}
+
+/** They would be ignored: a `purser.yaml` says all of that itself. */
+function refuseFlagsWithoutApp(flags: Flags): void {
+  const { once: _once, printConfig: _print, status: _status, ...ofApp } = flags
+  const [name] = Object.entries(ofApp).find(([, value]) => value !== undefined) ?? []
+  if (name === undefined) return
+  const flag = `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`
+  throw new PurserError("ERR_USAGE", `${flag} has no meaning without --app`, {
+    hint: "add --app NAME, or write it into purser.yaml",
+  })
+}
+
+/** Commander's flags as {@link configFromFlags} takes them. */
+function plainFlags(flags: Flags, app: string) {
+  const { secret, node, file, pin, once: _once, printConfig: _print, status: _status, ...same } = flags
+  return {
+    ...same,
+    app,
+    ...(secret === undefined ? {} : { secrets: secret }),
+    ...(node === undefined ? {} : { nodes: node }),
+    ...(file === undefined ? {} : { files: file }),
+    ...(pin === undefined ? {} : { pins: pin }),
+  }
+}
+
+async function configOf(plain: PlainConfig | undefined, context: Context): Promise<ResolvedConfig> {
+  const config = plain === undefined ? await loadConfig(context) : await loadConfigWith(plain, context)
+  const apps = Object.values(config.apps)
+  if (apps.length === 0) {
+    throw new PurserError("ERR_USAGE", "there is no app to serve", {
+      hint: "purser agent --app NAME --secret NAME --node HOST, or apps: in purser.yaml",
+    })
+  }
+  for (const { name, secrets, actions } of apps) {
+    if (secrets.length + actions.length > 0) continue
+    throw new PurserError("ERR_USAGE", `nothing is granted to ${name}`, {
+      hint: "grant secrets with --secret NAME or --dir DIRECTORY, or by secrets: of the app in purser.yaml",
+    })
+  }
+  for (const { name, nodes, directory, containers } of apps) {
+    if (nodes.length > 0 || directory !== undefined || containers !== undefined) continue
+    throw new PurserError("ERR_USAGE", `${name} has no target`, {
+      hint: "give --node HOST or --directory DIR, or nodes:, directory: or containers: of the app in purser.yaml",
+    })
+  }
+  return config
+}
+
+function planOf(config: ResolvedConfig, audit: AuditLog, context: Context): AgentPlan {
+  const { apps, everyMs, discoverMs, limits, parallel, actionMs } = config
+  const connectEngine = (signal: AbortSignal) => openEngine({ ...context, signal })
+  const certificates = openAgentCertificates(config, audit, context)
+  const catalogue = openCatalogue(config, context, certificates)
+  return { certificates, apps, everyMs, discoverMs, limits, parallel, actionMs, catalogue, connectEngine }
+}
+
+/** SIGHUP: what the configuration says now, or, when that cannot be read, what it said before. */
+async function reconfigure(
+  { agent, audit }: OpenAgent,
+  plain: PlainConfig | undefined,
+  context: Context,
+): Promise<void> {
+  const { log } = context
+  try {
+    const config = await configOf(plain, context)
+    const plan = planOf(config, audit, context)
+    await using unused = new AsyncDisposableStack()
+    unused.use(plan.certificates)
+    unused.use(plan.catalogue)
+    await plan.certificates?.unlock(context.signal)
+    unused.move()
+    await agent.replacePlan(plan)
+    log.info("read the configuration again", { apps: Object.keys(config.apps).join(", ") })
+  } catch (thrown) {
+    const error = asPurserError(thrown)
+    log.error(`the configuration stays as it was: ${error.message}`, errorFields(error))
+  }
+}
+
+/**
+ * One at a time. Windows has no SIGHUP that a service could be sent; there it means that the console was closed.
+ */
+function onHangup(listener: () => Promise<void>): Disposable {
+  let last = Promise.resolve()
+  const handle = (): void => {
+    last = last.then(listener)
+  }
+  if (process.platform !== "win32") process.on("SIGHUP", handle)
+  return { [Symbol.dispose]: () => process.removeListener("SIGHUP", handle) }
+}
+
+/** One round went well when every target was served; having found none of an app is no success. */
+function exitCodeOf(
+  deliveries: readonly DeliveryEvent[],
+  { apps }: ResolvedConfig,
+  { signal, log }: Context,
+): number {
+  // What was cut off says nothing of what was not.
+  signal.throwIfAborted()
+  let code = deliveries.every(({ status }) => status === "ok") ? 0 : 1
+  for (const { name, nodes, containers } of Object.values(apps)) {
+    if (deliveries.some(({ app }) => app === name)) continue
+    log.error(`no target of ${name} was found`, {
+      hint:
+        containers !== undefined && nodes.length === 0
+          ? "no running container meets its containers:, or asks for it by the label purser.app"
+          : "look at the addresses under nodes: of the app, or at what --node names",
+    })
+    code = 1
+  }
+  return code
+}

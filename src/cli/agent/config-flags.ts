@@ -1,0 +1,72 @@
+import { stringify } from "yaml"
+import type { Protocol, TrustMode } from "../../apps/config.ts"
+import { nodeFromFlag } from "../../apps/node-spec.ts"
+import type { PlainConfig } from "../../wiring/config.ts"
+import { PurserError } from "../../base/errors.ts"
+import { parseAppName, parseSecretName } from "../../base/names.ts"
+
+/** What flags say of a single app, as the `purser.yaml` of the same meaning. */
+
+/** The flags of `purser agent` that take the place of a file; durations, file lines and so on as text. */
+export interface ConfigFlags {
+  app: string
+  secrets?: readonly string[] | undefined
+  dir?: string | undefined
+  /** `HOST[:PORT]`, `dns:NAME[:PORT]`, `srv:NAME`, `flux:APP[:PORT]`. */
+  nodes?: readonly string[] | undefined
+  directory?: string | undefined
+  files?: readonly string[] | undefined
+  reload?: string | undefined
+  requireTmpfs?: boolean | undefined
+  actions?: readonly string[] | undefined
+  protocol?: Protocol | undefined
+  /** With `protocol: fluxvault` it is `discovered` unless it is said. */
+  trust?: TrustMode | undefined
+  pins?: readonly string[] | undefined
+  maxNodes?: number | undefined
+  requirePq?: boolean | undefined
+  every?: string | undefined
+  discover?: string | undefined
+}
+
+/** The plain object that a `purser.yaml` of the same meaning gives. Throws `ERR_USAGE`, `ERR_NAME`. */
+export function configFromFlags(flags: ConfigFlags): PlainConfig {
+  const { secrets = [], dir } = flags
+  if (secrets.length === 0 && dir === undefined) {
+    throw new PurserError("ERR_USAGE", `nothing is granted to ${parseAppName(flags.app)}`, {
+      hint: "name secrets by --secret NAME, or a whole directory by --dir DIR, or write a purser.yaml",
+    })
+  }
+  const names = [...new Set(secrets.map(parseSecretName))]
+  const sources = Object.fromEntries(names.map((name) => [name, "store" as const]))
+  return withoutUndefined({
+    secrets: { ...sources, ...(dir === undefined ? {} : { "*": { dir } }) },
+    apps: {
+      [parseAppName(flags.app)]: withoutUndefined({
+        secrets: [...names, ...(dir === undefined ? [] : ["*"])],
+        actions: flags.actions,
+        protocol: flags.protocol,
+        trust: flags.trust ?? (flags.protocol === "fluxvault" ? "discovered" : undefined),
+        pins: flags.pins,
+        max_nodes: flags.maxNodes,
+        require_pq: flags.requirePq,
+        nodes: flags.nodes?.map(nodeFromFlag),
+        directory: flags.directory,
+        files: flags.files,
+        reload: flags.reload,
+        require_tmpfs: flags.requireTmpfs,
+      }),
+    },
+    every: flags.every,
+    discover: flags.discover,
+  }) as PlainConfig
+}
+
+/** YAML for `--print-config`; reading it gives the same object. */
+export function printConfig(config: PlainConfig): string {
+  return stringify(config, { lineWidth: 0 })
+}
+
+function withoutUndefined(object: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined))
+}

@@ -1,0 +1,73 @@
+import { Option, type Command } from "commander"
+import type { TrustMode } from "../../apps/config.ts"
+import { enrolApp, needsToken } from "../../agent/enrol.ts"
+import { openStateDir } from "../../state/open.ts"
+import { parseDuration } from "../../base/duration.ts"
+import { PurserError } from "../../base/errors.ts"
+import { parseAppName } from "../../base/names.ts"
+import type { Action, Context } from "../command.ts"
+import { loadConfig } from "../load-config.ts"
+
+interface Flags {
+  rotate?: boolean
+  overlap?: string
+  revoke?: boolean
+  trust?: TrustMode
+}
+
+/** `purser enrol APP`: the one value that every node of the app gets. */
+export function define(command: Command, action: Action): void {
+  command
+    .argument("<app>", "name of the app")
+    .option("--rotate", "make a new token; the old one stays good for --overlap")
+    .option("--overlap <duration>", "with --rotate (24h)")
+    .option("--revoke", "end every token of the app at once, and print nothing")
+    .addOption(
+      new Option(
+        "--trust <mode>",
+        "for an app that is in no purser.yaml: approved and pinned need no token",
+      ).choices(["enrolled", "approved", "pinned", "discovered"]),
+    )
+    .action(action(run))
+}
+
+async function run(context: Context, { rotate, overlap, revoke, trust }: Flags, name: string): Promise<void> {
+  if (overlap !== undefined && rotate !== true)
+    throw new PurserError("ERR_USAGE", "--overlap goes with --rotate")
+  if (rotate === true && revoke === true) {
+    throw new PurserError("ERR_USAGE", "--rotate and --revoke do not go together", {
+      hint: "--revoke first; the next enrol makes a new token",
+    })
+  }
+  const app = parseAppName(name)
+  const overlapMs = parseDuration(overlap ?? "24h")
+  const config = await loadConfig(context)
+  const mode = trust ?? config.apps[app]?.trust ?? "enrolled"
+  if (rotate === true && !needsToken(mode)) {
+    throw new PurserError("ERR_USAGE", `${app} has trust: ${mode}, so it has no token to rotate`, {
+      hint: "its nodes are known by their pins: purser nodes",
+    })
+  }
+  if (trust === undefined && config.file !== undefined && !Object.hasOwn(config.apps, app))
+    context.output.warn(`${app} is not among the apps of ${config.file}`)
+  await using opened = await openStateDir(config.stateDir, context.log)
+  const { state, audit } = opened
+  if (revoke === true) {
+    const count = state.revokeTokens(app)
+    await audit.append({ kind: "enrolment", app, change: "revoked", tokens: count })
+    context.output.result(
+      { app, revoked: count },
+      `revoked ${count} ${count === 1 ? "token" : "tokens"} of ${app}`,
+    )
+    return
+  }
+  const enrolment = await enrolApp({
+    app,
+    trust: mode,
+    stateDir: config.stateDir,
+    state,
+    audit,
+    ...(rotate === true ? { rotateOverlapMs: overlapMs } : {}),
+  })
+  context.output.result({ app, enrolment }, enrolment)
+}

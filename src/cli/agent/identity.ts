@@ -1,0 +1,48 @@
+import type { Command } from "commander"
+import {
+  agentIdentity,
+  nextIdentity,
+  prepareNextIdentity,
+  promoteNextIdentity,
+} from "../../state/identity-files.ts"
+import { openStateDir } from "../../state/open.ts"
+import { PurserError } from "../../base/errors.ts"
+import type { Action, Context } from "../command.ts"
+import { loadConfig } from "../load-config.ts"
+
+interface Flags {
+  next?: boolean
+  promote?: boolean
+}
+
+/** `purser agent identity`: the pin by which nodes know this agent, and how it is replaced. */
+export function define(command: Command, action: Action): void {
+  command
+    .option("--next", "prepare the next key; enrolment strings carry its pin from now on")
+    .option("--promote", "use the next key from now on")
+    .action(action(run))
+}
+
+async function run(context: Context, { next, promote }: Flags): Promise<void> {
+  if (next === true && promote === true)
+    throw new PurserError("ERR_USAGE", "--next and --promote do not go together")
+  const { stateDir } = await loadConfig(context)
+  await using opened = await openStateDir(stateDir, context.log)
+  if (next === true) {
+    const isNew = (await nextIdentity(stateDir)) === undefined
+    const { pin } = await prepareNextIdentity(stateDir)
+    if (isNew) await opened.audit.append({ kind: "identity", change: "prepared", pin })
+    context.output.note(
+      "run purser enrol again for each app, give its nodes the new string, and then --promote",
+    )
+  }
+  if (promote === true) {
+    const { pin } = await promoteNextIdentity(stateDir)
+    await opened.audit.append({ kind: "identity", change: "promoted", pin })
+    context.output.note("a running agent uses it after a restart")
+  }
+  const present = await agentIdentity(stateDir)
+  const coming = await nextIdentity(stateDir)
+  const result = { pin: present.pin, ...(coming === undefined ? {} : { next: coming.pin }) }
+  context.output.result(result, coming === undefined ? present.pin : `${present.pin}\nnext ${coming.pin}`)
+}

@@ -1,0 +1,237 @@
+import { spawn, type StdioOptions } from "node:child_process"
+import { once } from "node:events"
+import { constants } from "node:os"
+import type { Command } from "commander"
+import { PurserError, reasonOf } from "../../base/errors.ts"
+import { grantCovers, parseSecretName, quote } from "../../base/names.ts"
+import type { Secret } from "../../base/secret.ts"
+import {
+  collectLeftovers,
+  createRunDirectory,
+  type Mount,
+  type SecretToMount,
+} from "../../mounts/directory.ts"
+import { tryMounts } from "../../mounts/probe.ts"
+import { listContainers } from "../../docker/containers.ts"
+import type { Engine } from "../../docker/engine.ts"
+import { engineInfo } from "../../docker/info.ts"
+import { pathOf } from "../../files/file-line.ts"
+import { namesOfSet } from "../../sources/schema.ts"
+import type { Action, Context } from "../command.ts"
+import { parseDockerRun, type DockerRun } from "./docker-flags.ts"
+import { openEngine } from "../engine.ts"
+import { loadConfig, openCatalogue } from "../load-config.ts"
+
+interface Flags {
+  secret: string[]
+  envFileStyle?: string
+}
+
+/** `purser run`: docker run, with secrets that are there before the first instruction and gone after the last. */
+export function define(command: Command, action: Action): void {
+  command
+    .description("Runs a container by docker run, with secrets in memory that are mounted before it starts.")
+    .argument("<words...>", "after --: docker run's own flags, the image, its command")
+    .requiredOption(
+      "-s, --secret <name[=path]>",
+      "mount a secret, at /run/secrets/NAME unless a path says otherwise (repeatable)",
+      (value: string, earlier: string[] | undefined) => [...(earlier ?? []), value],
+    )
+    .option("--env-file-style <suffix>", "set NAME + suffix (_FILE, say) to the path of each secret")
+    .action(action(run))
+}
+
+async function run(context: Context, flags: Flags, words: string[]): Promise<number> {
+  const wanted = flags.secret.map(parseWanted)
+  refuseSamePath(wanted)
+  const docker = parseDockerRun(words)
+  const variables = flags.envFileStyle === undefined ? [] : variablesFor(wanted, flags.envFileStyle)
+  if (process.platform !== "linux" || process.getuid?.() !== 0) {
+    throw new PurserError("ERR_USAGE", "purser run needs root on the Linux host that the engine runs on", {
+      hint: "use sudo; elsewhere let purser agent fill the container, or give it a node of its own",
+    })
+  }
+  const secrets = await readSecrets(wanted, context)
+  await using engine = await openEngine(context)
+  await refuseElsewhere(engine, context.signal)
+  await collectLeftovers((id) => isRunning(engine, id, context.signal), { log: context.log })
+  const directory = await createRunDirectory(secrets)
+  try {
+    const owner = await tryMounts(engine, docker, directory, {
+      pull: () => pull(docker, context),
+      signal: context.signal,
+    })
+    await directory.fill(owner)
+    context.signal.throwIfAborted()
+    const code = await runDocker(
+      docker,
+      [...mountFlags(directory.mounts), ...variables, `--label=purser.run=${directory.id}`],
+      context,
+    )
+    // Ctrl-P Ctrl-Q leaves docker run, and the container runs on.
+    if (await isRunning(engine, directory.id, AbortSignal.timeout(10_000))) {
+      directory.keep()
+      context.log.warn("the container runs on; its secrets stay until the first purser run after its end")
+    }
+    return code
+  } finally {
+    await directory[Symbol.asyncDispose]()
+  }
+}
+
+interface Wanted {
+  readonly name: string
+  /** Absolute, in the container. */
+  readonly path: string
+}
+
+function parseWanted(text: string): Wanted {
+  const equals = text.indexOf("=")
+  const name = parseSecretName(equals < 0 ? text : text.slice(0, equals))
+  if (equals < 0) return { name, path: pathOf({ name, mode: 0o400, optional: false }) }
+  const path = text.slice(equals + 1)
+  const segments = path.split("/")
+  if (
+    segments[0] === "" &&
+    segments.length > 1 &&
+    segments.slice(1).every((part) => !["", ".", ".."].includes(part)) &&
+    !/[\0,\n"]/.test(path)
+  )
+    return { name, path }
+  throw new PurserError("ERR_USAGE", `${quote(path)} is no path of a file in the container`, {
+    hint: "write -s NAME=/absolute/path, without dot segments, commas and quotes (docker's --mount cannot take those)",
+  })
+}
+
+function refuseSamePath(wanted: readonly Wanted[]): void {
+  for (const [index, { name, path }] of wanted.entries()) {
+    const other = wanted
+      .slice(0, index)
+      .find((one) => one.path === path || one.path.startsWith(`${path}/`) || path.startsWith(`${one.path}/`))
+    if (other === undefined) continue
+    throw new PurserError("ERR_USAGE", `${other.name} and ${name} get into each other's way at ${path}`, {
+      hint: "give one of them another path: -s NAME=/path",
+    })
+  }
+}
+
+/** The path is no secret; what lies there is. */
+function variablesFor(wanted: readonly Wanted[], suffix: string): string[] {
+  if (!/^_[A-Z0-9_]+$/.test(suffix)) {
+    throw new PurserError("ERR_USAGE", `${quote(suffix)} is not the end of a variable's name`, {
+      hint: "--env-file-style _FILE makes DB_PASSWORD_FILE=/run/secrets/db-password",
+    })
+  }
+  return wanted.map(
+    ({ name, path }) => `--env=${name.toUpperCase().replace(/[^A-Z0-9]/g, "_")}${suffix}=${path}`,
+  )
+}
+
+async function readSecrets(wanted: readonly Wanted[], context: Context): Promise<SecretToMount[]> {
+  const found = await loadConfig(context)
+  const given = Object.entries(found.sources.secrets).flatMap(([name, { kind }]) =>
+    kind === "ca" ? namesOfSet(name) : name,
+  )
+  // What purser.yaml does not name can only be in the store.
+  const stored = wanted
+    .map(({ name }) => name)
+    .filter((name) => !given.some((pattern) => grantCovers(pattern, name)))
+  const secrets = {
+    ...found.sources.secrets,
+    ...Object.fromEntries(stored.map((name) => [name, { kind: "store" as const }])),
+  }
+  await using catalogue = openCatalogue({ ...found, sources: { ...found.sources, secrets } }, context)
+  const read: SecretToMount[] = []
+  const sets = new Map<string, ReadonlyMap<string, Secret>>()
+  for (const { name, path } of wanted) {
+    const set = catalogue.setOf(name)
+    if (set !== undefined && !sets.has(set.id)) sets.set(set.id, await set.read(context.signal))
+    const content =
+      set === undefined ? await catalogue.read(name, context.signal) : (sets.get(set.id)?.get(name) ?? null)
+    if (content === null) {
+      throw new PurserError("ERR_SECRET_MISSING", `no source gives ${name}`, {
+        hint: `purser secret set ${name}`,
+      })
+    }
+    read.push({ path, content })
+  }
+  return read
+}
+
+/** Engines on whose host our directory does not lie, or lies under other users. */
+async function refuseElsewhere(engine: Engine, signal: AbortSignal): Promise<void> {
+  const { operatingSystem, securityOptions } = await engineInfo(engine, signal)
+  const why = !engine.isLocal
+    ? `it is another machine's: ${engine.address}`
+    : /docker desktop/i.test(operatingSystem)
+      ? "it runs in Docker Desktop's virtual machine"
+      : securityOptions.some((option) => option.includes("rootless"))
+        ? "it runs without root, and sees other users than we do"
+        : securityOptions.some((option) => option.includes("userns"))
+          ? "it gives its containers other users than we know (userns-remap)"
+          : undefined
+  if (why === undefined) return
+  throw new PurserError("ERR_ROUTE", `a directory of ours cannot be mounted by this engine: ${why}`, {
+    hint: "give the container a tmpfs and let purser cp or purser agent fill it, or put a purser node beside it",
+  })
+}
+
+async function isRunning(engine: Engine, id: string, signal: AbortSignal): Promise<boolean> {
+  return (await listContainers(engine, { labels: [`purser.run=${id}`] }, signal)).length > 0
+}
+
+/** docker run would do it too, but only after we have tried the mounts. */
+async function pull({ image, platform }: DockerRun, context: Context): Promise<void> {
+  const flags = platform === undefined ? [] : [`--platform=${platform}`]
+  // Its progress is no result of ours.
+  const code = await runChild(["pull", ...flags, image], ["ignore", 2, 2], context)
+  if (code !== 0)
+    throw new PurserError("ERR_DOCKER", `docker pull ${quote(image)} ended with exit code ${code}`)
+}
+
+function mountFlags(mounts: readonly Mount[]): string[] {
+  return mounts.map(({ source, target }) => `--mount=type=bind,source=${source},target=${target},readonly`)
+}
+
+async function runDocker(docker: DockerRun, flags: readonly string[], context: Context): Promise<number> {
+  context.releaseSignals()
+  return await runChild(
+    ["run", ...flags, ...docker.flags, docker.image, ...docker.command],
+    "inherit",
+    context,
+  )
+}
+
+/** Resolves with its exit code, as a shell tells it. Signals that we get are passed on. */
+async function runChild(
+  argv: readonly string[],
+  stdio: StdioOptions,
+  { stdin, env }: Context,
+): Promise<number> {
+  const child = spawn("docker", argv, { stdio, env })
+  // A terminal sends its own to the whole group, docker among them.
+  const fromTerminal: NodeJS.Signals[] = stdin.isTTY ? ["SIGINT", "SIGQUIT"] : []
+  const others: NodeJS.Signals[] = [
+    "SIGTERM",
+    "SIGHUP",
+    "SIGUSR1",
+    "SIGUSR2",
+    ...(stdin.isTTY ? [] : (["SIGINT", "SIGQUIT"] as const)),
+  ]
+  const pass = (signal: NodeJS.Signals): void => void child.kill(signal)
+  const ignore = (): void => {}
+  for (const signal of others) process.on(signal, pass)
+  for (const signal of fromTerminal) process.on(signal, ignore)
+  try {
+    const [code, signal] = (await once(child, "close")) as [number | null, NodeJS.Signals | null]
+    return code ?? 128 + (signal === null ? 0 : constants.signals[signal])
+  } catch (error) {
+    throw new PurserError("ERR_CHILD", `docker could not be started: ${reasonOf(error)}`, {
+      cause: error,
+      hint: "purser run needs the docker command in the PATH",
+    })
+  } finally {
+    for (const signal of others) process.removeListener(signal, pass)
+    for (const signal of fromTerminal) process.removeListener(signal, ignore)
+  }
+}

@@ -1,0 +1,121 @@
+import { PurserError, systemErrorCode } from "../../base/errors.ts"
+import { holds, openCurrent } from "../../files/content.ts"
+import type { FileLine } from "../../files/file-line.ts"
+import { installFiles, refuseDisk } from "../../rollout/install.ts"
+import { isMemory } from "../../files/memory.ts"
+import type { Owner } from "../../files/owner.ts"
+import type { FileHandle } from "../../files/system-calls.ts"
+import { openInRoot, readInRoot, through } from "../container-root.ts"
+import { maxNamesBytes, resolveContainerUser, resolveFileOwner, type ReadNames } from "../container-user.ts"
+import { openContainerProcess, whyNoProcess, type ContainerProcess } from "../process.ts"
+import type { Copied, FileToCopy, Route, RouteTask } from "../route.ts"
+import type { ContainerDetails } from "../../docker/container-details.ts"
+
+/**
+ * Through `/proc/PID/root`, for root beside the engine: nothing runs in the container, so it needs no shell and may
+ * be paused. The container owns its tree and may race us; container-root.ts and process.ts are about that.
+ */
+export const procRoute: Route = { name: "proc", whyNot, copy }
+
+async function whyNot({ engine, container }: RouteTask): Promise<string | null> {
+  if (process.platform !== "linux") return "this is not Linux"
+  if (process.getuid?.() !== 0) return "we are not root"
+  if (!engine.isLocal) return "the engine is not on this machine"
+  return await whyNoProcess(container)
+}
+
+async function copy(task: RouteTask): Promise<Copied> {
+  const { engine, container, signal, log, requireTmpfs } = task
+  await using held = await openContainerProcess(engine, container, signal)
+  await using root = closing(await held.openRoot())
+  const owners = new Map<string, Owner>()
+  const ownerOf = ownersIn(root.handle, held, container)
+  const files = task.files.map(({ path, content, mode, owner }) => ({
+    content,
+    line: { name: path, path, mode, optional: false, ...(owner === undefined ? {} : { owner }) },
+  }))
+  const { written, replaced, unchanged } = await installFiles(files, {
+    directory: "/",
+    requireTmpfs,
+    log,
+    signal,
+    runReload: () => Promise.reject(new TypeError("reloads are the caller's")),
+    openPlace: ({ name }) =>
+      openInRoot(root.handle, name, {
+        // Not even an empty directory, where it would be refused afterwards.
+        beforeCreate: async (below) => {
+          if (requireTmpfs && !(await isMemory(through(below)))) refuseDisk(name, { requireTmpfs, log })
+        },
+      }),
+    ownerOf: async (line) => {
+      const owner = await ownerOf(line)
+      owners.set(line.name, owner)
+      return owner
+    },
+    beforeChange: async () => {
+      await task.beforeChange()
+      // Whatever that took: names are changed for the living only.
+      await held.checkAlive()
+    },
+  })
+  await verify(task.files, owners, held)
+  await held.confirm(signal)
+  return { written, replaced, unchanged }
+}
+
+function ownersIn(
+  root: FileHandle,
+  held: ContainerProcess,
+  { user }: ContainerDetails,
+): (line: FileLine) => Promise<Owner> {
+  const read: ReadNames = (path) => readInRoot(root, path, maxNamesBytes)
+  let usual: Promise<Owner> | undefined
+  return async ({ owner }) => {
+    if (owner !== undefined) return await resolveFileOwner(owner, read)
+    // Where the name is gone, the engine still knew it when it started the process.
+    usual ??= resolveContainerUser(user, read).then(async (found) => found ?? (await held.ids()))
+    return await usual
+  }
+}
+
+/** As the application would get there: from the root, by whatever links are on the way now. Throws `ERR_NOT_VERIFIED`. */
+async function verify(
+  files: readonly FileToCopy[],
+  owners: ReadonlyMap<string, Owner>,
+  held: ContainerProcess,
+): Promise<void> {
+  await using root = closing(await held.openRoot())
+  for (const { path, content, mode } of files) {
+    const owner = owners.get(path)
+    const wrong = await differsIn(root.handle, path, { content, mode, owner })
+    if (wrong === null) continue
+    throw new PurserError("ERR_NOT_VERIFIED", `read back in the container, ${path} ${wrong}`, {
+      hint: "something in the container changes files there; look at what writes to that directory",
+    })
+  }
+}
+
+async function differsIn(
+  root: FileHandle,
+  path: string,
+  { content, mode, owner }: Pick<FileToCopy, "content" | "mode"> & { owner: Owner | undefined },
+): Promise<string | null> {
+  try {
+    await using place = await openInRoot(root, path)
+    await using found = await openCurrent(place)
+    if (found === null) return "is not there"
+    if (!(await holds(found, content))) return "has other content"
+    const { stats } = found
+    if ((stats.mode & 0o7777) !== mode) return "has another mode"
+    if (stats.uid !== owner?.uid || stats.gid !== owner.gid) return "has another owner"
+    return null
+  } catch (error) {
+    // Something else is there, or on the way.
+    if (error instanceof PurserError || systemErrorCode(error) !== undefined) return "is not there"
+    throw error
+  }
+}
+
+function closing(handle: FileHandle): AsyncDisposable & { handle: FileHandle } {
+  return { handle, [Symbol.asyncDispose]: () => handle.close() }
+}

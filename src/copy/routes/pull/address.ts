@@ -1,0 +1,67 @@
+import { readFile } from "node:fs/promises"
+import { endianness } from "node:os"
+import { inspectContainer } from "../../../docker/containers.ts"
+import type { Engine } from "../../../docker/engine.ts"
+import { inspectNetwork } from "../../../docker/networks.ts"
+import { RouteUnsuitable } from "../../route.ts"
+import type { ContainerDetails } from "../../../docker/container-details.ts"
+
+/** Where on this machine a container can reach it. */
+
+/** Null when there may be such an address; asks nobody. */
+export function whyNoAddress(
+  { isLocal }: Pick<Engine, "isLocal">,
+  { hostConfigNetworkMode: mode }: ContainerDetails,
+  { serveAddress, isolate = false }: { readonly serveAddress?: string; readonly isolate?: boolean },
+): string | null {
+  if (isolate && !isLocal) return "the temporary network would be on another machine (--isolate)"
+  if (isolate && (mode === "host" || mode === "none" || mode.startsWith("container:")))
+    return `its network is ${mode.replace(/:.*/, "")}, so that no other can be added (--isolate)`
+  if (isolate || serveAddress !== undefined) return null
+  if (mode === "none") return "it has no network"
+  return isLocal ? null : "the engine is on another machine: --serve-address says where it reaches this one"
+}
+
+/** The gateway of one of its networks. Throws {@link RouteUnsuitable}. */
+export async function gatewayOf(
+  engine: Engine,
+  container: ContainerDetails,
+  signal: AbortSignal,
+): Promise<string> {
+  const [, shared] = /^container:(.+)$/.exec(container.hostConfigNetworkMode) ?? []
+  if (shared !== undefined) return gatewayOf(engine, await inspectContainer(engine, shared, signal), signal)
+  if (container.hostConfigNetworkMode === "host") return "127.0.0.1"
+  for (const { networkId, gateway } of Object.values(container.networks)) {
+    if (gateway !== "") return gateway
+    // An internal one is no way out, and so the container is told of no gateway.
+    const { driver, subnets } = await inspectNetwork(engine, networkId, signal)
+    const found = subnets.find((subnet) => subnet.gateway !== "")?.gateway
+    if (driver === "bridge" && found !== undefined) return found.replace(/\/\d+$/, "")
+  }
+  throw new RouteUnsuitable("none of its networks has a gateway: give --serve-address, or --isolate")
+}
+
+/** Where a build on this machine reaches it: the engine's own bridge. Loopback where there is none. */
+export async function builderAddress(): Promise<string> {
+  // Not os.networkInterfaces(), which leaves out a bridge that nobody is connected to at the moment.
+  const [routes, addresses] = await Promise.all(
+    ["route", "fib_trie"].map((name) => readFile(`/proc/net/${name}`, "latin1").catch(() => "")),
+  )
+  const [, network = "", mask = ""] =
+    /^docker0\t([0-9A-F]{8})\t0{8}\t(?:\S+\t){4}([0-9A-F]{8})\t/m.exec(routes ?? "") ?? []
+  const locals = (addresses ?? "").matchAll(/-- ([0-9.]+)\n\s+\/32 host LOCAL/g)
+  for (const [, address = ""] of network === "" ? [] : locals) {
+    if (masked(inHostOrder(address), Number(`0x${mask}`)) === Number(`0x${network}`)) return address
+  }
+  return "127.0.0.1"
+}
+
+function masked(address: number, mask: number): number {
+  return (address & mask) >>> 0
+}
+
+/** As the kernel prints it: the bytes of the network's order, read as a number of this machine's. */
+function inHostOrder(address: string): number {
+  const bytes = Buffer.from(address.split(".").map(Number))
+  return endianness() === "LE" ? bytes.readUInt32LE() : bytes.readUInt32BE()
+}

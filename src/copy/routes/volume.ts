@@ -1,0 +1,198 @@
+import { PurserError, isPurserError } from "../../base/errors.ts"
+import { quote } from "../../base/names.ts"
+import { getArchive, putArchive } from "../../docker/archive.ts"
+import { inspectContainer } from "../../docker/containers.ts"
+import { statusOf } from "../../docker/refusal.ts"
+import { readTar, writeTar, type TarFile } from "../../docker/tar.ts"
+import type { Owner } from "../../files/owner.ts"
+import { findOwners } from "../container-names.ts"
+import { verifyFound, whatIsWrong } from "../file-stat.ts"
+import { kindOf, memoryMountsOf, missingBelow } from "../memory-mounts.ts"
+import { openReadBack, type ReadBack } from "../read-back.ts"
+import type { Copied, FileToCopy, Route, RouteTask } from "../route.ts"
+
+/**
+ * By the engine's archive call, into a tmpfs volume of a running container and into nothing else: it needs neither a
+ * shell nor root, and works while the container is paused. The engine overwrites a file where it stands, so that
+ * whoever reads at that moment may see it missing or in part; of a set that fails, what was there is put back.
+ */
+export const volumeRoute: Route = { name: "volume", whyNot, copy }
+
+async function whyNot({ engine, container, files, signal }: RouteTask): Promise<string | null> {
+  const mountOf = memoryMountsOf(engine, container, signal)
+  for (const { path } of files) {
+    const { why } = await mountOf(path)
+    if (why !== undefined) return why
+  }
+  return null
+}
+
+interface Planned {
+  readonly file: FileToCopy
+  readonly owner: Owner
+  /** Where the volume is mounted. */
+  readonly destination: string
+  /** Directories to make first, relative to it. */
+  readonly missing: readonly string[]
+  readonly change: "none" | "mend" | "create" | "replace"
+}
+
+async function copy(task: RouteTask): Promise<Copied> {
+  const { engine, container, signal } = task
+  const plans: Planned[] = []
+  const owners = await ownersFor(task)
+  await using back = await openReadBack(task, owners)
+  const mountOf = memoryMountsOf(engine, container, signal)
+  for (const [index, file] of task.files.entries()) {
+    const { destination, why } = await mountOf(file.path)
+    if (why !== undefined)
+      throw new PurserError("ERR_ROUTE", `route volume cannot write ${file.path}: ${why}`)
+    plans.push(await planFor(task, back, { file, destination, owner: owners[index] ?? { uid: 0, gid: 0 } }))
+  }
+  const puts = plans.filter(({ change }) => change !== "none")
+  if (puts.some(({ change }) => change !== "mend")) await task.beforeChange()
+  if (puts.length > 0) {
+    // In the volume of a stopped container it would be gone with its next start.
+    await checkSameRun(task)
+    await writeAll(task, back, puts)
+    await checkSameRun(task)
+  }
+  const pathsOf = (...changes: readonly Planned["change"][]): string[] =>
+    plans.filter(({ change }) => changes.includes(change)).map(({ file }) => file.path)
+  return {
+    written: pathsOf("create", "replace"),
+    replaced: pathsOf("replace"),
+    unchanged: pathsOf("none", "mend"),
+    why: `by the engine, into its tmpfs volume, and ${back.how}`,
+  }
+}
+
+async function ownersFor({ engine, container, files, signal }: RouteTask): Promise<Owner[]> {
+  const { usual, named } = await findOwners(engine, container, files, signal)
+  return files.map(({ owner }) => {
+    const found = owner === undefined ? usual : named.get(owner)
+    if (found !== null && found !== undefined) return found
+    throw new PurserError("ERR_TARGET", `there is no user ${quote(container.user)} in the container`, {
+      hint: "give the owner as numbers",
+    })
+  })
+}
+
+const inTheWay = {
+  directory: "a directory",
+  link: "a symbolic link",
+  other: "a device, FIFO or socket",
+} as const
+
+async function planFor(
+  { engine, container, signal }: RouteTask,
+  back: ReadBack,
+  { file, destination, owner }: Pick<Planned, "file" | "destination" | "owner">,
+): Promise<Planned> {
+  const { path, content, mode } = file
+  const missing = await missingBelow(engine, container.id, { destination, path }, signal)
+  const kind = missing.length > 0 ? "none" : await kindOf(engine, container.id, path, signal)
+  if (kind !== "none" && kind !== "file")
+    throw new PurserError("ERR_TARGET", `cannot write ${path}: ${inTheWay[kind]} is there`, {
+      hint: "remove it, or choose another path",
+    })
+  const planned = { file, owner, destination, missing }
+  if (kind === "none") return { ...planned, change: "create" }
+  const found = await back.look(path, content, owner)
+  if (found?.same !== true) return { ...planned, change: "replace" }
+  return { ...planned, change: whatIsWrong(found, { mode, owner }) === null ? "none" : "mend" }
+}
+
+/** All or, as far as the engine lets us, nothing. */
+async function writeAll(task: RouteTask, back: ReadBack, puts: readonly Planned[]): Promise<void> {
+  const { engine, container, signal } = task
+  const before = new Map<string, Buffer | null>()
+  for (const { file } of puts) before.set(file.path, await archiveOf(task, file.path))
+  try {
+    for (const destination of new Set(puts.map((put) => put.destination))) {
+      const here = puts.filter((put) => put.destination === destination)
+      await putArchive(engine, container.id, destination, tarOf(here), signal).catch((error: unknown) => {
+        throw engineRefused(error, here[0]?.file.path ?? destination)
+      })
+    }
+    for (const { file, owner } of puts) {
+      const found = await back.look(file.path, file.content, owner)
+      verifyFound(file.path, found, { mode: file.mode, owner })
+    }
+  } catch (error) {
+    await putBack(task, puts, before)
+    throw error
+  }
+}
+
+function tarOf(puts: readonly Planned[]): Buffer {
+  const directories = new Map<string, TarFile>()
+  for (const { missing, owner } of puts)
+    for (const name of missing)
+      directories.set(name, { name, type: "directory", content: Buffer.alloc(0), mode: 0o755, ...owner })
+  const files = puts.map(({ file, owner, destination }): TarFile => {
+    const name = file.path.slice(destination.length + 1)
+    return { name, content: file.content.reveal(), mode: file.mode, ...owner }
+  })
+  try {
+    return writeTar([...directories.values(), ...files])
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error
+    throw new PurserError("ERR_TARGET", `a path does not fit into an archive: ${error.message}`, {
+      cause: error,
+    })
+  }
+}
+
+async function archiveOf({ engine, container, signal }: RouteTask, path: string): Promise<Buffer | null> {
+  return await getArchive(engine, container.id, path, signal).catch((error: unknown) => {
+    if (isPurserError(error, "ERR_DOCKER") && statusOf(error) === 404) return null
+    throw error
+  })
+}
+
+/** The engine can remove nothing: what was not there is left empty, so that no part of a secret stays. */
+async function putBack(
+  { engine, container, log }: RouteTask,
+  puts: readonly Planned[],
+  before: ReadonlyMap<string, Buffer | null>,
+): Promise<void> {
+  // Also after an interruption; but not for ever.
+  const signal = AbortSignal.timeout(5000)
+  for (const { file, destination, owner } of puts) {
+    const name = file.path.slice(destination.length + 1)
+    const earlier = before.get(file.path)
+    const old = earlier === null || earlier === undefined ? undefined : readTar(earlier)[0]
+    try {
+      const found = await kindOf(engine, container.id, file.path, signal)
+      if (found === "none" && old === undefined) continue
+      const { content, mode, uid, gid } =
+        old?.type === "file" ? old : { content: Buffer.alloc(0), mode: 0, ...owner }
+      const tar = writeTar([{ name, content, mode, uid, gid }])
+      await putArchive(engine, container.id, destination, tar, signal)
+      if (old === undefined) log.warn(`an empty ${file.path} is left, for the engine can remove nothing`)
+    } catch {
+      log.warn(`what was at ${file.path} could not be put back`)
+    }
+  }
+}
+
+function engineRefused(error: unknown, path: string): unknown {
+  if (!isPurserError(error, "ERR_DOCKER")) return error
+  if (/no space left/i.test(error.message))
+    return new PurserError("ERR_TARGET", `cannot write ${path}: no space is left there`, {
+      hint: "give the tmpfs a larger size",
+      cause: error,
+    })
+  return new PurserError("ERR_TARGET", `cannot write ${path}: ${error.message}`, { cause: error })
+}
+
+async function checkSameRun({ engine, container, signal }: RouteTask): Promise<void> {
+  const { state } = await inspectContainer(engine, container.id, signal)
+  if (state.running && state.pid > 0 && state.startedAt === container.state.startedAt) return
+  throw new PurserError(
+    "ERR_NOT_RUNNING",
+    `the container ${quote(container.name)} has stopped or was restarted meanwhile`,
+    { hint: "deliver again when it runs" },
+  )
+}

@@ -1,0 +1,128 @@
+import type { Digest } from "../base/digest.ts"
+import { isPurserError, reasonOf } from "../base/errors.ts"
+import type { Secret } from "../base/secret.ts"
+import { checkServed, leafAmong, type NamedContent } from "./check.ts"
+import { inspectOnDisk, readOnDisk } from "../files/content.ts"
+import { checkPaths, pathOf, type FileLine } from "../files/file-line.ts"
+import { installFiles, type CheckOptions, type FileToInstall, type InstallOptions } from "./install.ts"
+import { runPendingReload } from "./pending-reload.ts"
+
+/**
+ * Brings a set of files up to date: asks for each, with the digest of what is in
+ * place, and installs what is new as one set. Where the contents come from (an
+ * agent on the other end of a channel, or the agent's own sources) is passed in.
+ */
+
+export type Fetched =
+  | { readonly status: "sent"; readonly content: Secret }
+  | { readonly status: "match" | "missing" | "denied" | "failed"; readonly message?: string | undefined }
+
+export type Fetch = (name: string, have: Digest | null, line: FileLine) => Promise<Fetched>
+
+export interface DeliverFilesOptions extends InstallOptions {
+  /**
+   * Whether somebody may already use the files. While nobody does (the
+   * application waits for the first complete delivery), files that were not
+   * there before need no reload; unless every required one was. Nor is there a check then.
+   */
+  inUse: boolean
+}
+
+export interface FilesResult {
+  readonly files: readonly { readonly line: FileLine; readonly status: Fetched["status"] }[]
+  readonly written: number
+  readonly unchanged: number
+  /** Those neither sent nor matched, optional ones included. */
+  readonly missing: number
+  /** Absolute paths of the required files. */
+  readonly required: readonly string[]
+  /** Names of required files that are not in place. */
+  readonly lacking: readonly string[]
+}
+
+/** Throws what {@link installFiles} throws; what could not be fetched is in the result. */
+export async function deliverFiles(
+  lines: readonly FileLine[],
+  fetch: Fetch,
+  options: DeliverFilesOptions,
+): Promise<FilesResult> {
+  const { directory, reload, inUse, check, ...rest } = options
+  checkPaths(lines, directory)
+  const found = await Promise.all(lines.map((line) => inspectOnDisk(line, directory)))
+  // What only needs another mode or owner is sent too: that is how it gets them.
+  const have = found.map((one) => (one?.fits === true ? one.digest : null))
+  const required = lines.filter((line) => !line.optional)
+  // An earlier process may have delivered all, and let somebody use it.
+  const wasComplete =
+    required.length > 0 && lines.every((line, index) => line.optional || (found[index] ?? null) !== null)
+  const fetched = await Promise.all(lines.map((line, index) => fetch(line.name, have[index] ?? null, line)))
+  const received: FileToInstall[] = []
+  let replaces = false
+  for (const [index, answer] of fetched.entries()) {
+    const line = lines[index]
+    if (line === undefined || answer.status !== "sent") continue
+    received.push({ line, content: answer.content })
+    const before = found[index]
+    if (before && before.digest !== answer.content.digest) replaces = true
+  }
+  const needsReload = reload !== undefined && (inUse || wasComplete || replaces)
+  const payOwed = async (): Promise<void> => {
+    if (reload === undefined) return
+    const afterReload = check && (async () => await checkOnDisk(lines, directory, check, rest.signal))
+    await runPendingReload({
+      ...rest,
+      directory,
+      files: lines,
+      reload,
+      ...(afterReload === undefined || !(inUse || wasComplete) ? {} : { afterReload }),
+    })
+  }
+  const { written, unchanged } = await installFiles(received, {
+    ...rest,
+    directory,
+    ...(needsReload ? { reload } : {}),
+    ...(check !== undefined && (inUse || wasComplete) ? { check: { ...check, lines } } : {}),
+  }).catch(async (error: unknown) => {
+    // A file that cannot be written, perhaps for days, must not keep new ones that are in place from being read.
+    if (!isPurserError(error, "ERR_RELOAD"))
+      await payOwed().catch((failed: unknown) => rest.log.warn(reasonOf(failed)))
+    throw error
+  })
+  // One that failed earlier, though the content has not changed since.
+  await payOwed()
+
+  const files = lines.map((line, index) => {
+    const status = fetched[index]?.status ?? "failed"
+    // Nothing here can match what was not there.
+    return { line, status: status === "match" && have[index] === null ? "failed" : status }
+  })
+  return {
+    files,
+    written: written.length,
+    unchanged: unchanged.length + files.filter(({ status }) => status === "match").length,
+    missing: files.filter(({ status }) => !isInPlace(status)).length,
+    required: required.map((line) => pathOf(line, directory)),
+    lacking: files
+      .filter(({ line, status }) => !line.optional && !isInPlace(status))
+      .map(({ line }) => line.name),
+  }
+}
+
+/** After a reload that an earlier process owed. The old set went with its memory, so this can only tell. */
+export async function checkOnDisk(
+  lines: readonly FileLine[],
+  directory: string,
+  { check, hosts }: Pick<CheckOptions, "check" | "hosts">,
+  signal: AbortSignal,
+): Promise<void> {
+  const files: NamedContent[] = []
+  for (const line of lines) {
+    const content = await readOnDisk(line, directory)
+    if (content !== null) files.push({ name: line.name, content })
+  }
+  await checkServed(check, leafAmong(check, files), hosts, signal)
+}
+
+function isInPlace(status: Fetched["status"]): boolean {
+  return status === "sent" || status === "match"
+}

@@ -1,0 +1,34 @@
+import { createPublicKey, randomBytes, sign, type KeyObject } from "node:crypto"
+import * as der from "./der.ts"
+
+/**
+ * A certificate is only the envelope in which TLS carries a public key; pins
+ * decide. So its validity is all of time: a node whose clock starts in 1970 and
+ * one whose clock is right accept the same certificate.
+ */
+const validity = der.sequence(der.time(new Date(0)), der.time(new Date(Date.UTC(9999, 11, 31, 23, 59, 59))))
+
+const ecdsaWithSha256 = der.sequence(der.oid("1.2.840.10045.4.3.2"))
+const name = der.sequence(der.set(der.sequence(der.oid("2.5.4.3"), der.utf8("purser"))))
+const critical = der.boolean(true)
+const extensions = der.sequence(
+  // basicConstraints: not a CA. keyUsage: digitalSignature, the first bit (RFC 5280 section 4.2.1).
+  der.sequence(der.oid("2.5.29.19"), critical, der.octetString(der.sequence())),
+  der.sequence(der.oid("2.5.29.15"), critical, der.octetString(der.bitString(Uint8Array.of(0x80), 7))),
+)
+
+/** A self-signed X.509 v3 certificate for a P-256 key, in DER. The same for everybody but for key and serial number. */
+export function selfSigned(privateKey: KeyObject): Buffer {
+  const spki = createPublicKey(privateKey).export({ type: "spki", format: "der" })
+  const body = der.sequence(
+    der.contextTag(0, der.integer(2)),
+    der.integer(randomBytes(16)),
+    ecdsaWithSha256,
+    name,
+    validity,
+    name,
+    spki,
+    der.contextTag(3, extensions),
+  )
+  return der.sequence(body, ecdsaWithSha256, der.bitString(sign("sha256", body, privateKey)))
+}

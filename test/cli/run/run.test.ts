@@ -1,0 +1,240 @@
+import assert from "node:assert/strict"
+import { spawn } from "node:child_process"
+import { createHash } from "node:crypto"
+import { once } from "node:events"
+import { connect, createServer, type AddressInfo } from "node:net"
+import { existsSync, readdirSync } from "node:fs"
+import { text } from "node:stream/consumers"
+import { after, test, type TestContext } from "node:test"
+import { imageWith, shellImage } from "../../support/base-image.ts"
+import { cleanUp, docker, inspect, labels, run as runName } from "../../support/docker.ts"
+import { assertNoLeaks, createMarker, processes as everyProcess } from "../../support/leaks.ts"
+import { processes, type Processes } from "../../support/processes.ts"
+import { requireService } from "../../support/services.ts"
+import { waitFor } from "../../support/wait.ts"
+
+after(cleanUp)
+
+const marker = createMarker()
+const digest = createHash("sha256").update(marker).digest("hex")
+const rest = ["--rm", "--network=none", ...labels]
+
+async function stage(t: TestContext): Promise<Processes | null> {
+  if (!(await requireService(t, "docker", "root", "busybox"))) return null
+  const stage = await processes(t)
+  await stage.purser(["secret", "set", "db-password"], marker)
+  return stage
+}
+
+/** Names of directories that commands of this machine hold now. */
+function left(): string[] {
+  return ["/run/purser", "/dev/shm/purser"].flatMap((root) =>
+    existsSync(root) ? readdirSync(root).filter((name) => /^[0-9a-f]{32}$/.test(name)) : [],
+  )
+}
+
+test("the secret is there before the first instruction, for the container's user alone, and gone after the last", async (t) => {
+  const home = await stage(t)
+  if (home === null) return
+  const image = await imageWith(await shellImage(), "run-user", {}, ["USER app:other"])
+  const script =
+    "sha256sum < /run/secrets/db-password; ls -ln /run/secrets/db-password; ls -lnd /run/secrets; " +
+    "echo x 2>/dev/null > /run/secrets/db-password || echo read-only; env; cat /proc/self/mountinfo; exit 42"
+  const { code, stdout, stderr } = await home.run([
+    "run",
+    "-s",
+    "db-password",
+    "--env-file-style",
+    "_FILE",
+    "--",
+    ...rest,
+    "--cap-drop=ALL",
+    "--read-only",
+    image,
+    "sh",
+    "-c",
+    script,
+  ])
+  assert.equal(code, 42, stderr)
+  assert.match(stdout, new RegExp(digest))
+  assert.match(stdout, /-r-------- +1 1000 +1001/)
+  assert.match(stdout, /dr-x------ +2 1000 +1001/)
+  assert.match(stdout, /^read-only$/m)
+  assert.match(stdout, /^DB_PASSWORD_FILE=\/run\/secrets\/db-password$/m)
+  assert.match(stdout, /\/run\/secrets ro.* tmpfs /)
+  assertNoLeaks([marker], home.said)
+  assert.deepEqual(left(), [])
+})
+
+test("each may lie where its image wants it, and hides nothing beside it", async (t) => {
+  const home = await stage(t)
+  if (home === null) return
+  const { code, stdout, stderr } = await home.run([
+    "run",
+    "-s",
+    "db-password=/etc/tls.key",
+    "--",
+    ...rest,
+    "--user=1001",
+    await shellImage(),
+    "sh",
+    "-c",
+    "id -u; sha256sum < /etc/tls.key; grep -c other /etc/passwd; ls /run",
+  ])
+  assert.equal(code, 0, stderr)
+  assert.deepEqual(stdout.trim().split("\n"), ["1001", `${digest}  -`, "1"])
+})
+
+test("a name of a user is looked up in the image", async (t) => {
+  const home = await stage(t)
+  if (home === null) return
+  const image = await shellImage()
+  const argv = (user: string) => [
+    "run",
+    "-s",
+    "db-password",
+    "--",
+    ...rest,
+    `--user=${user}`,
+    image,
+    "sha256sum",
+    "/run/secrets/db-password",
+  ]
+  assert.match((await home.run(argv("db"))).stdout, new RegExp(digest))
+  const { code, stderr } = await home.run(argv("nobody-here"))
+  assert.equal(code, 1)
+  assert.match(stderr, /the image has no user "nobody-here"\nhint: /)
+  assert.deepEqual(left(), [])
+})
+
+test("standard input, standard output and signals are those of the container", async (t) => {
+  const home = await stage(t)
+  if (home === null) return
+  const image = await shellImage()
+  const piped = await home.run(["run", "-s", "db-password", "--", ...rest, "-i", image, "tr", "a-z", "A-Z"], {
+    input: "hello",
+  })
+  assert.equal(piped.stdout, "HELLO")
+  for (const [signal, code] of [
+    ["SIGTERM", 7],
+    ["SIGINT", 8],
+  ] as const) {
+    const script = "trap 'exit 7' TERM; trap 'exit 8' INT; echo ready; while :; do sleep 0.1; done"
+    const running = home.start(["run", "-s", "db-password", "--", ...rest, image, "sh", "-c", script])
+    await running.wrote("stdout", /ready/)
+    assert.equal(await running.stop(signal), code, signal)
+  }
+  assert.deepEqual(left(), [])
+})
+
+test("on a terminal the container has one too", async (t) => {
+  const home = await stage(t)
+  if (home === null) return
+  const image = await shellImage()
+  const bin = new URL("../../../bin/purser.js", import.meta.url).pathname
+  const command = [process.execPath, bin, "run", "-s", "db-password", "--", ...rest, "-it", image, "tty"]
+  const child = spawn("script", ["--quiet", "--return", "--command", command.join(" "), "/dev/null"], {
+    env: { ...process.env, PURSER_STATE: home.stateDir },
+    stdio: ["pipe", "pipe", "inherit"],
+  })
+  const said = await text(child.stdout)
+  child.stdin.end()
+  assert.match(said, /\/dev\/(pts\/0|console)/)
+})
+
+test("others see neither the secret in inspect nor in any process's arguments or environment", async (t) => {
+  const home = await stage(t)
+  if (home === null) return
+  const name = `${runName}-seen`
+  const image = await shellImage()
+  const command = ["sh", "-c", "echo ready; while :; do sleep 0.1; done"]
+  const running = home.start(["run", "-s", "db-password", "--", ...rest, "--name", name, image, ...command])
+  await running.wrote("stdout", /ready/)
+  const { Mounts } = await inspect<{
+    Mounts: { Type: string; Source: string; Destination: string; RW: boolean }[]
+  }>(name)
+  assert.deepEqual(
+    Mounts.map(({ Type, Destination, RW }) => ({ Type, Destination, RW })),
+    [{ Type: "bind", Destination: "/run/secrets", RW: false }],
+  )
+  assertNoLeaks(
+    [marker],
+    [{ name: "inspect", content: await docker(["inspect", name]) }, ...(await everyProcess())],
+  )
+  await docker(["kill", name])
+  assert.equal(await running.exited, 137)
+  assert.deepEqual(left(), [])
+})
+
+test("what kill -9 left is collected by the next command, but not while its container runs", async (t) => {
+  const home = await stage(t)
+  if (home === null) return
+  const name = `${runName}-killed`
+  const image = await shellImage()
+  const command = ["sh", "-c", "echo ready; while :; do sleep 0.1; done"]
+  const running = home.start(["run", "-s", "db-password", "--", ...rest, "--name", name, image, ...command])
+  await running.wrote("stdout", /ready/)
+  // Not its "close": the docker command, which lives on, has its pipes.
+  const killed = once(running.child, "exit")
+  running.child.kill("SIGKILL")
+  await killed
+  const [id = ""] = left()
+  assert.equal(left().length, 1)
+  const next = ["run", "-s", "db-password", "--", ...rest, image, "true"]
+  assert.equal((await home.run(next)).code, 0)
+  assert.deepEqual(left(), [id], "its container runs")
+  await docker(["kill", name])
+  await waitFor(
+    "the container's end",
+    async () => (await docker(["ps", "-q", "--filter", `name=${name}`])) === "",
+  )
+  assert.equal((await home.run(next)).code, 0)
+  assert.deepEqual(left(), [])
+})
+
+test("what cannot work is refused before anything is started", async (t) => {
+  const home = await stage(t)
+  if (home === null) return
+  const image = await shellImage()
+  const refusals: [argv: string[], message: RegExp][] = [
+    [["-s", "nothing", "--", image], /no source gives nothing\nhint: purser secret set nothing/],
+    [["-s", "../x", "--", image], /is not a name for a secret/],
+    [["-s", "db-password=etc/x", "--", image], /is no path of a file/],
+    [["-s", "db-password=/a/../x", "--", image], /is no path of a file/],
+    [["-s", "db-password", "-s", "db-password", "--", image], /get into each other's way/],
+    [["-s", "db-password", "--", "-d", image], /--detach/],
+    [["-s", "db-password", "--", "--restart=always", image], /--restart/],
+    [["-s", "db-password", "--"], /missing required argument|no image/],
+    [["-s", "db-password", "--env-file-style", "x", "--", image], /is not the end of a variable/],
+    [["--", image], /required option|-s, --secret/],
+    [["-s", "db-password", "--", "purser-test/not-there:1"], /docker pull/],
+  ]
+  for (const [argv, message] of refusals) {
+    const { code, stderr } = await home.run(["run", ...argv])
+    assert.notEqual(code, 0, argv.join(" "))
+    assert.match(stderr, message)
+  }
+  const remote = await home.run(["run", "-s", "db-password", "--", image], {
+    env: { DOCKER_HOST: "tcp://127.0.0.1:1" },
+  })
+  assert.equal(remote.code, 4, remote.stderr)
+  // The same engine, but not by its socket here: it might be anybody's.
+  const far = createServer((socket) => {
+    const engine = connect("/var/run/docker.sock")
+    socket.on("error", () => engine.destroy()).pipe(engine)
+    engine.on("error", () => socket.destroy()).pipe(socket)
+  }).listen(0, "127.0.0.1")
+  t.after(() => far.close())
+  await once(far, "listening")
+  const { port } = far.address() as AddressInfo
+  const elsewhere = await home.run(["run", "-s", "db-password", "--", image], {
+    env: { DOCKER_HOST: `tcp://127.0.0.1:${port}` },
+  })
+  assert.equal(elsewhere.code, 1)
+  assert.match(
+    elsewhere.stderr,
+    /cannot be mounted by this engine: it is another machine's.*\nhint: .*purser cp/,
+  )
+  assert.deepEqual(left(), [])
+  assert.equal(await docker(["ps", "--all", "--quiet", "--filter=label=purser.temporary"]), "")
+})

@@ -1,0 +1,255 @@
+import assert from "node:assert/strict"
+import { mkdirSync } from "node:fs"
+import { mkdir, readFile, readdir, symlink, writeFile } from "node:fs/promises"
+import { join } from "node:path"
+import { test } from "node:test"
+import { digestOf } from "../../src/base/digest.ts"
+import { parseFileLines } from "../../src/files/file-line.ts"
+import { deliverFiles } from "../../src/rollout/deliver-files.ts"
+import { installFiles } from "../../src/rollout/install.ts"
+import { removeStaleTemporaries, runPendingReload } from "../../src/rollout/pending-reload.ts"
+import { runLocalReload, type RunReload } from "../../src/rollout/reload.ts"
+import { requireService } from "../support/services.ts"
+import { tempDir } from "../support/temp.ts"
+import {
+  agentWith,
+  everything,
+  hup,
+  installOptions,
+  notingLog,
+  purserError,
+  run,
+  toInstall,
+} from "../files/support.ts"
+
+const journal = ".purser-owed.json"
+const failing: RunReload = () => Promise.reject(new Error("the server is gone"))
+
+function owed(leaf: string, content: string, reload = "HUP"): string {
+  return JSON.stringify([{ leaf, digest: digestOf(Buffer.from(content)), reload }])
+}
+
+test("a failed reload is an error though the files are in place, and stays owed", async (t) => {
+  const directory = await tempDir(t)
+  await assert.rejects(
+    installFiles([toInstall("sub/key", "new")], {
+      ...installOptions(directory, { reload: hup }),
+      runReload: failing,
+    }),
+    purserError("ERR_RELOAD", /^the reload HUP failed: the server is gone$/),
+  )
+  assert.deepEqual(await everything(directory), ["sub", `sub/${journal}`, "sub/key"])
+  const options = installOptions(directory, { reload: hup })
+  assert.equal(await runPendingReload(options), true)
+  assert.deepEqual(options.reloads, ["HUP"])
+  assert.deepEqual(await everything(directory), ["sub", "sub/key"])
+  assert.equal(await runPendingReload(options), false)
+  assert.deepEqual(options.reloads, ["HUP"])
+})
+
+test("the next round runs a reload that failed, although nothing has changed", async (t) => {
+  const directory = await tempDir(t)
+  const lines = parseFileLines("a\nsub/b")
+  const agent = agentWith({ a: "1", "sub/b": "2" })
+  const broken = { ...installOptions(directory, { reload: hup, inUse: true }), runReload: failing }
+  await assert.rejects(deliverFiles(lines, agent, broken), purserError("ERR_RELOAD", /gone/))
+  await assert.rejects(deliverFiles(lines, agent, broken), /gone/, "and again, while it fails")
+  const options = installOptions(directory, { reload: hup, inUse: true })
+  const result = await deliverFiles(lines, agent, options)
+  assert.deepEqual([result.written, result.unchanged], [0, 2])
+  assert.deepEqual(options.reloads, ["HUP"])
+  await deliverFiles(lines, agent, options)
+  assert.deepEqual(options.reloads, ["HUP"])
+})
+
+test("a reload owed where a line's absolute path leads is found too", async (t) => {
+  const [directory, other] = [await tempDir(t), await tempDir(t)]
+  const file = toInstall(`key path=${other}/key`, "new")
+  const broken = { ...installOptions(directory, { reload: hup }), runReload: failing }
+  await assert.rejects(installFiles([file], broken), /gone/)
+  const options = installOptions(directory, { reload: hup })
+  assert.equal(await runPendingReload({ ...options, files: [file.line] }), true)
+  assert.deepEqual(await everything(other), ["key"])
+})
+
+test("what is owed for content that is there no more is dropped", async (t) => {
+  const directory = await tempDir(t)
+  for (const content of ["other content", null]) {
+    if (content !== null) await writeFile(join(directory, "key"), content)
+    await writeFile(join(directory, journal), owed(content === null ? "gone" : "key", "content"))
+    const options = installOptions(directory, { reload: hup })
+    assert.equal(await runPendingReload(options), false)
+    assert.deepEqual(options.reloads, [])
+    assert.deepEqual(await everything(directory), ["key"])
+  }
+})
+
+test("once no reload is configured, what is owed is dropped", async (t) => {
+  const directory = await tempDir(t)
+  await writeFile(join(directory, "key"), "content")
+  await writeFile(join(directory, journal), owed("key", "content"))
+  const options = installOptions(directory)
+  assert.equal(await runPendingReload(options), false)
+  assert.deepEqual(await everything(directory), ["key"])
+})
+
+test("a command that somebody else wrote into the journal is not run: what runs is the configured reload", async (t) => {
+  if (!(await requireService(t, "linux"))) return
+  const directory = await tempDir(t)
+  const planted = join(directory, "planted")
+  const configured = join(directory, "configured")
+  await writeFile(join(directory, "key"), "content")
+  await writeFile(join(directory, journal), owed("key", "content", `exec:touch ${planted}`))
+  const { log, text } = notingLog()
+  const ran = await runPendingReload({
+    ...installOptions(directory, { reload: { kind: "exec", command: `touch ${configured}` } }),
+    log,
+    runReload: (reload, signal) => runLocalReload(reload, signal, { PATH: process.env["PATH"] }),
+  })
+  assert.equal(ran, true)
+  assert.deepEqual(await everything(directory), ["configured", "key"])
+  assert.match(text(), /running the reload that is owed: exec:touch .*configured/)
+  assert.doesNotMatch(text(), /planted/)
+})
+
+const garbage: [what: string, text: string][] = [
+  ["nothing", ""],
+  ["no JSON", "{"],
+  ["no list", '{"leaf":"key"}'],
+  [
+    "entries of wrong types",
+    '[null, 1, "key", {"leaf":1}, {"leaf":"key","digest":"sha256:0","reload":"HUP"}]',
+  ],
+  ["a name that leaves the directory", owed("../key", "content")],
+  ["a name that is the directory", owed(".", "content")],
+  ["megabytes of white space around", owed("key", "content").padStart(5_000_000)],
+]
+for (const [what, text] of garbage) {
+  test(`a journal that holds ${what} owes nothing, and does not stop a delivery`, async (t) => {
+    const base = await tempDir(t)
+    const directory = join(base, "below")
+    await mkdir(directory)
+    for (const path of [join(base, "key"), join(directory, "key")])
+      await writeFile(path, "content", { mode: 0o400 })
+    await writeFile(join(directory, journal), text)
+    const options = installOptions(directory, { reload: hup, inUse: true })
+    assert.equal(await runPendingReload(options), false)
+    await deliverFiles(parseFileLines("key"), agentWith({ key: "new" }), options)
+    assert.deepEqual(options.reloads, ["HUP"])
+    assert.equal(await readFile(join(directory, "key"), "utf8"), "new")
+    assert.deepEqual(await everything(directory), ["key"])
+  })
+}
+
+test(
+  "a FIFO or a link in the journal's place is not waited for or followed, and makes room",
+  { timeout: 20_000 },
+  async (t) => {
+    if (!(await requireService(t, "linux"))) return
+    const [directory, elsewhere] = [await tempDir(t), await tempDir(t)]
+    await writeFile(join(directory, "key"), "content")
+    await writeFile(join(elsewhere, "journal"), owed("key", "content"))
+    for (const plant of [
+      () => run("mkfifo", [join(directory, journal)]),
+      () => symlink(join(elsewhere, "journal"), join(directory, journal)),
+    ]) {
+      await plant()
+      const options = installOptions(directory, { reload: hup })
+      assert.equal(await runPendingReload(options), false)
+      await installFiles([toInstall("key", `content of ${plant.toString()}`)], options)
+      assert.deepEqual(options.reloads, ["HUP"])
+      assert.deepEqual(await everything(directory), ["key"])
+    }
+    assert.equal(await readFile(join(elsewhere, "journal"), "utf8"), owed("key", "content"))
+  },
+)
+
+test("a directory in the journal's place is told, and nothing is written", async (t) => {
+  const directory = await tempDir(t)
+  await mkdir(join(directory, journal))
+  const options = installOptions(directory, { reload: hup })
+  assert.equal(await runPendingReload(options), false)
+  await assert.rejects(
+    installFiles([toInstall("key", "x")], options),
+    purserError("ERR_TARGET", /a directory is there/),
+  )
+  assert.deepEqual(await everything(directory), [journal])
+})
+
+test("temporary files of a process that was killed are removed, and nothing else", async (t) => {
+  const [directory, other] = [await tempDir(t), await tempDir(t)]
+  const stale = ".purser-0123456789abcdef.tmp"
+  const kept = [
+    "key",
+    ".purser-0123456789abcdef.tmp.bak",
+    "x.purser-0123456789abcdef.tmp",
+    ".purser-0123.tmp",
+  ]
+  await mkdir(join(directory, "a/b"), { recursive: true })
+  await mkdir(join(other, "below"))
+  for (const place of [directory, join(directory, "a/b"), other, join(other, "below")])
+    for (const name of [stale, ...kept]) await writeFile(join(place, name), "")
+  // Whoever made a directory of this name shall not keep us from starting.
+  await mkdir(join(directory, ".purser-fedcba9876543210.tmp"))
+  await removeStaleTemporaries({ directory, files: parseFileLines(`key path=${other}/key`) })
+  for (const place of [join(directory, "a/b"), other])
+    assert.deepEqual(
+      (await everything(place)).filter((name) => !name.startsWith("below")),
+      kept.toSorted(),
+    )
+  assert.ok((await everything(other)).includes(`below/${stale}`), "below another path it is not ours")
+  await removeStaleTemporaries({ directory: join(directory, "absent") })
+  await removeStaleTemporaries({ directory: join(directory, "a/b/key") })
+})
+
+test("what is owed for content in place stays owed when the next content does not get there", async (t) => {
+  const directory = await tempDir(t)
+  const broken = { ...installOptions(directory, { reload: hup }), runReload: failing }
+  await assert.rejects(installFiles([toInstall("key", "first")], broken), /gone/)
+  const files = [toInstall("other", "x"), toInstall("key", "second")]
+  const inTheWay = installOptions(directory, {
+    reload: hup,
+    step: (name) => name === "recorded" && mkdirSync(join(directory, "other")),
+  })
+  await assert.rejects(installFiles(files, inTheWay), purserError("ERR_TARGET", /a directory is there/))
+  assert.equal(await readFile(join(directory, "key"), "utf8"), "first")
+  const options = installOptions(directory, { reload: hup })
+  assert.equal(await runPendingReload(options), true)
+  assert.deepEqual(options.reloads, ["HUP"])
+})
+
+test("a reload that fails again and again for new content fills no journal", async (t) => {
+  const directory = await tempDir(t)
+  const broken = { ...installOptions(directory, { reload: hup }), runReload: failing }
+  for (let round = 0; round < 10; round++)
+    await assert.rejects(installFiles([toInstall("key", `content ${round}`)], broken), /gone/)
+  const entries = JSON.parse(await readFile(join(directory, journal), "utf8")) as unknown[]
+  assert.ok(entries.length <= 2, `${entries.length} entries`)
+})
+
+test("a line's directory is looked into, though it is the last of more than are looked through", async (t) => {
+  const directory = await tempDir(t)
+  for (let index = 0; index < 1100; index++) await mkdir(join(directory, `d${index}`))
+  const last = (await readdir(directory)).at(-1) ?? ""
+  const stale = join(directory, last, ".purser-0123456789abcdef.tmp")
+  const file = toInstall(`key path=${last}/key`, "x")
+  const broken = { ...installOptions(directory, { reload: hup }), runReload: failing }
+  await assert.rejects(installFiles([file], broken), /gone/)
+  await writeFile(stale, "")
+  const where = { directory, files: [file.line] }
+  await removeStaleTemporaries(where)
+  assert.deepEqual(await everything(join(directory, last)), [journal, "key"])
+  assert.equal(await runPendingReload({ ...installOptions(directory, { reload: hup }), ...where }), true)
+  assert.deepEqual(await everything(join(directory, last)), ["key"])
+})
+
+test("what others owe in directories that are in none of our lines is left to them", async (t) => {
+  const directory = await tempDir(t)
+  const theirs = join(directory, "theirs")
+  const broken = { ...installOptions(theirs, { reload: hup }), runReload: failing }
+  await assert.rejects(installFiles([toInstall("key", "x")], broken), /gone/)
+  const ours = installOptions(directory, { reload: { kind: "restart" }, inUse: true })
+  await deliverFiles(parseFileLines("own"), agentWith({ own: "1" }), ours)
+  assert.deepEqual(ours.reloads, ["restart"])
+  assert.equal(await runPendingReload(installOptions(theirs, { reload: hup })), true)
+})
