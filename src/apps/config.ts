@@ -1,13 +1,13 @@
 import { z } from "zod"
-import { reasonOf, PurserError } from "../base/errors.ts"
+import { PurserError } from "../base/errors.ts"
 import { grantCovers, isPattern } from "../base/names.ts"
 import { configPath } from "../config/path.ts"
+import { filePath, grant, parsedBy } from "../config/scalars.ts"
 import type { CaConfig } from "../ca/config.ts"
 import { isPin, type Pin } from "../channel/pin.ts"
 import { parseCheck, type Check } from "../rollout/check.ts"
 import { checkPaths, defaultDirectory, parseFileLine, type FileLine } from "../files/file-line.ts"
 import { parseReload, type Reload } from "../rollout/reload.ts"
-import { grant } from "../sources/schema.ts"
 import { certificateSchema, resolveCertificate, type CertificateGrant } from "./certificate-config.ts"
 import { containersSchema, resolveContainers, type ContainerRule } from "./containers/rule-config.ts"
 import { nodeSchema, resolveNode, type NodeSpec } from "./node-spec.ts"
@@ -65,19 +65,6 @@ export interface AppConfig {
   readonly requireTmpfs: boolean
 }
 
-/** Text that one of our own parsers takes. */
-function parsedBy<T>(parse: (text: string) => T) {
-  return z.string().transform((text, context): T => {
-    try {
-      return parse(text)
-    } catch (error) {
-      const hint = error instanceof PurserError ? error.hint : undefined
-      context.addIssue({ code: "custom", message: reasonOf(error), params: { hint } })
-      return z.NEVER
-    }
-  })
-}
-
 const aliasSchema = z.strictObject({
   secret: grant.refine((name) => !isPattern(name), { error: "a pattern has no other name" }),
   as: z
@@ -129,11 +116,7 @@ export const appSchema = z
     max_nodes: z.int().min(1).max(1_000_000).default(100).describe("nodes that may be alive at a time"),
     require_pq: z.boolean().default(false).describe("only nodes with post-quantum key exchange"),
     nodes: z.array(nodeSchema).min(1).optional().describe("where its nodes are"),
-    directory: z
-      .string()
-      .min(1)
-      .optional()
-      .describe("a directory beside the agent to fill, best a tmpfs volume"),
+    directory: filePath.optional().describe("a directory beside the agent to fill, best a tmpfs volume"),
     containers: containersSchema
       .optional()
       .describe("which running containers of this host may have its secrets"),

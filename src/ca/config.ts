@@ -1,6 +1,7 @@
 import { isIP } from "node:net"
 import { z } from "zod"
 import { configPath } from "../config/path.ts"
+import { filePath, wholeNumber } from "../config/scalars.ts"
 
 /** The slice of `purser.yaml` under `ca:`, or a `ca.yaml` of its own, and what the CA is given of it. */
 
@@ -86,8 +87,7 @@ const emailRule = rule(
   "ops@shop.lan is that one, @shop.lan all of them",
 )
 
-// Stops at once: what the spans mean together would be told of a number that is none.
-const days = (most: number) => z.int().min(1, { abort: true }).max(most, { abort: true })
+const days = (most: number) => wholeNumber(1, most)
 const keyType = z.enum(keyTypes)
 
 /** A certificate's own names, as a source and an app's policy list them. */
@@ -104,9 +104,7 @@ export const caSchema = z
       .refine((text) => caName.test(text), { error: "not a name for a CA" })
       .default("Purser CA")
       .describe("what the subjects of root and intermediates begin with"),
-    passphrase_file: z
-      .string()
-      .min(1)
+    passphrase_file: filePath
       .optional()
       .describe("holds the passphrase of the intermediate's key, for an agent that issues by itself"),
     keys: z

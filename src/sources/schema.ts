@@ -1,8 +1,8 @@
 import { z } from "zod"
-import { isDuration, parseDuration } from "../base/duration.ts"
-import { grantCovers, isGrant, isPattern, isSecretName } from "../base/names.ts"
+import { grantCovers, isPattern, isSecretName } from "../base/names.ts"
 import { PurserError } from "../base/errors.ts"
 import { configPath } from "../config/path.ts"
+import { certificateName, duration, filePath, grant } from "../config/scalars.ts"
 import { checkNames, type CertificateSpec } from "../ca/certificate-spec.ts"
 import { keyTypes, type CaConfig } from "../ca/config.ts"
 
@@ -58,31 +58,10 @@ export interface SourcesConfig {
   readonly secretBytes: number
 }
 
-/** A duration of `purser.yaml`: text there, milliseconds once it is read. */
-export const duration = z
-  .string()
-  .refine(isDuration, {
-    error: "not a duration",
-    params: { hint: "a number and a unit: 250ms, 30s, 5m, 1h, 7d" },
-  })
-  .meta({ examples: ["30s", "5m", "1h"], pattern: "^\\d{1,9}(ms|s|m|h|d)$" })
-  .transform(parseDuration)
-
-/** The name of a secret, or a pattern. */
-export const grant = z.string().refine(isGrant, {
-  error: "not a name for a secret",
-  params: {
-    hint: "one to eight segments of A-Z a-z 0-9 . _ - joined by /; the only patterns are a trailing /* and a bare *",
-  },
-})
-
-const path = z.string().min(1)
-
 const caSchema = z.strictObject({
-  ca: z
-    .string()
-    .refine(isSecretName, { error: "not a name for a certificate" })
-    .describe("a certificate's set: tls.crt, tls.key and ca.crt below the name of this entry"),
+  ca: certificateName.describe(
+    "a certificate's set: tls.crt, tls.key and ca.crt below the name of this entry",
+  ),
   dns: z
     .array(z.string())
     .default([])
@@ -98,8 +77,8 @@ type CaEntry = z.output<typeof caSchema>
 
 const sourceSchema = z.union([
   z.literal("store").describe("Purser's own store: purser secret set NAME"),
-  z.strictObject({ file: path.describe("the content of this file") }),
-  z.strictObject({ dir: path.describe("every file of this directory, by its relative name") }),
+  z.strictObject({ file: filePath.describe("the content of this file") }),
+  z.strictObject({ dir: filePath.describe("every file of this directory, by its relative name") }),
   z.strictObject({
     env: z
       .string()
@@ -113,8 +92,8 @@ const sourceSchema = z.union([
     timeout: duration.prefault("30s").describe("time limit"),
   }),
   z.strictObject({
-    age: path.describe("a file encrypted with age, armored or not"),
-    identity_file: path.describe("age identities that open it"),
+    age: filePath.describe("a file encrypted with age, armored or not"),
+    identity_file: filePath.describe("age identities that open it"),
   }),
   caSchema,
 ])
@@ -208,13 +187,13 @@ export function certificatesIn(secrets: z.output<typeof secretsSchema>): [entry:
 
 export const storeSchema = z
   .strictObject({
-    passphrase_file: path.optional().describe("holds the passphrase of store.key"),
+    passphrase_file: filePath.optional().describe("holds the passphrase of store.key"),
     recipients: z
       .array(z.string().regex(/^age1[0-9a-z]{10,}$/, { error: "not an age recipient" }))
       .min(1)
       .optional()
       .describe("your own age recipients (age1…), in the place of store.key"),
-    identity_file: path.optional().describe("age identities that open what the recipients can open"),
+    identity_file: filePath.optional().describe("age identities that open what the recipients can open"),
   })
   .superRefine((store, context) => {
     if ((store.recipients === undefined) === (store.identity_file === undefined)) return

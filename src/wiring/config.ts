@@ -7,10 +7,10 @@ import { PurserError, reasonOf } from "../base/errors.ts"
 import { grantCovers, isAppName, isPattern } from "../base/names.ts"
 import { nearest } from "../config/nearest.ts"
 import { configPath } from "../config/path.ts"
+import { duration, filePath, wholeNumber } from "../config/scalars.ts"
 import { caSchema, resolveCa, type CaConfig } from "../ca/config.ts"
 import { hardSecretBytes, resolveLimits, type ChannelLimits } from "../channel/limits.ts"
 import {
-  duration,
   namesOfSet,
   resolveSecrets,
   resolveStore,
@@ -50,23 +50,19 @@ const pause = duration.refine((ms) => ms >= 1000, {
   params: { hint: "1s at least" },
 })
 
-const whole = (least: number, most: number) =>
-  // Stops at once: the check of all limits together would find the same again.
-  z.int().min(least, { abort: true }).max(most, { abort: true })
-
 const limitsSchema = z
   .strictObject({
-    secret_bytes: whole(1, hardSecretBytes).optional().describe("of one secret; default 1 MiB"),
+    secret_bytes: wholeNumber(1, hardSecretBytes).optional().describe("of one secret; default 1 MiB"),
     handshake: duration.optional().describe("TCP and TLS; default 10s"),
     frame: duration.optional().describe("each whole frame; default 30s"),
     session: duration.optional().describe("a whole session; default 5m"),
-    requests: whole(1, 1_000_000).optional().describe("in one session; default 1000"),
-    frame_bytes: whole(1024, 1024 * 1024)
+    requests: wholeNumber(1, 1_000_000).optional().describe("in one session; default 1000"),
+    frame_bytes: wholeNumber(1024, 1024 * 1024)
       .optional()
       .describe("one line; default 65536"),
-    chunk_bytes: whole(1, 32_768).optional().describe("content in one line; default 32768"),
-    depth: whole(3, 64).optional().describe("nesting in one line; default 8"),
-    parallel: whole(1, 10_000).default(64).describe("nodes and directories served at a time"),
+    chunk_bytes: wholeNumber(1, 32_768).optional().describe("content in one line; default 32768"),
+    depth: wholeNumber(3, 64).optional().describe("nesting in one line; default 8"),
+    parallel: wholeNumber(1, 10_000).default(64).describe("nodes and directories served at a time"),
     action: duration.prefault("20s").describe("one action; default 20s, and less than a frame may take"),
   })
   .superRefine((limits, context) => {
@@ -83,7 +79,7 @@ const limitsSchema = z
 
 export const configSchema = z
   .strictObject({
-    state: z.string().min(1).optional().describe("state directory; --state and PURSER_STATE win over it"),
+    state: filePath.optional().describe("state directory; --state and PURSER_STATE win over it"),
     secrets: secretsSchema.default({}),
     store: storeSchema.default({}),
     ca: caSchema.optional(),
