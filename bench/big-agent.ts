@@ -18,7 +18,7 @@ const stateDir = mkdtempSync(join(resolve(import.meta.dirname, ".."), ".cache/be
 await using opened = await openStateDir(stateDir, silentLog)
 const identity = await agentIdentity(stateDir)
 const farEnd = fork(join(import.meta.dirname, "far-end.ts"), [
-  formatEnrolment({ app: "bench", agentPins: [identity.pin], token: opened.state.enrol("bench") }),
+  formatEnrolment({ app: "bench", agentPins: [identity.pin], token: opened.state.tokens.current("bench") }),
   directory,
 ])
 const [{ port }] = (await once(farEnd, "message")) as [Ready]

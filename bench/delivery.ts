@@ -79,7 +79,11 @@ async function compare(nodes: number, files: number, rounds: number): Promise<Re
   const stateDir = mkdtempSync(join(resolve(import.meta.dirname, ".."), ".cache/bench-"))
   await using opened = await openStateDir(stateDir, silentLog)
   const identity = await agentIdentity(stateDir)
-  const enrolment = formatEnrolment({ app, agentPins: [identity.pin], token: opened.state.enrol(app) })
+  const enrolment = formatEnrolment({
+    app,
+    agentPins: [identity.pin],
+    token: opened.state.tokens.current(app),
+  })
   const farEnd = fork(join(import.meta.dirname, "far-end.ts"), [enrolment, directory])
   try {
     const [{ port, echoPort }] = (await once(farEnd, "message")) as [Ready]

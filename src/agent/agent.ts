@@ -276,7 +276,7 @@ export class Agent implements AsyncDisposable {
   /** Without them nodes only wait a little longer for their turn: no reason to serve nobody. */
   #provenAddresses({ name }: AppConfig): Set<string> {
     try {
-      return new Set(this.#options.state.provenAddresses(name))
+      return new Set(this.#options.state.nodes.provenAddresses(name))
     } catch (error) {
       this.#log.error(`cannot tell which nodes of ${name} are known: ${reasonOf(error)}`)
       return new Set()

@@ -30,8 +30,9 @@ export async function enrolApp({
 }: EnrolOptions): Promise<string> {
   const pins = await agentPins(stateDir)
   if (!needsToken(trust)) return formatEnrolment({ app, agentPins: pins })
-  const isNew = state.tokensOf(app).length === 0
-  const token = rotateOverlapMs === undefined ? state.enrol(app) : state.rotateToken(app, rotateOverlapMs)
+  const isNew = state.tokens.valid(app).length === 0
+  const token =
+    rotateOverlapMs === undefined ? state.tokens.current(app) : state.tokens.rotate(app, rotateOverlapMs)
   const change = isNew ? "created" : rotateOverlapMs === undefined ? "shown" : "rotated"
   await audit.append({ kind: "enrolment", app, change })
   return formatEnrolment({ app, agentPins: pins, token })

@@ -55,11 +55,9 @@ export interface AuditHead {
 
 /** Where the head is kept: the state database. */
 export interface HeadStore {
-  readHead(): AuditHead
+  read(): AuditHead
   /** Runs `work` while no other process has the head; what it returns is durable when this returns. */
-  updateHead(work: (head: AuditHead) => AuditHead): void
-  /** 32 secret bytes of this state directory. */
-  contentKey(): Uint8Array
+  update(work: (head: AuditHead) => AuditHead): void
 }
 
 export interface AuditLog extends AsyncDisposable {
@@ -74,6 +72,8 @@ export interface AuditLog extends AsyncDisposable {
 export interface AuditLogOptions {
   file: string
   heads: HeadStore
+  /** 32 secret bytes of this state directory. */
+  contentKey: () => Uint8Array
   log: Log
   now?: () => Date
 }
@@ -87,7 +87,13 @@ export const emptyHash: Digest = `sha256:${"0".repeat(64)}`
 export const firstHead: AuditHead = { seq: 0, hash: emptyHash, sizeBytes: 0, pending: "" }
 
 /** Completes what an earlier process left. Throws `ERR_STATE` when the file cannot be written. */
-export function openAuditLog({ file, heads, log, now = () => new Date() }: AuditLogOptions): AuditLog {
+export function openAuditLog({
+  file,
+  heads,
+  contentKey,
+  log,
+  now = () => new Date(),
+}: AuditLogOptions): AuditLog {
   const descriptor = openFile(file)
   let queue: { event: AuditEvent; done: PromiseWithResolvers<void> }[] = []
   let closed = false
@@ -110,7 +116,7 @@ export function openAuditLog({ file, heads, log, now = () => new Date() }: Audit
 
   /** Under the lock: of two processes that find the same part missing, only one may write it. */
   function settleAlone(): void {
-    heads.updateHead((head) => {
+    heads.update((head) => {
       settle(head)
       return head
     })
@@ -122,7 +128,7 @@ export function openAuditLog({ file, heads, log, now = () => new Date() }: Audit
     if (batch.length === 0) return
     flushed = performance.now()
     try {
-      heads.updateHead((head) => {
+      heads.update((head) => {
         settle(head)
         return withLines(
           head,
@@ -148,9 +154,9 @@ export function openAuditLog({ file, heads, log, now = () => new Date() }: Audit
       queue.push({ event, done })
       await done.promise
     },
-    contentTag: (content) => createHmac("sha256", heads.contentKey()).update(content.reveal()).digest("hex"),
+    contentTag: (content) => createHmac("sha256", contentKey()).update(content.reveal()).digest("hex"),
     head() {
-      const { seq, hash } = heads.readHead()
+      const { seq, hash } = heads.read()
       return `${seq}:${hash}`
     },
     async [Symbol.asyncDispose]() {

@@ -33,7 +33,7 @@ async function verify(context: Context, { expect }: { expect?: string }): Promis
   const head = await verifyAuditLog(
     {
       file: auditFileIn(stateDir),
-      readHead: () => state.readHead(),
+      readHead: () => state.auditHead.read(),
       ...(expected === undefined ? {} : { expect: expected }),
     },
     context.signal,

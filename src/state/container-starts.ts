@@ -1,8 +1,9 @@
 import type { StateDatabase } from "./database.ts"
+import { upsertContainerStart } from "./queries/upsert-container-start.ts"
 
 /**
- * What was delivered to one start of a container: whether all of it, and the reload that is owed for it. What a
- * container has in memory goes with its end, and so does what is remembered here: another start has a row of its own.
+ * Whether one start of a container has everything that was to be delivered, and the reload that is pending for it.
+ * Files in a container's memory end with the container, and so does its record here: another start begins with none.
  */
 
 export interface ContainerStart {
@@ -13,14 +14,14 @@ export interface ContainerStart {
   readonly startedAt: string
 }
 
-export interface Remembered {
+export interface StartRecord {
   /** Everything required was in place once, so that the application may use it. */
   readonly isComplete: boolean
-  /** As `formatReload` writes it; null when none is owed. */
-  readonly owed: string | null
+  /** As `formatReload` writes it; null when none is pending. */
+  readonly pendingReload: string | null
 }
 
-const nothing: Remembered = { isComplete: false, owed: null }
+const nothing: StartRecord = { isComplete: false, pendingReload: null }
 
 export class ContainerStarts {
   readonly #database: StateDatabase
@@ -29,30 +30,23 @@ export class ContainerStarts {
     this.#database = database
   }
 
-  find({ app, id, startedAt }: ContainerStart): Remembered {
+  find({ app, id, startedAt }: ContainerStart): StartRecord {
     const row = this.#database
       .prepare("SELECT complete, owed FROM containers WHERE app = ? AND id = ? AND started = ?")
       .get(app, id, startedAt)
     if (row === undefined) return nothing
-    return { isComplete: row["complete"] === 1, owed: row["owed"] as string | null }
+    return { isComplete: row["complete"] === 1, pendingReload: row["owed"] as string | null }
   }
 
   /** On disk when this returns. What was remembered of other starts of the container is dropped. */
-  remember({ app, id, startedAt }: ContainerStart, { isComplete, owed }: Remembered): void {
+  remember({ app, id, startedAt }: ContainerStart, { isComplete, pendingReload: owed }: StartRecord): void {
     this.#database.transaction(() =>
-      this.#database.run(
-        "INSERT INTO containers (app, id, started, complete, owed) VALUES (?, ?, ?, ?, ?) ON CONFLICT (app, id) DO UPDATE SET started = excluded.started, complete = excluded.complete, owed = excluded.owed",
-        app,
-        id,
-        startedAt,
-        isComplete ? 1 : 0,
-        owed,
-      ),
+      this.#database.run(upsertContainerStart, app, id, startedAt, isComplete ? 1 : 0, owed),
     )
   }
 
   /** Its reload has happened. Nothing changes where another start is remembered by now. */
-  pay({ app, id, startedAt }: ContainerStart): void {
+  clearReload({ app, id, startedAt }: ContainerStart): void {
     this.#database.transaction(() =>
       this.#database.run(
         "UPDATE containers SET owed = NULL WHERE app = ? AND id = ? AND started = ?",

@@ -16,7 +16,14 @@ export async function openStateDir(stateDir: string, log: Log): Promise<OpenStat
   await using opened = new AsyncDisposableStack()
   await ensureStateDir(stateDir)
   const state = opened.use(openState(stateDir))
-  const audit = opened.use(openAuditLog({ file: auditFileIn(stateDir), heads: state, log }))
+  const audit = opened.use(
+    openAuditLog({
+      file: auditFileIn(stateDir),
+      heads: state.auditHead,
+      contentKey: () => state.keys.content(),
+      log,
+    }),
+  )
   const all = opened.move()
   return { state, audit, [Symbol.asyncDispose]: () => all.disposeAsync() }
 }

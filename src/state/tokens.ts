@@ -15,7 +15,7 @@ export interface Clocks {
   uptime: () => number
 }
 
-export class Tokens {
+export class TokenStore {
   readonly #database: StateDatabase
   readonly #now: () => number
   readonly #uptime: () => number
@@ -58,7 +58,7 @@ export class Tokens {
     })
   }
 
-  /** Ends every token of the app at once. Resolves with how many there were. */
+  /** Ends every token of the app at once. Returns how many there were. */
   revoke(app: string): number {
     return this.#database.transaction(() => {
       this.#database.bumpRevision()
@@ -66,8 +66,8 @@ export class Tokens {
     })
   }
 
-  /** All that are good now, the newest first. The same buffers as long as nothing changes: keys derived from them are kept by whoever derives. */
-  good(app: string): readonly Buffer[] {
+  /** All that are valid now, the newest first. The same buffers as long as nothing changes: keys derived from them are kept by whoever derives. */
+  valid(app: string): readonly Buffer[] {
     const now = this.#time()
     const tokens = this.#read(app)
     const good = tokens.filter(({ expires }) => expires === null || expires > now)

@@ -229,7 +229,7 @@ test("a failed node is tried again when another process changes the state: an ap
     await waitFor("another refusal", () => countOf(agent, node.address) >= count)
   }
   assert.match(agent.text(), /alert: a new node of web at .* waits for approval/)
-  await place.withState(({ state }) => void state.decide(identity.pin, "approved"))
+  await place.withState(({ state }) => void state.approvals.decide(identity.pin, "approved"))
   await waitFor("the delivery", () => agent.events.some(isDelivery(node.address, "ok")), { timeoutMs: 3000 })
 })
 
@@ -300,7 +300,7 @@ test("two apps at the same address get their own secrets, each by its own enrolm
 test("the clock set back brings no expired token back to life, and set ahead it refuses no good one", async (t) => {
   const place = await home(t)
   const old = await startTestNode(t, await place.enrol(), { name: "old" })
-  await place.withState(({ state }) => void state.rotateToken("web", 3_600_000))
+  await place.withState(({ state }) => void state.tokens.rotate("web", 3_600_000))
   const fresh = await startTestNode(t, await place.enrol(), { name: "fresh" })
   const real = Date.now()
   t.mock.timers.enable({ apis: ["Date"], now: real })

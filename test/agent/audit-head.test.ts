@@ -60,7 +60,7 @@ test("a running agent logs the head of the audit log at its start and at interva
       await verifyAuditLog(
         {
           file: join(place.stateDir, "audit.log"),
-          readHead: () => state.readHead(),
+          readHead: () => state.auditHead.read(),
           expect: parseExpected(head),
         },
         new AbortController().signal,

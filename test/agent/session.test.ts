@@ -151,8 +151,8 @@ test("a node that says its name with terminal escapes is refused, and they reach
 })
 
 const tokens: [what: string, spoil: (place: Home) => Promise<void>][] = [
-  ["a revoked token", (place) => place.withState(({ state }) => void state.revokeTokens("web"))],
-  ["a token past its overlap", (place) => place.withState(({ state }) => void state.rotateToken("web", 0))],
+  ["a revoked token", (place) => place.withState(({ state }) => void state.tokens.revoke("web"))],
+  ["a token past its overlap", (place) => place.withState(({ state }) => void state.tokens.rotate("web", 0))],
 ]
 for (const [what, spoil] of tokens) {
   test(`a node with ${what} is refused`, async (t) => {
@@ -171,7 +171,7 @@ for (const [what, spoil] of tokens) {
 test("a token is still good within its overlap", async (t) => {
   const place = await home(t)
   const node = await startTestNode(t, await place.enrol())
-  await place.withState(({ state }) => void state.rotateToken("web", 60_000))
+  await place.withState(({ state }) => void state.tokens.rotate("web", 60_000))
   const agent = await place.agent({ nodes: [node.address] })
   assert.equal((await agent.round())[0]?.status, "ok")
 })

@@ -19,7 +19,8 @@ test("each line has its number, its time and the hash of the one before, then wh
   const { state, file, lines } = await place(t)
   await using audit = openAuditLog({
     file,
-    heads: state,
+    heads: state.auditHead,
+    contentKey: () => state.keys.content(),
     log: silentLog,
     now: () => new Date("2026-01-02T03:04:05.678Z"),
   })
@@ -102,12 +103,12 @@ test("a line that cannot be written is an error for whoever wanted it, and is sa
   await using audit = openAuditLog({
     file,
     log: said.log,
+    contentKey: () => state.keys.content(),
     heads: {
-      readHead: () => state.readHead(),
-      contentKey: () => state.contentKey(),
-      updateHead(work) {
+      read: () => state.auditHead.read(),
+      update(work) {
         if (full) throw new Error("database or disk is full")
-        state.updateHead(work)
+        state.auditHead.update(work)
       },
     },
   })
@@ -125,9 +126,12 @@ test("on a full disk nothing counts as written that is not, and with room again 
   const { state } = await place(t)
   const directory = await mounted(t, "-t", "tmpfs", "-o", "size=8k", "none")
   const file = join(directory, "audit.log")
-  const options = { file, heads: state, log: silentLog }
+  const options = { file, heads: state.auditHead, contentKey: () => state.keys.content(), log: silentLog }
   const verify = () =>
-    verifyAuditLog({ file, readHead: () => state.readHead(), patienceMs: 1 }, new AbortController().signal)
+    verifyAuditLog(
+      { file, readHead: () => state.auditHead.read(), patienceMs: 1 },
+      new AbortController().signal,
+    )
   await using audit = openAuditLog(options)
   const secret = "a".repeat(2900)
   for (let count = 0; count < 2; count++) await audit.append({ kind: "delivered", secret })
@@ -144,21 +148,20 @@ test("on a full disk nothing counts as written that is not, and with room again 
 
 /** A real process that dies at the worst moment: the head is committed, and its lines are not in the file. */
 const dieAfterCommit = `
-const { openState } = await import(src("agent/state.ts"))
+const { openState } = await import(src("state/state.ts"))
 const { openAuditLog } = await import(src("audit/audit-log.ts"))
 const { silentLog } = await import(src("base/log.ts"))
 const state = openState(process.argv[1])
 let calls = 0
 const heads = {
-  readHead: () => state.readHead(),
-  contentKey: () => state.contentKey(),
-  updateHead(work) {
-    state.updateHead(work)
+  read: () => state.auditHead.read(),
+  update(work) {
+    state.auditHead.update(work)
     // The first is the opening.
     if (++calls === 2) process.kill(process.pid, "SIGKILL")
   },
 }
-const audit = openAuditLog({ file: process.argv[2], heads, log: silentLog })
+const audit = openAuditLog({ file: process.argv[2], heads, contentKey: () => state.keys.content(), log: silentLog })
 await audit.append({ kind: "delivered", secret: "last words" })
 console.log("survived")
 `
@@ -206,7 +209,7 @@ test("of a file that was cut or added to by somebody nothing is missing that a c
 })
 
 const appendMany = `
-const { openStateDir } = await import(src("agent/state-dir.ts"))
+const { openStateDir } = await import(src("state/open.ts"))
 const { silentLog } = await import(src("base/log.ts"))
 await using opened = await openStateDir(process.argv[1], silentLog)
 console.log("ready")
@@ -253,14 +256,14 @@ test("processes that open a log with a torn line at once complete it once", asyn
   const { append, file, dir, verify, lines } = await place(t)
   await append(...events)
   const code = `
-const { openState } = await import(src("agent/state.ts"))
+const { openState } = await import(src("state/state.ts"))
 const { openAuditLog } = await import(src("audit/audit-log.ts"))
 const { silentLog } = await import(src("base/log.ts"))
 const state = openState(process.argv[1])
 console.log("ready")
 await new Promise((resolve) => process.stdin.once("data", resolve))
 process.stdin.destroy()
-openAuditLog({ file: process.argv[2], heads: state, log: silentLog })
+openAuditLog({ file: process.argv[2], heads: state.auditHead, contentKey: () => state.keys.content(), log: silentLog })
 `
   await truncate(file, (await stat(file)).size - 20)
   const children = [1, 2, 3].map(() => startScript(t, code, [dir, file]))
@@ -298,7 +301,7 @@ test("contents leave a tag that only the state directory's key makes, and no dig
     ({ kind, secret }) => kind === "delivered" && secret !== undefined,
   )
   assert.equal(tags.length, 3)
-  const key = await place.withState(({ state }) => state.contentKey())
+  const key = await place.withState(({ state }) => state.keys.content())
   assert.equal(key.length, 32)
   for (const { secret, content } of tags) {
     const text = secrets[secret as keyof typeof secrets]
@@ -332,8 +335,17 @@ test("a file in which a directory should be is named", async (t) => {
   const dir = await tempDir(t)
   await writeFile(join(dir, "file"), "")
   const { state } = await place(t)
-  assert.throws(() => openAuditLog({ file: join(dir, "file", "audit.log"), heads: state, log: silentLog }), {
-    code: "ERR_STATE",
-    message: /cannot open the audit log .*file\/audit\.log/,
-  })
+  assert.throws(
+    () =>
+      openAuditLog({
+        file: join(dir, "file", "audit.log"),
+        heads: state.auditHead,
+        contentKey: () => state.keys.content(),
+        log: silentLog,
+      }),
+    {
+      code: "ERR_STATE",
+      message: /cannot open the audit log .*file\/audit\.log/,
+    },
+  )
 })

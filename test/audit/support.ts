@@ -27,7 +27,8 @@ export async function place(t: TestContext): Promise<Place> {
   const file = join(dir, "audit.log")
   const state = openState(dir)
   t.after(() => state[Symbol.dispose]())
-  const open = (): AuditLog => openAuditLog({ file, heads: state, log: silentLog })
+  const open = (): AuditLog =>
+    openAuditLog({ file, heads: state.auditHead, contentKey: () => state.keys.content(), log: silentLog })
   return {
     dir,
     file,
@@ -45,7 +46,7 @@ export async function place(t: TestContext): Promise<Place> {
       verifyAuditLog(
         {
           file,
-          readHead: () => state.readHead(),
+          readHead: () => state.auditHead.read(),
           patienceMs,
           ...(expect === undefined ? {} : { expect: parseExpected(expect) }),
         },

@@ -158,7 +158,7 @@ test("a log whose database was lost is not taken for a new one", async (t) => {
   await append(...events)
   const { state } = await place(t)
   await assert.rejects(
-    verifyAuditLog({ file, readHead: () => state.readHead() }, new AbortController().signal),
+    verifyAuditLog({ file, readHead: () => state.auditHead.read() }, new AbortController().signal),
     { code: "ERR_AUDIT", message: /line 1 of .* was added by somebody else/ },
   )
 })
@@ -196,7 +196,7 @@ test("whoever rewrites log and database is found out by a head that was kept els
   const forged = chainedAnew(await lines())
   await write(forged)
   const last = Buffer.from(forged.at(-1) ?? "")
-  state.updateHead((head) => ({ ...head, hash: digestOf(last), pending: "" }))
+  state.auditHead.update((head) => ({ ...head, hash: digestOf(last), pending: "" }))
   assert.equal((await verify()).seq, 5, "with both, history can be rewritten")
   await assert.rejects(verify(`${seq}:${hash}`), { code: "ERR_AUDIT" })
 })

@@ -36,7 +36,11 @@ async function exitCode(child: ChildProcess): Promise<number | null> {
 /** The enrolment string of the app web, before an agent has the state. */
 async function enrolmentIn(state: string): Promise<string> {
   await using opened = await openStateDir(state, silentLog)
-  return formatEnrolment({ app: "web", agentPins: await agentPins(state), token: opened.state.enrol("web") })
+  return formatEnrolment({
+    app: "web",
+    agentPins: await agentPins(state),
+    token: opened.state.tokens.current("web"),
+  })
 }
 
 test("a node makes a key, sends a request, and gets back a certificate that the agent signed", async (t) => {

@@ -86,7 +86,7 @@ test("what a killed command left is collected, unless its container runs or it l
   const root = await rootInMemory(t)
   const child = startScript(
     t,
-    `const { createRunDirectory } = await import(src("copy/run-directory.ts"))
+    `const { createRunDirectory } = await import(src("mounts/directory.ts"))
      const { Secret } = await import(src("base/secret.ts"))
      const directory = await createRunDirectory([{ path: "/run/secrets/a", content: new Secret("x") }], [process.argv.at(-1)])
      await directory.fill({ uid: 1, gid: 1 })

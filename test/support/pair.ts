@@ -140,7 +140,7 @@ export async function home(t: TestContext, given?: string): Promise<Home> {
   const enrolment = async (app = "web"): Promise<Enrolment> => ({
     app,
     agentPins: await agentPins(stateDir),
-    token: await withState(({ state }) => state.enrol(app)),
+    token: await withState(({ state }) => state.tokens.current(app)),
   })
   await withState(() => {})
   return {

@@ -12,7 +12,8 @@ import type { AppConfig } from "../../apps/config.ts"
 import { formatAddress, type Address } from "../discovery/address.ts"
 import type { AgentEvent, DeliveryEvent, FileStatus } from "../events.ts"
 import type { GrantedSecrets } from "../granted.ts"
-import type { Seen, State } from "../../state/state.ts"
+import type { NodeSighting } from "../../state/nodes.ts"
+import type { State } from "../../state/state.ts"
 
 /**
  * One delivery to a node of FluxVault's own. Nothing proves who answers at the
@@ -96,7 +97,7 @@ async function converse(
     error = asPurserError(thrown)
   }
   const status = error === undefined ? "ok" : "failed"
-  state.saw(seen(who, status, error?.message ?? null))
+  state.nodes.record(seen(who, status, error?.message ?? null))
   await audit.append({
     kind: "session",
     ...who,
@@ -116,8 +117,9 @@ interface Who {
 /** The node at a known address counts once. Whether there is place, and taking it, is one step: others may come at once. */
 async function takePlace({ app, state, audit, log, aliveMs }: FluxvaultDelivery, who: Who): Promise<void> {
   const { address } = who
-  const alive = state.countKnown(app.name) < app.maxNodes ? 0 : state.countAlive(app.name, aliveMs, address)
-  if (alive < app.maxNodes) return state.saw(seen(who, "failed", "the delivery has not ended"))
+  const alive =
+    state.nodes.countKnown(app.name) < app.maxNodes ? 0 : state.nodes.countAlive(app.name, aliveMs, address)
+  if (alive < app.maxNodes) return state.nodes.record(seen(who, "failed", "the delivery has not ended"))
   const reason = `${app.name} has ${alive} nodes alive already, and max_nodes is ${app.maxNodes}`
   log.warn(`alert: one node too many at ${address}: ${reason}`)
   await audit.append({ kind: "alert", ...who, reason: "max_nodes" })
@@ -127,7 +129,7 @@ async function takePlace({ app, state, audit, log, aliveMs }: FluxvaultDelivery,
   })
 }
 
-function seen({ app, address }: Who, state: Seen["state"], error: string | null): Seen {
+function seen({ app, address }: Who, state: NodeSighting["state"], error: string | null): NodeSighting {
   return { app, address, pin: "", name: protocol, state, error }
 }
 

@@ -179,7 +179,14 @@ async function writeDown(
     }
     // Whoever was not trusted later has its line already, and nobody was at an address that cannot be reached.
     if (pin === undefined || node === undefined || status === "refused") return
-    state.saw({ app: name, address: target, pin, name: node, state: status, error: error?.message ?? null })
+    state.nodes.record({
+      app: name,
+      address: target,
+      pin,
+      name: node,
+      state: status,
+      error: error?.message ?? null,
+    })
     await audit.append({
       kind: "session",
       app: name,

@@ -3,12 +3,12 @@ import type { TrustRule } from "./trust-rule.ts"
 /** A person has looked at the node's pin. A new one waits. */
 export const approved: TrustRule = async ({ app, channel, hello, state, target, audit, log }) => {
   const pin = channel.peerPin
-  const approval = state.approvalOf(app.name, pin)
+  const approval = state.approvals.find(app.name, pin)
   if (approval === "approved") return undefined
   if (approval === "rejected")
     return { reason: "its pin was rejected", hint: `purser nodes approve ${pin} takes that back` }
   if (approval === undefined) {
-    state.askApproval(app.name, pin, target, hello.node)
+    state.approvals.request(app.name, pin, target, hello.node)
     log.warn(`alert: a new node of ${app.name} at ${target} waits for approval`, { pin })
     await audit.append({
       kind: "alert",

@@ -3,7 +3,7 @@ import type { TrustRule } from "./trust-rule.ts"
 
 /** The node proves that it holds a token of the app. */
 export const enrolled: TrustRule = async ({ app, channel, hello, identity, state }) => {
-  const tokens = state.tokensOf(app.name)
+  const tokens = state.tokens.valid(app.name)
   if (tokens.length === 0) {
     return {
       reason: `${app.name} has no token`,

@@ -15,7 +15,7 @@ export async function decideTrust(question: TrustQuestion): Promise<void> {
   const who = { app: app.name, address: target, pin: channel.peerPin, node: hello.node }
   const refusal = claims(question) ?? (await rules[app.trust](question))
   if (refusal !== undefined) throw await refused(question, refusal)
-  const before = question.state.pinAt(app.name, target)
+  const before = question.state.nodes.pinAt(app.name, target)
   const crowd = takePlace(question)
   if (crowd !== undefined) {
     question.log.warn(`alert: one node too many at ${target}: ${crowd.reason}`)
@@ -57,14 +57,15 @@ function claims({ app, hello }: TrustQuestion): Refusal | undefined {
  */
 function takePlace({ app, target, state, channel, hello, aliveMs }: TrustQuestion): Refusal | undefined {
   // Counting who is alive is only needed where it could be too many.
-  const alive = state.countKnown(app.name) < app.maxNodes ? 0 : state.countAlive(app.name, aliveMs, target)
+  const alive =
+    state.nodes.countKnown(app.name) < app.maxNodes ? 0 : state.nodes.countAlive(app.name, aliveMs, target)
   if (alive >= app.maxNodes) {
     return {
       reason: `${app.name} has ${alive} nodes alive already, and max_nodes is ${app.maxNodes}`,
       hint: "raise max_nodes, or forget nodes that are gone with purser nodes forget; if you did not start it, rotate the token",
     }
   }
-  state.saw({
+  state.nodes.record({
     app: app.name,
     address: target,
     pin: channel.peerPin,

@@ -53,7 +53,7 @@ async function run(context: Context, { rotate, overlap, revoke, trust }: Flags, 
   await using opened = await openStateDir(config.stateDir, context.log)
   const { state, audit } = opened
   if (revoke === true) {
-    const count = state.revokeTokens(app)
+    const count = state.tokens.revoke(app)
     await audit.append({ kind: "enrolment", app, change: "revoked", tokens: count })
     context.output.result(
       { app, revoked: count },

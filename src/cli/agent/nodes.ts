@@ -1,5 +1,5 @@
 import type { Command } from "commander"
-import type { KnownNode } from "../../state/state.ts"
+import type { KnownNode } from "../../state/nodes.ts"
 import { isStateDir, openStateDir, type OpenStateDir } from "../../state/open.ts"
 import { PurserError } from "../../base/errors.ts"
 import { quote } from "../../base/names.ts"
@@ -46,11 +46,11 @@ async function list(context: Context, { app }: AppFlag): Promise<void> {
     return
   }
   const { state } = opened
-  const approvals = state.approvals().filter((one) => app === undefined || one.app === app)
+  const approvals = state.approvals.list().filter((one) => app === undefined || one.app === app)
   const keyOf = (node: KnownNode): string => `${node.app} ${node.pin}`
   const decided = new Map(approvals.map((one) => [keyOf(one), one.state]))
   // Who was served once, and is not trusted any more, must not look as if all were well.
-  const served = state.nodes(app).map((node) => {
+  const served = state.nodes.list(app).map((node) => {
     const decision = decided.get(keyOf(node))
     return decision === undefined || decision === "approved" ? node : { ...node, state: decision }
   })
@@ -89,7 +89,7 @@ async function decide(
       hint: "copy one from purser nodes ls",
     })
   await using opened = await open(context)
-  const apps = opened.state.decide(pin, decision, app)
+  const apps = opened.state.approvals.decide(pin, decision, app)
   if (apps.length === 0) {
     throw new PurserError(
       "ERR_USAGE",

@@ -414,7 +414,7 @@ test("the agent warns at its start that the nodes are not authenticated, and kno
     /warn: web speaks FluxVault's protocol: its nodes are not authenticated, and whoever answers at an address can read/,
   )
   await agent[Symbol.asyncDispose]()
-  const known = await withState(({ state }) => state.nodes("web"))
+  const known = await withState(({ state }) => state.nodes.list("web"))
   assert.deepEqual(
     known.map(({ address, name, pin, state }) => [address, name, pin, state]),
     [[node.address, "fluxvault", "", "ok"]],

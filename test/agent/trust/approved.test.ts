@@ -24,7 +24,7 @@ test("a new pin waits, with one alert however often it comes back, and is truste
     said().match(/alert: a new node of web at 203\.0\.113\.7:39898 waits for approval/g)?.length,
     1,
   )
-  state.decide(identity.pin, "approved")
+  state.approvals.decide(identity.pin, "approved")
   await ask({ identity })
   assert.equal((await audit()).length, 4)
 })
@@ -33,10 +33,10 @@ test("a rejected pin is refused, until it is approved after all", async (t) => {
   const { ask, state, audit } = await judge(t, { trust: "approved" })
   const identity = createIdentity()
   await assert.rejects(ask({ identity }))
-  state.decide(identity.pin, "rejected")
+  state.approvals.decide(identity.pin, "rejected")
   await assert.rejects(ask({ identity }), { code: "ERR_UNTRUSTED", message: /its pin was rejected/ })
   assert.equal((await audit()).at(-1)?.["reason"], "its pin was rejected")
-  state.decide(identity.pin, "approved")
+  state.approvals.decide(identity.pin, "approved")
   await ask({ identity })
 })
 
@@ -44,7 +44,7 @@ test("an approval is for a pin, not for its address", async (t) => {
   const { ask, state } = await judge(t, { trust: "approved" })
   const good = createIdentity()
   await assert.rejects(ask({ identity: good }))
-  state.decide(good.pin, "approved")
+  state.approvals.decide(good.pin, "approved")
   await ask({ identity: good, address: "203.0.113.8:39898" })
   await assert.rejects(ask({ identity: createIdentity() }), { code: "ERR_UNTRUSTED" })
 })
@@ -52,12 +52,12 @@ test("an approval is for a pin, not for its address", async (t) => {
 test("an approval for one app is none for another", async (t) => {
   const { ask, state } = await judge(t, { trust: "approved" })
   const identity = createIdentity()
-  state.askApproval("db", identity.pin, "203.0.113.7:39898", "node-1")
-  state.decide(identity.pin, "approved", "db")
+  state.approvals.request("db", identity.pin, "203.0.113.7:39898", "node-1")
+  state.approvals.decide(identity.pin, "approved", "db")
   await assert.rejects(ask({ identity }), { code: "ERR_UNTRUSTED", message: /waits for approval/ })
 })
 
 test("a token is no approval", async (t) => {
   const { ask, state } = await judge(t, { trust: "approved" })
-  await assert.rejects(ask({ token: state.enrol("web") }), { code: "ERR_UNTRUSTED" })
+  await assert.rejects(ask({ token: state.tokens.current("web") }), { code: "ERR_UNTRUSTED" })
 })

@@ -6,14 +6,14 @@ import { judge } from "./support.ts"
 
 test("a node that proves the app's token is trusted, and that is no line of the audit log", async (t) => {
   const { ask, state, audit } = await judge(t)
-  await ask({ token: state.enrol("web") })
+  await ask({ token: state.tokens.current("web") })
   assert.deepEqual(await audit(), [])
 })
 
 test("a node that proves another token is refused", async (t) => {
   const { ask, state, audit } = await judge(t)
-  state.enrol("web")
-  for (const token of [createToken(), state.enrol("db")]) {
+  state.tokens.current("web")
+  for (const token of [createToken(), state.tokens.current("db")]) {
     await assert.rejects(ask({ token }), {
       code: "ERR_UNTRUSTED",
       message: "refused 203.0.113.7:39898: its token is wrong, revoked or too old",
@@ -25,7 +25,7 @@ test("a node that proves another token is refused", async (t) => {
 
 test("a node that shows no proof is refused, and its line in the audit log says who and why", async (t) => {
   const { ask, state, audit } = await judge(t)
-  state.enrol("web")
+  state.tokens.current("web")
   const identity = createIdentity()
   await assert.rejects(ask({ identity }), { code: "ERR_UNTRUSTED", message: /it has no token/ })
   const [{ seq: _, time: __, previous: ___, ...line } = {}, ...more] = await audit()
@@ -42,7 +42,7 @@ test("a node that shows no proof is refused, and its line in the audit log says 
 
 test("a proof made for another connection is refused", async (t) => {
   const { ask, state } = await judge(t)
-  const token = state.enrol("web")
+  const token = state.tokens.current("web")
   await assert.rejects(ask({ hello: { proof: createToken().toString("base64url") } }), {
     code: "ERR_UNTRUSTED",
   })
@@ -61,8 +61,8 @@ test("without any token nobody is trusted, and the way to one is told", async (t
 
 test("a rotated token is good until its overlap ends", async (t) => {
   const { ask, state, clock } = await judge(t)
-  const old = state.enrol("web")
-  const fresh = state.rotateToken("web", 5000)
+  const old = state.tokens.current("web")
+  const fresh = state.tokens.rotate("web", 5000)
   clock.now += 4999
   await ask({ token: old })
   await ask({ token: fresh })
@@ -73,9 +73,9 @@ test("a rotated token is good until its overlap ends", async (t) => {
 
 test("a revoked token is refused at once", async (t) => {
   const { ask, state } = await judge(t)
-  const token = state.enrol("web")
+  const token = state.tokens.current("web")
   await ask({ token })
-  state.revokeTokens("web")
+  state.tokens.revoke("web")
   await assert.rejects(ask({ token }), { code: "ERR_UNTRUSTED" })
-  await ask({ token: state.enrol("web") })
+  await ask({ token: state.tokens.current("web") })
 })

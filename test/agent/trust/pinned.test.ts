@@ -14,7 +14,7 @@ test("each of the pins that are listed is trusted", async (t) => {
 
 test("a pin that is not listed is refused, even with a token", async (t) => {
   const { ask, audit, state } = await judge(t, { trust: "pinned", pins: [one.pin, two.pin] })
-  await assert.rejects(ask({ identity: stranger, token: state.enrol("web") }), {
+  await assert.rejects(ask({ identity: stranger, token: state.tokens.current("web") }), {
     code: "ERR_UNTRUSTED",
     message: /its pin is not among those of the app/,
     hint: new RegExp(`add ${stranger.pin} to pins: of web`),

@@ -41,7 +41,12 @@ export async function judge(t: TestContext, app: Partial<AppConfig> = {}): Promi
   const clock = { now: Date.UTC(2026, 0, 1) }
   const state = openState(dir, { now: () => clock.now })
   const log = testLog()
-  const audit = openAuditLog({ file: join(dir, "audit.log"), heads: state, log: log.log })
+  const audit = openAuditLog({
+    file: join(dir, "audit.log"),
+    heads: state.auditHead,
+    contentKey: () => state.keys.content(),
+    log: log.log,
+  })
   t.after(async () => {
     await audit[Symbol.asyncDispose]()
     state[Symbol.dispose]()

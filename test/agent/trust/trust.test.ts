@@ -10,9 +10,9 @@ for (const trust of modes) {
   test(`${trust}: a node that claims another app is refused, whatever else it has`, async (t) => {
     const identity = createIdentity()
     const { ask, state, audit } = await judge(t, { trust, pins: [identity.pin] })
-    state.askApproval("web", identity.pin, "a:1", "node-1")
-    state.decide(identity.pin, "approved")
-    const token = state.enrol("web")
+    state.approvals.request("web", identity.pin, "a:1", "node-1")
+    state.approvals.decide(identity.pin, "approved")
+    const token = state.tokens.current("web")
     await ask({ identity, token })
     const before = (await audit()).length
     await assert.rejects(ask({ identity, token, hello: { app: "db" } }), {
@@ -30,18 +30,21 @@ for (const trust of modes) {
     const identity = createIdentity()
     const { ask, state, audit } = await judge(t, { trust, pins: [identity.pin] })
     const node = "\u001b[2J\u001b]0;owned\u0007"
-    await assert.rejects(ask({ identity, token: state.enrol("web"), hello: { node } }), (error: Error) => {
-      assert.doesNotMatch(error.message, /\p{Cc}/u)
-      assert.ok(error.message.includes(String.raw`"\x1b[2J\x1b]0;owned\x07"`))
-      return true
-    })
+    await assert.rejects(
+      ask({ identity, token: state.tokens.current("web"), hello: { node } }),
+      (error: Error) => {
+        assert.doesNotMatch(error.message, /\p{Cc}/u)
+        assert.ok(error.message.includes(String.raw`"\x1b[2J\x1b]0;owned\x07"`))
+        return true
+      },
+    )
     assert.equal((await audit()).at(-1)?.["node"], node)
   })
 }
 
 test("another node at a known address takes the place of the old one, and that is in the audit log", async (t) => {
   const { ask, state, audit } = await judge(t, { maxNodes: 1 })
-  const token = state.enrol("web")
+  const token = state.tokens.current("web")
   const [old, fresh] = [createIdentity(), createIdentity()]
   await ask({ token, identity: old })
   await ask({ token, identity: old })
@@ -51,18 +54,18 @@ test("another node at a known address takes the place of the old one, and that i
     (await audit()).map(({ kind, address, pin, replaces }) => ({ kind, address, pin, replaces })),
     [{ kind: "trust", address: "203.0.113.7:39898", pin: fresh.pin, replaces: old.pin }],
   )
-  assert.equal(state.pinAt("web", "203.0.113.7:39898"), fresh.pin)
+  assert.equal(state.nodes.pinAt("web", "203.0.113.7:39898"), fresh.pin)
 })
 
 test("whoever proves nothing takes no place", async (t) => {
   const { ask, state } = await judge(t)
-  const token = state.enrol("web")
+  const token = state.tokens.current("web")
   const old = createIdentity()
   await ask({ token, identity: old })
   await assert.rejects(ask({}))
   await assert.rejects(ask({ address: "203.0.113.8:39898" }))
-  assert.equal(state.pinAt("web", "203.0.113.7:39898"), old.pin)
-  assert.equal(state.countKnown("web"), 1)
+  assert.equal(state.nodes.pinAt("web", "203.0.113.7:39898"), old.pin)
+  assert.equal(state.nodes.countKnown("web"), 1)
 })
 
 for (const trust of modes) {
@@ -73,9 +76,9 @@ for (const trust of modes) {
       maxNodes: 2,
       pins: identities.map(({ pin }) => pin),
     })
-    const token = state.enrol("web")
-    for (const { pin } of identities) state.askApproval("web", pin, "a:1", "node-1")
-    for (const { pin } of identities) state.decide(pin, "approved")
+    const token = state.tokens.current("web")
+    for (const { pin } of identities) state.approvals.request("web", pin, "a:1", "node-1")
+    for (const { pin } of identities) state.approvals.decide(pin, "approved")
     const visit = (index: number): Promise<void> =>
       ask({ identity: identities[index] ?? createIdentity(), token, address: `203.0.113.${index}:1` })
     await visit(0)
@@ -106,12 +109,12 @@ for (const trust of modes) {
 
 test("of many that come at once none slips in beside the others", async (t) => {
   const { ask, state, audit } = await judge(t, { maxNodes: 5 })
-  const token = state.enrol("web")
+  const token = state.tokens.current("web")
   const outcomes = await Promise.allSettled(
     Array.from({ length: 50 }, (_, index) => ask({ token, address: `203.0.113.${index}:1` })),
   )
   assert.equal(outcomes.filter(({ status }) => status === "fulfilled").length, 5)
-  assert.equal(state.countKnown("web"), 5)
+  assert.equal(state.nodes.countKnown("web"), 5)
   const kinds = Object.groupBy(await audit(), ({ kind }) => String(kind))
   assert.equal(kinds["alert"]?.length, 45)
   assert.equal(kinds["rejected"]?.length, 45)
@@ -119,7 +122,7 @@ test("of many that come at once none slips in beside the others", async (t) => {
 
 test("many nodes of one app take nothing from another", async (t) => {
   const { ask, state } = await judge(t, { maxNodes: 1 })
-  state.saw({
+  state.nodes.record({
     app: "db",
     address: "203.0.113.1:1",
     pin: createIdentity().pin,
@@ -127,14 +130,14 @@ test("many nodes of one app take nothing from another", async (t) => {
     state: "ok",
     error: null,
   })
-  await ask({ token: state.enrol("web") })
+  await ask({ token: state.tokens.current("web") })
 })
 
 test("a decision that cannot be written down is none", async (t) => {
   const { ask, state } = await judge(t)
-  const token = state.enrol("web")
+  const token = state.tokens.current("web")
   await ask({ token })
-  state.updateHead = () => {
+  state.auditHead.update = () => {
     throw new Error("disk is full")
   }
   await assert.rejects(ask({ token }), { code: "ERR_STATE" })

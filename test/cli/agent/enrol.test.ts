@@ -17,7 +17,7 @@ test("prints one line that a node can read, and the same one again; the audit lo
   assert.equal(app, "web")
   assert.equal(`${agentPins[0]}\n`, await ok("agent", "identity"))
   assert.deepEqual(
-    withState((state) => state.tokensOf("web")),
+    withState((state) => state.tokens.valid("web")),
     [token],
   )
   assert.equal(await ok("enroll", "web"), stdout)
@@ -41,13 +41,13 @@ test("--rotate prints another token, and the old one stays good for --overlap", 
   const fresh = parseEnrolment(await ok("enrol", "web", "--rotate", "--overlap", "1h")).token
   assert.notDeepEqual(fresh, old)
   assert.deepEqual(
-    withState((state) => state.tokensOf("web")),
+    withState((state) => state.tokens.valid("web")),
     [fresh, old],
   )
   assert.deepEqual(parseEnrolment(await ok("enrol", "web")).token, fresh)
   const last = parseEnrolment(await ok("enrol", "web", "--rotate", "--overlap", "0s")).token
   assert.deepEqual(
-    withState((state) => state.tokensOf("web")),
+    withState((state) => state.tokens.valid("web")),
     [last],
   )
   assert.deepEqual(
@@ -63,7 +63,7 @@ test("--revoke ends every token, prints nothing on stdout, and the next enrol ma
   const { code, stdout, stderr } = await run(["enrol", "web", "--revoke"])
   assert.deepEqual({ code, stdout, stderr }, { code: 0, stdout: "revoked 2 tokens of web\n", stderr: "" })
   assert.deepEqual(
-    withState((state) => state.tokensOf("web")),
+    withState((state) => state.tokens.valid("web")),
     [],
   )
   assert.notEqual(await ok("enrol", "web"), old)
@@ -90,7 +90,7 @@ for (const mode of ["approved", "pinned"]) {
     )
     assert.equal(await ok("enrol", "web"), string)
     assert.deepEqual(
-      withState((state) => state.tokensOf("web")),
+      withState((state) => state.tokens.valid("web")),
       [],
     )
     const rotated = await run(["enrol", "web", "--rotate"])
@@ -130,7 +130,7 @@ test("bad usage is told, exits with 2, prints no string and makes no token", asy
     assert.match(stderr, /\nhint: |--rotate/, what)
   }
   assert.deepEqual(
-    withState((state) => state.tokensOf("web")),
+    withState((state) => state.tokens.valid("web")),
     [],
   )
 })

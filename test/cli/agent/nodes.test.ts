@@ -1,7 +1,7 @@
 import assert from "node:assert/strict"
 import { readdir } from "node:fs/promises"
 import { test } from "node:test"
-import type { Seen } from "../../../src/state/state.ts"
+import type { NodeSighting } from "../../../src/state/nodes.ts"
 import { createIdentity } from "../../../src/channel/identity.ts"
 import { statePlace } from "../state-place.ts"
 
@@ -10,7 +10,7 @@ const [one, two] = [createIdentity().pin, createIdentity().pin].toSorted() as [
   `sha256:${string}`,
 ]
 
-function seen(address: string, settings: Partial<Seen> = {}): Seen {
+function seen(address: string, settings: Partial<NodeSighting> = {}): NodeSighting {
   return { app: "web", address, pin: one, name: "node-1", state: "ok", error: null, ...settings }
 }
 
@@ -26,11 +26,11 @@ test("lists who was served and who waits: address, pin, app, first seen, last de
   }
   assert.deepEqual(await readdir(dir), [], "looking makes nothing")
   withState((state) => {
-    state.saw(seen("203.0.113.7:39898"))
-    state.saw(
+    state.nodes.record(seen("203.0.113.7:39898"))
+    state.nodes.record(
       seen("203.0.113.8:39898", { app: "db", state: "failed", error: "no", pin: two, name: "node-2" }),
     )
-    state.askApproval("cache", two, "203.0.113.9:39898", "node-3")
+    state.approvals.request("cache", two, "203.0.113.9:39898", "node-3")
   })
   const [head, ...rows] = (await ok("nodes", "ls")).trimEnd().split("\n")
   assert.match(head ?? "", /^APP +ADDRESS +NAME +STATE +FIRST SEEN +LAST DELIVERY +PIN$/)
@@ -63,8 +63,8 @@ test("a peer's name with terminal escapes is shown escaped", async (t) => {
   const { ok, withState } = await statePlace(t)
   await ok("nodes")
   withState((state) => {
-    state.saw(seen("203.0.113.7:39898", { name: "\u001b[2Jnode\nweb  forged" }))
-    state.askApproval("web", two, "203.0.113.9:39898", "\u202Eedon")
+    state.nodes.record(seen("203.0.113.7:39898", { name: "\u001b[2Jnode\nweb  forged" }))
+    state.approvals.request("web", two, "203.0.113.9:39898", "\u202Eedon")
   })
   const shown = await ok("nodes", "ls")
   assert.doesNotMatch(shown, /(?!\n)\p{Cc}|\p{Bidi_Control}/u)
@@ -77,9 +77,10 @@ test("approve and reject decide on a pin, for one app or every one that it asked
   const { ok, run, withState, audit } = await statePlace(t)
   await ok("nodes")
   withState((state) => {
-    for (const app of ["web", "db"]) state.askApproval(app, one, "203.0.113.7:39898", "node-1")
+    for (const app of ["web", "db"]) state.approvals.request(app, one, "203.0.113.7:39898", "node-1")
   })
-  const states = (): unknown[] => withState((state) => ["db", "web"].map((app) => state.approvalOf(app, one)))
+  const states = (): unknown[] =>
+    withState((state) => ["db", "web"].map((app) => state.approvals.find(app, one)))
   const approved = await run(["nodes", "approve", one, "--app", "web"])
   assert.deepEqual({ ...approved }, { code: 0, stdout: `approved ${one} for web\n`, stderr: "" })
   assert.deepEqual(states(), ["pending", "approved"])
@@ -105,9 +106,9 @@ test("who was served and then rejected is listed as rejected", async (t) => {
   const { ok, withState } = await statePlace(t)
   await ok("nodes")
   withState((state) => {
-    state.askApproval("web", one, "203.0.113.7:39898", "node-1")
-    state.decide(one, "approved")
-    state.saw(seen("203.0.113.7:39898"))
+    state.approvals.request("web", one, "203.0.113.7:39898", "node-1")
+    state.approvals.decide(one, "approved")
+    state.nodes.record(seen("203.0.113.7:39898"))
   })
   const state = async (): Promise<unknown> => {
     const lines = (await ok("nodes", "ls", "--json")).trimEnd().split("\n")
@@ -123,19 +124,19 @@ test("forget removes a node by pin or address, with its approval, and the audit 
   const { ok, withState, audit } = await statePlace(t)
   await ok("nodes")
   withState((state) => {
-    state.saw(seen("203.0.113.7:39898"))
-    state.saw(seen("203.0.113.8:39898", { pin: two }))
-    state.askApproval("web", two, "203.0.113.8:39898", "node-2")
-    state.decide(two, "approved")
+    state.nodes.record(seen("203.0.113.7:39898"))
+    state.nodes.record(seen("203.0.113.8:39898", { pin: two }))
+    state.approvals.request("web", two, "203.0.113.8:39898", "node-2")
+    state.approvals.decide(two, "approved")
   })
   await ok("nodes", "forget", "203.0.113.7:39898")
   assert.deepEqual(
-    withState((state) => state.nodes().map(({ pin }) => pin)),
+    withState((state) => state.nodes.list().map(({ pin }) => pin)),
     [two],
   )
   await ok("nodes", "forget", two)
   assert.deepEqual(
-    withState((state) => [...state.nodes(), ...state.approvals()]),
+    withState((state) => [...state.nodes.list(), ...state.approvals.list()]),
     [],
   )
   assert.deepEqual(
@@ -167,7 +168,7 @@ const refused: [what: string, args: string[], message: RegExp][] = [
 test("what cannot be done is told, exits with 2, and is no line of the audit log", async (t) => {
   const { ok, run, withState, audit } = await statePlace(t)
   await ok("nodes")
-  withState((state) => state.askApproval("web", one, "203.0.113.7:39898", "node-1"))
+  withState((state) => state.approvals.request("web", one, "203.0.113.7:39898", "node-1"))
   for (const [what, args, message] of refused) {
     const { code, stdout, stderr } = await run(["nodes", ...args])
     assert.equal(code, 2, what)
@@ -176,7 +177,7 @@ test("what cannot be done is told, exits with 2, and is no line of the audit log
   }
   assert.deepEqual(await audit(), [])
   assert.equal(
-    withState((state) => state.approvalOf("web", one)),
+    withState((state) => state.approvals.find("web", one)),
     "pending",
   )
 })

@@ -104,22 +104,24 @@ async function deliver(options: ContainerDelivery, counts: Counts, signal: Abort
     isCopied = true
     tell(fetched, written, options, counts)
     // While nobody can have used the files of this start, those that were not there before need no reload.
-    const isDue = before.owed !== null || replaced.length > 0 || (before.isComplete && written.length > 0)
-    const owed = reload !== undefined && isDue ? formatReload(reload) : null
+    const isDue =
+      before.pendingReload !== null || replaced.length > 0 || (before.isComplete && written.length > 0)
+    const pendingReload = reload !== undefined && isDue ? formatReload(reload) : null
     const now = starts.find(start)
-    if (now.isComplete !== isComplete || now.owed !== owed) starts.remember(start, { isComplete, owed })
-    return reload === undefined ? replaced.length > 0 : owed !== null
+    if (now.isComplete !== isComplete || now.pendingReload !== pendingReload)
+      starts.remember(start, { isComplete, pendingReload })
+    return reload === undefined ? replaced.length > 0 : pendingReload !== null
   }
   const { reloaded } = await copy(fetched, start, { ...options, onCopied }, signal).catch(
     async (thrown: unknown) => {
       if (!isCopied) await payInSpite(thrown, start, options, signal)
       // Reloaded it was, and again with the old files.
-      else if (isCheckFailure(thrown)) starts.pay(start)
+      else if (isCheckFailure(thrown)) starts.clearReload(start)
       throw thrown
     },
   )
   if (reloaded) {
-    starts.pay(start)
+    starts.clearReload(start)
     if (reload?.kind === "restart" && options.isOnce) await deliverAgain(options, signal)
   }
   if (lacking.length > 0) {
@@ -222,7 +224,7 @@ async function copy(
     async beforeChange() {
       if (reload !== undefined) {
         const { isComplete } = starts.find(start)
-        starts.remember(start, { isComplete, owed: formatReload(reload) })
+        starts.remember(start, { isComplete, pendingReload: formatReload(reload) })
       }
       // Before it can be read. What was delivered to this start and is as it was most likely lies there still.
       await writeDown(there.filter(({ what, value }) => !told.has(container.id, what, value)))
@@ -275,12 +277,18 @@ async function payInSpite(
   signal: AbortSignal,
 ): Promise<void> {
   if (signal.aborted) return
-  const { owed } = starts.find(start)
+  const { pendingReload } = starts.find(start)
   // What a container that hangs is sent would hang too.
-  if (owed === null || reload === undefined || isPurserError(thrown, "ERR_TIMEOUT") || isAway(thrown)) return
+  if (
+    pendingReload === null ||
+    reload === undefined ||
+    isPurserError(thrown, "ERR_TIMEOUT") ||
+    isAway(thrown)
+  )
+    return
   try {
     await reloadContainer(engine, container, reload, signal)
-    starts.pay(start)
+    starts.clearReload(start)
   } catch (error) {
     log.warn(reasonOf(error))
   }

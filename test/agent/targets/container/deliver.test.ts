@@ -238,7 +238,7 @@ test("a reload that a crash kept from happening is run by the next agent, and dr
     await place.withState(({ state }) =>
       state.containers.remember(
         { app, id, startedAt: JSON.parse(startedAt) as string },
-        { isComplete: true, owed: "HUP" },
+        { isComplete: true, pendingReload: "HUP" },
       ),
     )
   }
