@@ -3,10 +3,10 @@ import { quote } from "../base/names.ts"
 import { inspectContainer } from "../docker/containers.ts"
 import type { Engine } from "../docker/engine.ts"
 import { checkServed, leafAmong, localHosts, type Check, type Leaf } from "../rollout/check.ts"
-import { setOf, type FailedSets } from "../rollout/failed-sets.ts"
+import { contentsDigest, type FailedSets } from "../rollout/failed-sets.ts"
 import type { Reload } from "../rollout/reload.ts"
 import { copyInto, type CopyOptions, type CopyResult } from "./copy.ts"
-import { readOld, removeFrom, type Old } from "./old-files.ts"
+import { readOld, removeFrom, type OldFile } from "./old-files.ts"
 import { reloadContainer } from "./reload.ts"
 import type { FileToCopy } from "./route.ts"
 import type { ContainerDetails } from "../docker/container-details.ts"
@@ -58,12 +58,12 @@ export async function deployToContainer(
     })
   const hosts = checks.some(({ host }) => host === null) ? await hostsOf(engine, container, signal) : []
   const leaves = leavesOf(checks, files)
-  const set = setOf(files.map(({ path, content }) => ({ name: path, content })))
-  let old: ReadonlyMap<string, Old> = new Map()
+  const set = contentsDigest(files.map(({ path, content }) => ({ name: path, content })))
+  let old: ReadonlyMap<string, OldFile> = new Map()
   const copied = await copyInto(engine, container, files, {
     ...options,
     async beforeChange() {
-      held?.sets.refuse(held.target, set)
+      held?.sets.throwIfFailed(held.target, set)
       old = await readOld({
         engine,
         container,
@@ -87,7 +87,7 @@ export async function deployToContainer(
     if (error.code !== "ERR_CHECK" && error.code !== "ERR_RELOAD") throw error
     // It waits, or its memory is gone with its end: nothing of that is the files' fault.
     if (error.code === "ERR_RELOAD" && (await isAwayNow(engine, container, signal))) throw error
-    held?.sets.hold(held.target, set)
+    held?.sets.recordFailure(held.target, set)
     throw await rollBack({ engine, container, files, options, hosts, old, copied }, error)
   }
 }
@@ -115,7 +115,7 @@ interface RollBack {
   files: readonly FileToCopy[]
   options: DeployOptions
   hosts: readonly string[]
-  old: ReadonlyMap<string, Old>
+  old: ReadonlyMap<string, OldFile>
   copied: CopyResult
 }
 

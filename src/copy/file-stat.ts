@@ -1,7 +1,7 @@
 import { PurserError } from "../base/errors.ts"
 import type { Owner } from "../files/owner.ts"
 
-/** A file as it was read back in the container, and whether it is the one that was meant. */
+/** A file as it was read back in the container, and whether it is the expected one. */
 
 export interface FileStat extends Owner {
   /** Whether it holds the content that was asked about, null where who looked may not read it. When not true, the rest may be NaN. */
@@ -10,13 +10,13 @@ export interface FileStat extends Owner {
   readonly mode: number
 }
 
-export interface Meant {
+export interface Expected {
   readonly mode: number
   readonly owner: Owner
 }
 
 /** Null when everything fits. `found` is null for what is no file. */
-export function whatIsWrong(found: FileStat | null, { mode, owner }: Meant): string | null {
+export function mismatch(found: FileStat | null, { mode, owner }: Expected): string | null {
   if (found === null) return "is not there"
   if (found.same === null) return "cannot be read by its owner"
   if (!found.same) return "has other content"
@@ -25,8 +25,8 @@ export function whatIsWrong(found: FileStat | null, { mode, owner }: Meant): str
 }
 
 /** Throws `ERR_NOT_VERIFIED`. */
-export function verifyFound(path: string, found: FileStat | null, meant: Meant): void {
-  const wrong = whatIsWrong(found, meant)
+export function verifyFound(path: string, found: FileStat | null, expected: Expected): void {
+  const wrong = mismatch(found, expected)
   if (wrong === null) return
   throw new PurserError("ERR_NOT_VERIFIED", `read back in the container, ${path} ${wrong}`, {
     hint: "something in the container changes files there, or another mount hides them",

@@ -20,7 +20,7 @@ import type { RouteTask } from "./route.ts"
  * larger than 1 MiB, ends the delivery before anything has changed: without the old one there is no way back.
  */
 
-export interface Old extends Owner {
+export interface OldFile extends Owner {
   readonly content: Secret
   /** Permission bits. */
   readonly mode: number
@@ -41,9 +41,9 @@ echo "$1 $3 $4"
 cat "$file"`
 
 /** By the path; those that are not there are left out. Throws `ERR_CHECK` for what cannot be kept. */
-export async function readOld(task: RouteTask): Promise<ReadonlyMap<string, Old>> {
+export async function readOld(task: RouteTask): Promise<ReadonlyMap<string, OldFile>> {
   if ((await procRoute.whyNot(task)) === null) return await throughProcess(task)
-  const old = new Map<string, Old>()
+  const old = new Map<string, OldFile>()
   for (const file of task.files) {
     const found = await byShell(task, file.path)
     if (found !== null) old.set(file.path, found)
@@ -51,10 +51,15 @@ export async function readOld(task: RouteTask): Promise<ReadonlyMap<string, Old>
   return old
 }
 
-async function throughProcess({ engine, container, files, signal }: RouteTask): Promise<Map<string, Old>> {
+async function throughProcess({
+  engine,
+  container,
+  files,
+  signal,
+}: RouteTask): Promise<Map<string, OldFile>> {
   await using held = await openContainerProcess(engine, container, signal)
   const root = await held.openRoot()
-  const old = new Map<string, Old>()
+  const old = new Map<string, OldFile>()
   try {
     for (const file of files) {
       await using place = await openInRoot(root, file.path)
@@ -73,7 +78,7 @@ async function throughProcess({ engine, container, files, signal }: RouteTask): 
 }
 
 /** By root of the container, or by whose the file is expected to be; else as the engine sees it, which is not a tmpfs. */
-async function byShell(task: RouteTask, file: string): Promise<Old | null> {
+async function byShell(task: RouteTask, file: string): Promise<OldFile | null> {
   const { engine, container, signal } = task
   for (const user of ["0:0", undefined]) {
     const command = ["sh", "-c", readScript, "sh", file]
@@ -107,7 +112,7 @@ async function byShell(task: RouteTask, file: string): Promise<Old | null> {
   throw cannotKeep(file, "it cannot be read")
 }
 
-async function byArchive({ engine, container, signal }: RouteTask, file: string): Promise<Old | null> {
+async function byArchive({ engine, container, signal }: RouteTask, file: string): Promise<OldFile | null> {
   const archive = await getArchive(engine, container.id, file, signal).catch((error: unknown) => {
     if (isPurserError(error, "ERR_DOCKER") && statusOf(error) === 404) return null
     throw error

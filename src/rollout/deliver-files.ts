@@ -66,7 +66,7 @@ export async function deliverFiles(
     if (before && before.digest !== answer.content.digest) replaces = true
   }
   const needsReload = reload !== undefined && (inUse || wasComplete || replaces)
-  const payOwed = async (): Promise<void> => {
+  const runPending = async (): Promise<void> => {
     if (reload === undefined) return
     const afterReload = check && (async () => await checkOnDisk(lines, directory, check, rest.signal))
     await runPendingReload({
@@ -85,11 +85,11 @@ export async function deliverFiles(
   }).catch(async (error: unknown) => {
     // A file that cannot be written, perhaps for days, must not keep new ones that are in place from being read.
     if (!isPurserError(error, "ERR_RELOAD"))
-      await payOwed().catch((failed: unknown) => rest.log.warn(reasonOf(failed)))
+      await runPending().catch((failed: unknown) => rest.log.warn(reasonOf(failed)))
     throw error
   })
   // One that failed earlier, though the content has not changed since.
-  await payOwed()
+  await runPending()
 
   const files = lines.map((line, index) => {
     const status = fetched[index]?.status ?? "failed"
@@ -108,7 +108,7 @@ export async function deliverFiles(
   }
 }
 
-/** After a reload that an earlier process owed. The old set went with its memory, so this can only tell. */
+/** The check after a reload that an earlier process left pending. It can only report, because the old set went with that process. */
 export async function checkOnDisk(
   lines: readonly FileLine[],
   directory: string,

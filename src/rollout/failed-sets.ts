@@ -1,41 +1,43 @@
-import { createHash } from "node:crypto"
+import { digestOf, type Digest } from "../base/digest.ts"
 import { PurserError } from "../base/errors.ts"
 import type { Secret } from "../base/secret.ts"
 
 /**
- * Sets that failed their check, in memory: to try one again at every retry would reload the service with a bad
- * certificate again and again. Another content, or an hour, gives the target a new try.
+ * Sets of files that failed their check, in memory. Without it every retry would reload the service with the same bad
+ * certificate. Other content is tried at once, the same content after an hour.
  */
 export class FailedSets {
   readonly #forMs: number
-  readonly #byTarget = new Map<string, { set: string; since: number }>()
+  readonly #byTarget = new Map<string, { contents: Digest; since: number }>()
 
   constructor(forMs = 3_600_000) {
     this.#forMs = forMs
   }
 
-  /** Throws `ERR_CHECK` for a set that is held back. */
-  refuse(target: string, set: string): void {
-    const held = this.#byTarget.get(target)
-    if (held?.set !== set) return
-    if (Date.now() - held.since >= this.#forMs) {
+  /** Throws `ERR_CHECK` for contents that failed less than an hour ago. */
+  throwIfFailed(target: string, contents: Digest): void {
+    const failed = this.#byTarget.get(target)
+    if (failed?.contents !== contents) return
+    if (Date.now() - failed.since >= this.#forMs) {
       this.#byTarget.delete(target)
       return
     }
     throw new PurserError(
       "ERR_CHECK",
-      `held back since ${new Date(held.since).toISOString()}: these files were not served, and the old ones are back`,
+      `held back since ${new Date(failed.since).toISOString()}: these files were not served, and the old ones are back`,
       { hint: "it is tried again when their content changes, or after an hour" },
     )
   }
 
-  hold(target: string, set: string): void {
-    this.#byTarget.set(target, { set, since: Date.now() })
+  recordFailure(target: string, contents: Digest): void {
+    this.#byTarget.set(target, { contents, since: Date.now() })
   }
 }
 
-/** Stands for the contents that are new, by name. */
-export function setOf(files: readonly { readonly name: string; readonly content: Secret }[]): string {
+/** The digest of names and contents, in any order. */
+export function contentsDigest(
+  files: readonly { readonly name: string; readonly content: Secret }[],
+): Digest {
   const lines = files.map(({ name, content }) => `${name} ${content.digest}\n`).toSorted()
-  return createHash("sha256").update(lines.join("")).digest("hex")
+  return digestOf(Buffer.from(lines.join("")))
 }

@@ -1,5 +1,6 @@
 import { constants } from "node:fs"
 import { basename, dirname, join } from "node:path"
+import type { Digest } from "../base/digest.ts"
 import { createFlags, temporaryIn } from "../base/atomic-file.ts"
 import { PurserError, isPurserError, reasonOf, systemErrorCode } from "../base/errors.ts"
 import type { Log } from "../base/log.ts"
@@ -15,7 +16,7 @@ import {
 } from "../files/content.ts"
 import { checkPaths, pathOf, type FileLine } from "../files/file-line.ts"
 import { checkServed, isCheckFailure, leafAmong, type Check, type Leaf, type NamedContent } from "./check.ts"
-import { setOf, type FailedSets } from "./failed-sets.ts"
+import { contentsDigest, type FailedSets } from "./failed-sets.ts"
 import { isMemory } from "../files/memory.ts"
 import { clearPendingReloads, recordPendingReloads } from "./pending-reload.ts"
 import { ownerOf, type Owner } from "../files/owner.ts"
@@ -155,7 +156,7 @@ export async function installFiles(
     }
   } catch (error) {
     if (way === undefined || !(isCheckFailure(error) || isPurserError(error, "ERR_RELOAD"))) throw error
-    way.held.hold(way.target, way.set)
+    way.held.recordFailure(way.target, way.set)
     throw await rollBack(way, error, options)
   }
   for (const directory of directoriesOf(staged)) await clearPendingReloads(directory)
@@ -167,7 +168,7 @@ interface WayBack extends CheckOptions {
   readonly expected: Leaf
   /** What was served before; null where nothing was. */
   readonly before: Leaf | null
-  readonly set: string
+  readonly set: Digest
   readonly old: readonly Old[]
   readonly added: readonly Staged[]
 }
@@ -180,8 +181,8 @@ async function prepare(
   directory: string,
 ): Promise<WayBack> {
   const { check, held, target } = options
-  const set = setOf(staged.map(({ file }) => ({ name: file.line.name, content: file.content })))
-  held.refuse(target, set)
+  const set = contentsDigest(staged.map(({ file }) => ({ name: file.line.name, content: file.content })))
+  held.throwIfFailed(target, set)
   const onDisk: NamedContent[] = []
   for (const line of options.lines ?? files.map((file) => file.line)) {
     const content = await readOnDisk(line, directory)

@@ -10,16 +10,15 @@ import { formatReload, reloadWith, type Reload, type RunReload } from "./reload.
 import { readdir, rm } from "../files/system-calls.ts"
 
 /**
- * Reloads that are owed. A crash between the rename and the reload must not
- * lose it, so it is noted before the rename, in a file beside the new content
- * (which makes it vanish exactly when the content does), and crossed out after
- * the reload succeeded. Others may be able to write that file: it says only
- * that a reload is owed; what is run is what the configuration says.
+ * Pending reloads. A crash between the rename and the reload must not lose it, so it is recorded before the rename, in
+ * a file beside the new content (which makes the record vanish exactly when the content does), and cleared after the
+ * reload succeeded. Others may be able to write that file, so it says only that a reload is pending: the reload that is
+ * run is the one of the configuration.
  */
 
-const owedFile = ".purser-owed.json"
+const recordFile = ".purser-owed.json"
 /** Far more than we ever write. */
-const maxOwedBytes = 4 * 1024 * 1024
+const maxRecordBytes = 4 * 1024 * 1024
 const maxDirectories = 1000
 /** A name has at most seven directories. */
 const maxDepth = 8
@@ -32,40 +31,43 @@ export interface PendingReload {
   readonly reload: string
 }
 
-export interface Where {
+export interface SearchScope {
   /** Base directory. */
   readonly directory: string
   /** Lines whose paths may lie elsewhere. */
   readonly files?: readonly FileLine[]
 }
 
-export interface PendingReloadOptions extends Where {
-  /** Undefined: nobody wants one any more. */
+export interface PendingReloadOptions extends SearchScope {
+  /** Undefined: none is configured any more. */
   readonly reload?: Reload
   runReload: RunReload
-  /** Once the reload has run, before it is crossed out; whatever it says, the reload is not run again for it. */
+  /** Called once the reload has run, before its record is cleared; the reload is not run again when this fails. */
   afterReload?: () => Promise<void>
   log: Log
   signal: AbortSignal
 }
 
-/** Adds to what is owed in a directory. What is owed for content still in place stays: the new may never get there. */
-export async function recordPendingReloads(directory: string, owed: readonly PendingReload[]): Promise<void> {
-  const leaves = new Set(owed.map(({ leaf }) => leaf))
+/** Adds records in a directory. A record for content that is still in place stays, because the new content may never get there. */
+export async function recordPendingReloads(
+  directory: string,
+  pending: readonly PendingReload[],
+): Promise<void> {
+  const leaves = new Set(pending.map(({ leaf }) => leaf))
   const kept: PendingReload[] = []
-  for (const one of await readOwed(directory)) {
+  for (const one of await readRecords(directory)) {
     if (!leaves.has(one.leaf) || (await isInPlace(directory, one))) kept.push(one)
   }
-  await writeOwed(directory, [...kept, ...owed])
+  await writeRecords(directory, [...kept, ...pending])
 }
 
 export async function clearPendingReloads(directory: string): Promise<void> {
-  await rm(join(directory, owedFile), { force: true })
+  await rm(join(directory, recordFile), { force: true })
 }
 
 /**
- * Runs the reload once if it is owed for content that is still in place, and drops what is owed for other content.
- * Resolves with whether it ran. Throws what the reload throws, and then it stays owed.
+ * Runs the reload once if it is pending for content that is still in place, and drops the records of other content.
+ * Resolves with whether it ran. Throws what the reload throws, and then it stays pending.
  */
 export async function runPendingReload({
   reload,
@@ -75,13 +77,13 @@ export async function runPendingReload({
   signal,
   ...where
 }: PendingReloadOptions): Promise<boolean> {
-  let isOwed = false
+  let isPending = false
   // Where the lines are known no other directory is looked into: this happens in every round.
   const each = where.files === undefined ? eachBelow : eachOfLines
   await each(where, async (directory) => {
-    for (const one of await readOwed(directory)) isOwed ||= await isInPlace(directory, one)
+    for (const one of await readRecords(directory)) isPending ||= await isInPlace(directory, one)
   })
-  const runs = isOwed && reload !== undefined
+  const runs = isPending && reload !== undefined
   if (runs) {
     log.info(`running the reload that is owed: ${formatReload(reload)}`)
     await reloadWith(runReload, reload, signal)
@@ -90,14 +92,14 @@ export async function runPendingReload({
     if (runs) await afterReload?.()
   } finally {
     await each(where, async (directory) => {
-      if ((await readOwed(directory)).length > 0) await clearPendingReloads(directory)
+      if ((await readRecords(directory)).length > 0) await clearPendingReloads(directory)
     })
   }
   return runs
 }
 
-/** What a process that was killed left half-written. */
-export async function removeStaleTemporaries(where: Where): Promise<void> {
+/** Removes what a killed process left half-written. */
+export async function removeStaleTemporaries(where: SearchScope): Promise<void> {
   for (const each of [eachOfLines, eachBelow])
     await each(where, async (directory) => {
       for (const entry of await readdir(directory)) {
@@ -107,29 +109,29 @@ export async function removeStaleTemporaries(where: Where): Promise<void> {
     })
 }
 
-async function readOwed(directory: string): Promise<PendingReload[]> {
+async function readRecords(directory: string): Promise<PendingReload[]> {
   try {
-    await using current = await openCurrent({ directory, leaf: owedFile, path: owedFile })
-    if (current === null || current.stats.size > maxOwedBytes) return []
+    await using current = await openCurrent({ directory, leaf: recordFile, path: recordFile })
+    if (current === null || current.stats.size > maxRecordBytes) return []
     const list: unknown = JSON.parse(await current.handle.readFile("utf8"))
-    return Array.isArray(list) ? list.filter(isOwed) : []
+    return Array.isArray(list) ? list.filter(isRecord) : []
   } catch (error) {
-    // Not there, not ours, or not as we write it: then nothing is owed.
+    // A file that is absent, of others or not as we write it records nothing.
     if (isPurserError(error) || systemErrorCode(error) !== undefined || error instanceof SyntaxError)
       return []
     throw error
   }
 }
 
-async function writeOwed(directory: string, owed: readonly PendingReload[]): Promise<void> {
-  await replaceFile(join(directory, owedFile), Buffer.from(`${JSON.stringify(owed)}\n`))
+async function writeRecords(directory: string, pending: readonly PendingReload[]): Promise<void> {
+  await replaceFile(join(directory, recordFile), Buffer.from(`${JSON.stringify(pending)}\n`))
 }
 
 function isLeaf(value: unknown): value is string {
   return typeof value === "string" && !/^\.{0,2}$|[/\0]/.test(value)
 }
 
-function isOwed(value: unknown): value is PendingReload {
+function isRecord(value: unknown): value is PendingReload {
   if (typeof value !== "object" || value === null) return false
   const { leaf, digest, reload } = value as Record<string, unknown>
   return isLeaf(leaf) && isDigest(digest) && typeof reload === "string"
@@ -143,7 +145,7 @@ async function isInPlace(directory: string, { leaf, digest }: PendingReload): Pr
 type Visit = (directory: string) => Promise<void>
 
 /** The directories of the lines, as far as they are there and may be looked into. */
-async function eachOfLines({ directory, files = [] }: Where, visit: Visit): Promise<void> {
+async function eachOfLines({ directory, files = [] }: SearchScope, visit: Visit): Promise<void> {
   const oneOfEach = new Map(files.map((line) => [dirname(pathOf(line, directory)), line]))
   for (const [path, line] of oneOfEach) {
     await using place = await openTargetDirectory(line, directory, { create: false }).catch(
@@ -160,7 +162,7 @@ async function eachOfLines({ directory, files = [] }: Where, visit: Visit): Prom
  * The base directory and those below it, as far as they are there and may be looked into. Opened as {@link openTargetDirectory}
  * does it, so that a symbolic link put there meanwhile leads nobody out.
  */
-async function eachBelow({ directory: base }: Where, visit: Visit): Promise<void> {
+async function eachBelow({ directory: base }: SearchScope, visit: Visit): Promise<void> {
   let left = maxDirectories
   const walk = async (path: string, depth: number): Promise<void> => {
     if (left-- <= 0) return

@@ -19,7 +19,7 @@ import {
 } from "../../src/rollout/check.ts"
 import { parseFileLine } from "../../src/files/file-line.ts"
 import { deliverFiles } from "../../src/rollout/deliver-files.ts"
-import { FailedSets } from "../../src/rollout/failed-sets.ts"
+import { FailedSets, contentsDigest } from "../../src/rollout/failed-sets.ts"
 import { recordPendingReloads } from "../../src/rollout/pending-reload.ts"
 import { installFiles, type InstallOptions } from "../../src/rollout/install.ts"
 import { tempDir } from "../support/temp.ts"
@@ -174,8 +174,9 @@ describe("files that are checked", () => {
     await installFiles(setOf(fresh), options)
     assert.equal(await readFile(join(directory, "tls.crt"), "utf8"), fresh.certificate)
     const held = new FailedSets(0)
-    held.hold("x", "set")
-    held.refuse("x", "set")
+    const contents = contentsDigest(bad.map(({ line, content }) => ({ name: line.name, content })))
+    held.recordFailure("x", contents)
+    held.throwIfFailed("x", contents)
   })
 
   it("are put back, and the error says so, when the old ones are not served either", async (t) => {

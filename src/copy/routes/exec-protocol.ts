@@ -10,7 +10,7 @@ import { RouteUnsuitable } from "../route.ts"
 
 /** What can be said to the program of exec-script.ts, and what it answers. */
 
-export interface Seen {
+export interface LookResult {
   /** Of the directory: `tmpfs`. */
   readonly filesystem: string
   readonly kind: string
@@ -36,7 +36,7 @@ export function orderLook(session: ExecSession, number: number, path: string, co
 }
 
 /** Throws `ERR_TARGET`. */
-export async function lookAnswer(session: ExecSession, path: string): Promise<Seen> {
+export async function lookAnswer(session: ExecSession, path: string): Promise<LookResult> {
   const [filesystem = "", ...state] = await answerOf(session, "at", [path])
   return { filesystem, kind: state[0] ?? "", found: foundIn(state) }
 }

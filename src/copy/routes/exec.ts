@@ -3,9 +3,9 @@ import { quote } from "../../base/names.ts"
 import { refuseDisk } from "../../rollout/install.ts"
 import type { Owner } from "../../files/owner.ts"
 import { findOwners } from "../container-names.ts"
-import { commit, greet, lookAnswer, mountPoint, orderLook, put, type Seen } from "./exec-protocol.ts"
+import { commit, greet, lookAnswer, mountPoint, orderLook, put, type LookResult } from "./exec-protocol.ts"
 import { ExecSession } from "./exec-session.ts"
-import { verifyFound, whatIsWrong, type FileStat } from "../file-stat.ts"
+import { verifyFound, mismatch, type FileStat } from "../file-stat.ts"
 import { RouteUnsuitable, type Copied, type FileToCopy, type Route, type RouteTask } from "../route.ts"
 import { ShellReader } from "../shell-reader.ts"
 
@@ -42,9 +42,9 @@ async function copy(task: RouteTask): Promise<Copied> {
   const plans: { file: FileToCopy; owner: Owner; change: Change; number: number }[] = []
   for (const [index, file] of task.files.entries()) {
     const owner = owners[index] ?? self
-    const seen = await lookAnswer(session, file.path)
+    const looked = await lookAnswer(session, file.path)
     const change = changeFor(
-      { ...seen, found: await readable(seen.found, { ...file, owner }) },
+      { ...looked, found: await readable(looked.found, { ...file, owner }) },
       { file, owner },
       task,
     )
@@ -85,7 +85,7 @@ export async function whoWrites({ engine, container, files, signal }: RouteTask)
 
 /** Throws `ERR_DISK` and `ERR_TARGET` where it must not or cannot be written. */
 export function changeFor(
-  { filesystem, kind, found }: Seen,
+  { filesystem, kind, found }: LookResult,
   { file, owner }: { file: FileToCopy; owner: Owner },
   task: RouteTask,
 ): Change {
@@ -102,5 +102,5 @@ export function changeFor(
       },
     )
   if (found?.same !== true) return "replace"
-  return whatIsWrong(found, { mode, owner }) === null ? "none" : "mend"
+  return mismatch(found, { mode, owner }) === null ? "none" : "mend"
 }

@@ -58,16 +58,16 @@ async function copy(task: RouteTask, options: PullOptions): Promise<Copied> {
   const self = await greet(looking)
   const look = async ({ path, content }: FileToCopy, number: number, owner: Owner) => {
     orderLook(looking, number, path, content)
-    const seen = await lookAnswer(looking, path)
+    const looked = await lookAnswer(looking, path)
     // Root without DAC_OVERRIDE may not read what it has given away.
-    const isHidden = seen.found?.same === null && owner.uid !== self.uid
-    return isHidden ? { ...seen, found: await reader.look(path, content, owner) } : seen
+    const isHidden = looked.found?.same === null && owner.uid !== self.uid
+    return isHidden ? { ...looked, found: await reader.look(path, content, owner) } : looked
   }
   const plans: Planned[] = []
   for (const [index, file] of task.files.entries()) {
     const owner = owners[index] ?? self
-    const seen = await look(file, index + 1, owner)
-    plans.push({ file, owner, change: changeFor(seen, { file, owner }, task), number: index + 1 })
+    const looked = await look(file, index + 1, owner)
+    plans.push({ file, owner, change: changeFor(looked, { file, owner }, task), number: index + 1 })
   }
   const changing = plans.filter(({ change }) => change !== "none")
   if (changing.length > 0) await fetchAll(task, options, { changing, user })

@@ -6,7 +6,7 @@ import { statusOf } from "../../docker/refusal.ts"
 import { readTar, writeTar, type TarFile } from "../../docker/tar.ts"
 import type { Owner } from "../../files/owner.ts"
 import { findOwners } from "../container-names.ts"
-import { verifyFound, whatIsWrong } from "../file-stat.ts"
+import { verifyFound, mismatch } from "../file-stat.ts"
 import { kindOf, memoryMountsOf, missingBelow } from "../memory-mounts.ts"
 import { openReadBack, type ReadBack } from "../read-back.ts"
 import type { Copied, FileToCopy, Route, RouteTask } from "../route.ts"
@@ -100,7 +100,7 @@ async function planFor(
   if (kind === "none") return { ...planned, change: "create" }
   const found = await back.look(path, content, owner)
   if (found?.same !== true) return { ...planned, change: "replace" }
-  return { ...planned, change: whatIsWrong(found, { mode, owner }) === null ? "none" : "mend" }
+  return { ...planned, change: mismatch(found, { mode, owner }) === null ? "none" : "mend" }
 }
 
 /** All or, as far as the engine lets us, nothing. */
