@@ -2,6 +2,7 @@ import assert from "node:assert/strict"
 import { readFileSync } from "node:fs"
 import { resolve } from "node:path"
 import { test } from "node:test"
+import { rolldown } from "rolldown"
 
 const root = resolve(import.meta.dirname, "..")
 const read = (file: string) =>
@@ -28,6 +29,24 @@ test("every dependency has an exact version", () => {
   for (const [name, version] of Object.entries({ ...dependencies, ...devDependencies })) {
     assert.match(version, /^\d+\.\d+\.\d+$/, name)
   }
+})
+
+test("a dependency is what the library imports; what only the command line needs is in its bundle", async () => {
+  await using build = await rolldown({
+    input: resolve(root, "src/index.ts"),
+    platform: "node",
+    external: /^(?!\.{0,2}\/)/,
+    // What is imported for its types alone stands in the declarations, and is needed as well.
+    treeshake: false,
+  })
+  const { output } = await build.generate({ format: "esm" })
+  const imported = output.flatMap((part) =>
+    part.type === "chunk" ? [...part.imports, ...part.dynamicImports] : [],
+  )
+  const files = new Set(output.map(({ fileName }) => fileName))
+  const packages = new Set(imported.filter((name) => !files.has(name) && !name.startsWith("node:")))
+  const { dependencies } = read("package.json") as Record<string, object>
+  assert.deepEqual([...packages].sort(), Object.keys(dependencies ?? {}).sort())
 })
 
 test("no package asks to run a script of its own at installation", () => {

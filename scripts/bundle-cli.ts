@@ -1,0 +1,94 @@
+/**
+ * The command line as published: `src/cli/main.ts` and everything that it reaches, packages included, in chunks
+ * that are loaded when a command needs them. Nothing but `node:` modules is left to import, so neither the package
+ * nor the image needs `node_modules` for it.
+ */
+import { dirname, relative, resolve } from "node:path"
+import { rolldown, type InputOptions, type OutputChunk, type PreRenderedChunk } from "rolldown"
+
+const root = resolve(import.meta.dirname, "..")
+
+/** The `engines` of package.json. */
+const target = "node24.12"
+
+export interface CliBundle {
+  /** File names in the directory. */
+  readonly files: readonly string[]
+  /** Absolute directories of the packages whose code is in the bundle. */
+  readonly packages: readonly string[]
+}
+
+/** What every bundle of the command line has in common. A warning is an error. */
+export function cliInput(entry: string): InputOptions {
+  return {
+    input: { main: entry },
+    platform: "node",
+    external: /^node:/,
+    treeshake: true,
+    transform: { target },
+    checks: { unresolvedImport: true },
+    onLog(_level, log) {
+      throw new Error(`rolldown: ${log.message}`)
+    },
+  }
+}
+
+/**
+ * Bundles `entry` into `directory` as `main.js` and its chunks, each with a source map. Names and lines stay as they
+ * are, so that a stack trace can be read without the maps; only comments go.
+ */
+export async function bundleCli(entry: string, directory: string): Promise<CliBundle> {
+  await using build = await rolldown(cliInput(entry))
+  const { output } = await build.write({
+    dir: directory,
+    format: "esm",
+    entryFileNames: "[name].js",
+    chunkFileNames: (chunk) => `${packageOf(chunk) ?? "[name]"}.js`,
+    sourcemap: true,
+    sourcemapPathTransform: (source, map) => inRepository(resolve(dirname(map), source)),
+    // The sources are those of the release's tag; with them the maps would be twice the size of the code.
+    sourcemapExcludeSources: true,
+    comments: { annotation: false, jsdoc: false, legal: false },
+  })
+  const chunks = output.filter((part) => part.type === "chunk")
+  assertClosed(chunks)
+  return { files: output.map(({ fileName }) => fileName), packages: packagesIn(chunks) }
+}
+
+/** A chunk that begins in a package has the package's name, because its files are all called `index.js`. */
+function packageOf({ facadeModuleId, moduleIds }: PreRenderedChunk): string | undefined {
+  const directory = packageDirectory(facadeModuleId ?? moduleIds.at(-1) ?? "")
+  return directory
+    ?.replace(/^.*[/\\]node_modules[/\\]/, "")
+    .replace(/^@|[/\\]/g, (at) => (at === "@" ? "" : "-"))
+}
+
+/** As seen from `dist/cli`, wherever the bundle is made. */
+function inRepository(source: string): string {
+  return relative(resolve(root, "dist/cli"), source).replaceAll("\\", "/")
+}
+
+/** Throws where a chunk imports anything but another chunk and `node:` modules. */
+function assertClosed(chunks: readonly OutputChunk[]): void {
+  const names = new Set(chunks.map(({ fileName }) => fileName))
+  for (const { fileName, imports, dynamicImports } of chunks) {
+    const open = [...imports, ...dynamicImports].find((name) => !names.has(name) && !name.startsWith("node:"))
+    if (open !== undefined) throw new Error(`${fileName} would still need ${open}`)
+  }
+}
+
+/** The directories of the packages that any module of these chunks comes from, sorted. */
+export function packagesIn(chunks: readonly OutputChunk[]): string[] {
+  const packages = new Set<string>()
+  for (const { moduleIds } of chunks) {
+    for (const id of moduleIds) {
+      const directory = packageDirectory(id)
+      if (directory !== undefined) packages.add(directory)
+    }
+  }
+  return [...packages].sort()
+}
+
+function packageDirectory(file: string): string | undefined {
+  return /^.*[/\\]node_modules[/\\](?:@[^/\\]+[/\\])?[^/\\]+(?=[/\\])/.exec(file)?.[0]
+}
