@@ -28,7 +28,7 @@ test("an import from a row above, from the own folder or of node: passes", () =>
     "src/agent/d.ts": 'const { x } = await import("../node/e.ts"); process.on("exit", x); process.kill(1)',
     "src/channel/fluxvault/f.ts": 'import "./eax.ts"; import "../frames.ts"',
     "src/node/fluxvault.ts": 'import "../channel/fluxvault/listen.ts"',
-    "src/agent/targets/fluxvault.ts": 'import "../../channel/fluxvault/dial.ts"',
+    "src/agent/targets/node/fluxvault.ts": 'import "../../../channel/fluxvault/dial.ts"',
     "src/cli/main.ts": 'import "../agent/d.ts"; process.exit(process.argv.length)',
     "src/index.ts": 'export { x } from "./agent/d.ts"',
   }
@@ -51,7 +51,7 @@ const refused: [claim: string, path: string, code: string, message: RegExp][] = 
     "FluxVault's protocol from the command line",
     "src/cli/a.ts",
     'import type { X } from "../channel/fluxvault/listen.ts"',
-    /only src\/agent\/targets\/fluxvault\.ts and src\/node\/fluxvault\.ts may/,
+    /only src\/agent\/targets\/node\/fluxvault\.ts and src\/node\/fluxvault\.ts may/,
   ],
   [
     "FluxVault's protocol from the channel",

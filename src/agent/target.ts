@@ -1,6 +1,6 @@
 import { grantCovers } from "../base/names.ts"
 import type { AppConfig } from "../apps/config.ts"
-import { formatAddress, type Address } from "./discovery/address.ts"
+import { formatAddress, type Address } from "../apps/discovery/address.ts"
 import type { Schedule } from "./schedule.ts"
 
 /** A node of an app, a container, or the directory. */

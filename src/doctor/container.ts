@@ -1,3 +1,4 @@
+import { ownLabels } from "../apps/containers/labels.ts"
 import { inspectImage } from "../docker/images.ts"
 import type { Engine } from "../docker/engine.ts"
 import { isPurserError } from "../base/errors.ts"
@@ -38,9 +39,7 @@ export async function containerFindings(
     throw error
   })
   const inherited = new Set(image?.env)
-  const labels = Object.fromEntries(
-    Object.entries(container.labels).filter(([name, value]) => image?.labels[name] !== value),
-  )
+  const labels = ownLabels(container.labels, image?.labels ?? {})
   const same = (one: readonly string[], other: readonly string[] | undefined): boolean =>
     JSON.stringify(one) === JSON.stringify(other)
   const found = [

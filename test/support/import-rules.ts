@@ -32,7 +32,7 @@ const ofTheProcess = new Set(["argv", "argv0", "execArgv", "env", "exit", "exitC
 
 /** FluxVault's own protocol: nothing knows of it but itself and the two places that choose a protocol. */
 const insideFluxvault = "src/channel/fluxvault/"
-const choosesFluxvault = new Set(["src/agent/targets/fluxvault.ts", "src/node/fluxvault.ts"])
+const choosesFluxvault = new Set(["src/agent/targets/node/fluxvault.ts", "src/node/fluxvault.ts"])
 
 export interface Source {
   /** From the repository's root, with `/`: `src/node/session.ts`. */

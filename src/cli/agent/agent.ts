@@ -1,5 +1,6 @@
 import { InvalidArgumentError, Option, type Command } from "commander"
 import type { Protocol, TrustMode } from "../../apps/config.ts"
+import { appLabel } from "../../apps/containers/labels.ts"
 import type { DeliveryEvent } from "../../agent/events.ts"
 import { openAgent, type OpenAgent } from "../../wiring/open-agent.ts"
 import type { AgentPlan } from "../../agent/plan.ts"
@@ -222,7 +223,7 @@ function exitCodeOf(
     log.error(`no target of ${name} was found`, {
       hint:
         containers !== undefined && nodes.length === 0
-          ? "no running container meets its containers:, or asks for it by the label purser.app"
+          ? `no running container meets its containers:, or asks for it by the label ${appLabel}`
           : "look at the addresses under nodes: of the app, or at what --node names",
     })
     code = 1

@@ -1,3 +1,4 @@
+import { appLabel, filesLabel } from "../../apps/containers/labels.ts"
 import { pathOf as pathOfLine, parseFileLines } from "../../files/file-line.ts"
 import { isPurserError } from "../../base/errors.ts"
 import { kindOf, memoryMountsOf } from "../../copy/memory-mounts.ts"
@@ -7,8 +8,6 @@ import type { ContainerDetails } from "../../docker/container-details.ts"
 
 /** Whether a container that asks for files can have them. */
 
-export const appLabel = "purser.app"
-export const filesLabel = "purser.files"
 const tmpfsHint =
   "give it a tmpfs: tmpfs: /run/secrets in a Compose file, or --tmpfs /run/secrets with docker run"
 

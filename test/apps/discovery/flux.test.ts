@@ -4,7 +4,7 @@ import { createServer, type RequestListener } from "node:http"
 import { isIP, type AddressInfo } from "node:net"
 import { test, type TestContext } from "node:test"
 import fc from "fast-check"
-import { isPublicUnicast, lookUpFlux, readLocations } from "../../../src/agent/discovery/flux.ts"
+import { isPublicUnicast, lookUpFlux, readLocations } from "../../../src/apps/discovery/flux.ts"
 
 const numRuns = process.env["SLOW"] === undefined ? 500 : 20_000
 const signal = new AbortController().signal

@@ -1,6 +1,6 @@
 import { asPurserError } from "../../base/errors.ts"
 import type { Log } from "../../base/log.ts"
-import type { NodeSpec } from "../../apps/config.ts"
+import type { NodeSpec } from "../node-spec.ts"
 import { distinct, type Address } from "./address.ts"
 import { lookUpAddresses, lookUpService } from "./dns.ts"
 import { lookUpFlux } from "./flux.ts"

@@ -5,17 +5,17 @@ import { readFile } from "node:fs/promises"
 import { createServer, type AddressInfo, type Socket } from "node:net"
 import { join } from "node:path"
 import { test, type TestContext } from "node:test"
-import type { AppConfig } from "../../../src/apps/config.ts"
-import { Secret } from "../../../src/base/secret.ts"
-import { AllowList } from "../../../src/channel/allow-list.ts"
-import { resolveLimits } from "../../../src/channel/limits.ts"
-import { parseFileLines } from "../../../src/files/file-line.ts"
-import { filesStep } from "../../../src/node/files-step.ts"
-import { createFluxvaultNode } from "../../../src/node/fluxvault.ts"
-import { encrypt, originalNode, scriptedNode } from "../../support/fluxvault-peer.ts"
-import { home, TestCatalogue, type AgentSettings } from "../../support/pair.ts"
-import { tempDir } from "../../support/temp.ts"
-import { waitFor } from "../../support/wait.ts"
+import type { AppConfig } from "../../../../src/apps/config.ts"
+import { Secret } from "../../../../src/base/secret.ts"
+import { AllowList } from "../../../../src/channel/allow-list.ts"
+import { resolveLimits } from "../../../../src/channel/limits.ts"
+import { parseFileLines } from "../../../../src/files/file-line.ts"
+import { filesStep } from "../../../../src/node/files-step.ts"
+import { createFluxvaultNode } from "../../../../src/node/fluxvault.ts"
+import { encrypt, originalNode, scriptedNode } from "../../../support/fluxvault-peer.ts"
+import { home, TestCatalogue, type AgentSettings } from "../../../support/pair.ts"
+import { tempDir } from "../../../support/temp.ts"
+import { waitFor } from "../../../support/wait.ts"
 
 /** Our agent, and nodes that are FluxVault's own or worse. */
 
@@ -42,7 +42,7 @@ async function stage(t: TestContext) {
 }
 
 const { sessions: recorded } = JSON.parse(
-  readFileSync(new URL("../../vectors/fluxvault-v1.json", import.meta.url), "utf8"),
+  readFileSync(new URL("../../../vectors/fluxvault-v1.json", import.meta.url), "utf8"),
 ) as {
   sessions: {
     agent_files: Record<string, string>

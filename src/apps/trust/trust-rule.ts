@@ -3,7 +3,7 @@ import type { Log } from "../../base/log.ts"
 import type { AgentChannel } from "../../channel/dial.ts"
 import type { Identity } from "../../channel/identity.ts"
 import type { Hello } from "../../channel/messages.ts"
-import type { AppConfig } from "../../apps/config.ts"
+import type { AppConfig } from "../config.ts"
 import type { State } from "../../state/state.ts"
 
 /**

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict"
 import { getEventListeners } from "node:events"
 import { test } from "node:test"
-import { lookUpAddresses, lookUpService } from "../../../src/agent/discovery/dns.ts"
+import { lookUpAddresses, lookUpService } from "../../../src/apps/discovery/dns.ts"
 import { dnsServer } from "../../support/dns-server.ts"
 
 const signal = new AbortController().signal
