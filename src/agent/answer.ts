@@ -1,3 +1,4 @@
+import { untilAborted } from "../base/abort.ts"
 import { sameText } from "../base/digest.ts"
 import { PurserError, isPurserError, reasonOf } from "../base/errors.ts"
 import type { Log } from "../base/log.ts"
@@ -129,20 +130,13 @@ async function beforeAbort<T>(
   name: string,
   limitMs: number,
 ): Promise<T> {
-  const { promise, resolve } = Promise.withResolvers<void>()
-  const onAbort = (): void => resolve()
-  if (signal.aborted) onAbort()
-  signal.addEventListener("abort", onAbort, { once: true })
-  const tooSlow = (): PurserError =>
-    new PurserError("ERR_TIMEOUT", `the action ${name} took longer than ${limitMs} ms`)
   try {
-    return await Promise.race([work, promise.then(() => Promise.reject(tooSlow()))])
+    return await untilAborted(work, signal)
   } catch (error) {
-    // However an action that was told to stop puts it.
-    throw signal.aborted ? tooSlow() : error
-  } finally {
-    signal.removeEventListener("abort", onAbort)
-    work.catch(() => {})
+    // An action that was told to stop may put it in any way.
+    throw signal.aborted
+      ? new PurserError("ERR_TIMEOUT", `the action ${name} took longer than ${limitMs} ms`)
+      : error
   }
 }
 

@@ -1,9 +1,10 @@
+import { untilAborted } from "../base/abort.ts"
 import { PurserError } from "../base/errors.ts"
 import { grantCovers, isSecretName, quote } from "../base/names.ts"
 import type { Secret } from "../base/secret.ts"
 import type { Catalogue } from "../sources/catalogue.ts"
 import type { AppConfig } from "../apps/config.ts"
-import { unlessAborted, type SecretCache } from "./secret-cache.ts"
+import type { SecretCache } from "./secret-cache.ts"
 
 /**
  * The part of the catalogue that one app may see, for one delivery. Every way to a secret's content goes through
@@ -30,7 +31,7 @@ export function grantedSecrets(app: AppConfig, catalogue: Catalogue, cache: Secr
       if (set === undefined) return await cache.read(name, signal)
       const pinned = sets.get(set.id) ?? cache.readSet(set)
       sets.set(set.id, pinned)
-      return (await unlessAborted(pinned, signal)).get(name) ?? null
+      return (await untilAborted(pinned, signal)).get(name) ?? null
     },
     names: (signal) => catalogue.names(app.secrets, signal),
   }

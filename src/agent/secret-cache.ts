@@ -1,3 +1,4 @@
+import { untilAborted } from "../base/abort.ts"
 import type { Secret } from "../base/secret.ts"
 import type { Catalogue, SecretSet } from "../sources/catalogue.ts"
 
@@ -23,13 +24,13 @@ export class SecretCache {
   /** As the catalogue's: null when no source gives it. One reading serves all who ask meanwhile, so one asker's abort ends only its own waiting. */
   async read(name: string, signal: AbortSignal): Promise<Secret | null> {
     const read = (): Promise<Secret | null> => this.#catalogue.read(name, this.#ends)
-    return await unlessAborted(
+    return await untilAborted(
       this.#reading(this.#entries, name, read, (found) => found !== null),
       signal,
     )
   }
 
-  /** The same for a set. To be awaited with {@link unlessAborted}. */
+  /** The same for a set. To be awaited with {@link untilAborted}. */
   readSet(set: SecretSet): Promise<ReadonlyMap<string, Secret>> {
     return this.#reading(
       this.#sets,
@@ -72,16 +73,4 @@ export class SecretCache {
 interface Entry<T> {
   readonly content: Promise<T>
   readonly until: number
-}
-
-export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted()
-  const { promise, reject } = Promise.withResolvers<never>()
-  const onAbort = (): void => reject(signal.reason)
-  signal.addEventListener("abort", onAbort, { once: true })
-  try {
-    return await Promise.race([work, promise])
-  } finally {
-    signal.removeEventListener("abort", onAbort)
-  }
 }

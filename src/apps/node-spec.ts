@@ -1,6 +1,7 @@
 import { isIP } from "node:net"
 import { z } from "zod"
 import { isAppName } from "../base/names.ts"
+import { isHostName, splitHostPort } from "../base/net-address.ts"
 import { defaultPort } from "../channel/port.ts"
 
 /** `nodes:` of an app: where to look for its nodes. Parsed here, looked up in discovery/. */
@@ -13,7 +14,9 @@ export type NodeSpec =
   | { readonly kind: "flux"; readonly app: string; readonly port: number; readonly api: string | undefined }
 
 const port = z.int().min(1).max(65_535).optional().describe(`default ${defaultPort}`)
-const hostName = z.string().refine(isHostName, { error: "not a host name" })
+const hostName = z
+  .string()
+  .refine((text) => isHostName(text) || isAppName(text), { error: "not a host name" })
 
 export const nodeSchema = z.union([
   z
@@ -55,15 +58,9 @@ export function resolveNode(node: z.infer<typeof nodeSchema>): NodeSpec {
 /** `host`, `host:port`, `[ipv6]`, `[ipv6]:port`, or a bare IPv6 address; null for anything else. */
 export function parseNodeAddress(text: string): { host: string; port: number } | null {
   if (isIP(text) !== 0) return { host: text, port: defaultPort }
-  const match = /^(?:\[([^\]]+)\]|([^:[\]]+))(?::(\d{1,5}))?$/.exec(text)
-  if (match === null) return null
-  const [, bracketed, plain, digits] = match
-  const number = digits === undefined ? defaultPort : Number(digits)
-  if (number < 1 || number > 65_535) return null
-  if (bracketed !== undefined) return isIP(bracketed) === 6 ? { host: bracketed, port: number } : null
-  return plain !== undefined && (isIP(plain) === 4 || isHostName(plain))
-    ? { host: plain, port: number }
-    : null
+  const { host, port: number = defaultPort } = splitHostPort(text) ?? {}
+  if (host === undefined || number === 0) return null
+  return isIP(host) !== 0 || isHostName(host) || isAppName(host) ? { host, port: number } : null
 }
 
 /** What `--node` takes: an address, or `dns:NAME[:PORT]`, `srv:NAME`, `flux:APP[:PORT]`; as it stands in YAML. */
@@ -74,15 +71,4 @@ export function nodeFromFlag(text: string): unknown {
   const at = digits === undefined ? {} : { port: Number(digits) }
   if (kind === "flux") return { flux: { app: name, ...at } }
   return kind === "srv" ? { srv: name, ...at } : { dns: name, ...at }
-}
-
-/** Underscores are for SRV and for Compose's service names. A last label of digits would be a mistyped address. */
-function isHostName(text: string): boolean {
-  if (text.length > 253) return false
-  const labels = text.replace(/\.$/, "").split(".")
-  return (
-    labels.every((label) => /^[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?$/.test(label)) &&
-    (labels.length === 1 || !/^\d+$/.test(labels.at(-1) ?? "")) &&
-    (isAppName(text) || /[A-Za-z_]/.test(text))
-  )
 }

@@ -5,7 +5,7 @@ import { PurserError, systemErrorCode } from "../base/errors.ts"
 import type { Log } from "../base/log.ts"
 import type { Secret } from "../base/secret.ts"
 import type { CaConfig } from "./config.ts"
-import { isOpenToOthers, namesIn, readPrivate, readText, writeNew, writing } from "./files.ts"
+import { isFileOpenToOthers, namesIn, readPrivate, readText, writeNew, writing } from "./files.ts"
 import { generateKey, openKey, sealKey } from "./keys.ts"
 import { lockCa } from "./lock.ts"
 import {
@@ -233,7 +233,7 @@ export class Authority {
   async #sealedRootKey(file: string): Promise<string | null> {
     if (this.#options.rootKeyFile === undefined) return await readPrivate(file)
     const sealed = await readText(file)
-    if (sealed !== null && (await isOpenToOthers(file))) {
+    if (sealed !== null && (await isFileOpenToOthers(file))) {
       this.#options.log.warn(`the root's key ${file} can be read or written by others`, {
         hint: "they still need its passphrase; keep it where only you come",
       })

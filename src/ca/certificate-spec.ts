@@ -1,5 +1,5 @@
-import { isIP, SocketAddress } from "node:net"
-import { domainToASCII } from "node:url"
+import { certificateHostName, familyOf } from "../base/net-address.ts"
+import { SocketAddress } from "node:net"
 import { PurserError } from "../base/errors.ts"
 import { quote } from "../base/names.ts"
 import type { SubjectNames } from "../x509/csr.ts"
@@ -17,7 +17,6 @@ export interface CertificateSpec extends SubjectNames {
 }
 
 const mostNames = 100
-const label = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/
 
 /**
  * The same in the form that certificates hold: names in lower case and Punycode, addresses in their canonical text,
@@ -39,20 +38,17 @@ export function checkNames(ask: CertificateSpec): CertificateSpec {
 }
 
 function hostName(name: string): string {
-  const wildcard = name.startsWith("*.") ? "*." : ""
-  const host = name.slice(wildcard.length)
-  // Of a.lan/b it would take a.lan, and it leaves tabs out and decodes %61: as a browser reads a URL.
-  const isUrl = /[^a-z0-9_.\u0080-\u{10ffff}-]/iu.test(host)
-  const ascii = isUrl ? "" : domainToASCII(host).replace(/\.$/, "")
-  if (ascii.length > 253 || isIP(ascii) !== 0 || !ascii.split(".").every((part) => label.test(part)))
+  const ascii = certificateHostName(name)
+  if (ascii === null)
     throw bad(name, "is not a host name", "shop.lan, or *.shop.lan; addresses are of another kind")
-  return wildcard + ascii
+  return ascii
 }
 
 function address(text: string): string {
-  const family = isIP(text)
-  if (family === 0 || text.includes("%")) throw bad(text, "is not an address", "192.0.2.7 or 2001:db8::7")
-  return new SocketAddress({ address: text, family: family === 4 ? "ipv4" : "ipv6" }).address
+  const family = familyOf(text)
+  if (family === undefined || text.includes("%"))
+    throw bad(text, "is not an address", "192.0.2.7 or 2001:db8::7")
+  return new SocketAddress({ address: text, family }).address
 }
 
 function mailbox(text: string): string {

@@ -1,4 +1,4 @@
-import { constants } from "node:fs"
+import { isOpenToOthers, readRegularFile } from "../base/read-file.ts"
 import { mkdir, open, readdir, rm, stat, unlink } from "node:fs/promises"
 import { dirname, join } from "node:path"
 import { replaceFile, temporaryPattern } from "../base/atomic-file.ts"
@@ -22,33 +22,27 @@ export async function readPrivate(file: string): Promise<string | null> {
 
 async function read(file: string, isPrivate: boolean): Promise<string | null> {
   try {
-    // Opening a FIFO would otherwise wait for its writer.
-    await using handle = await open(file, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0))
-    const info = await handle.stat()
-    if (!info.isFile()) throw new PurserError("ERR_CA", `${file} is not a regular file`)
-    if (info.size > maxBytes) throw new PurserError("ERR_CA", `${file} is too large`)
-    if (isPrivate && isOpen(info.mode)) {
+    const result = await readRegularFile(file, maxBytes)
+    if (result.kind === "absent") return null
+    if (result.kind === "not-regular") throw new PurserError("ERR_CA", `${file} is not a regular file`)
+    if (result.kind === "too-large") throw new PurserError("ERR_CA", `${file} is too large`)
+    if (result.kind === "changing") throw new PurserError("ERR_CA", `${file} changes all the time`)
+    if (isPrivate && isOpenToOthers(result.mode)) {
       throw new PurserError("ERR_CA", `the key ${file} can be read or written by others`, {
         hint: `chmod 600 ${file}; others who have read it still need the passphrase`,
       })
     }
-    return await handle.readFile("utf8")
+    return result.bytes.toString("utf8")
   } catch (error) {
     if (isPurserError(error)) throw error
-    const code = systemErrorCode(error)
-    if (code === "ENOENT" || code === "ENOTDIR") return null
     throw new PurserError("ERR_CA", `cannot read ${file}: ${reasonOf(error)}`, { cause: error })
   }
 }
 
 /** False for what is not there. */
-export async function isOpenToOthers(file: string): Promise<boolean> {
+export async function isFileOpenToOthers(file: string): Promise<boolean> {
   const info = await stat(file).catch(() => null)
-  return info !== null && isOpen(info.mode)
-}
-
-function isOpen(mode: number): boolean {
-  return process.platform !== "win32" && (mode & 0o077) !== 0
+  return info !== null && isOpenToOthers(info.mode)
 }
 
 /** Makes the directories above it too. Throws `ERR_CA`. */

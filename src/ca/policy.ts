@@ -1,4 +1,5 @@
-import { BlockList, isIP } from "node:net"
+import { familyOf } from "../base/net-address.ts"
+import { BlockList } from "node:net"
 import { PurserError } from "../base/errors.ts"
 import { quote } from "../base/names.ts"
 import type { CertificateSpec } from "./certificate-spec.ts"
@@ -37,8 +38,8 @@ function allowsName(rule: string, name: string): boolean {
 
 function allowsAddress(rule: string, address: string): boolean {
   const [network = "", bits] = rule.split("/")
-  const family = isIP(network) === 4 ? "ipv4" : "ipv6"
-  if (isIP(network) !== isIP(address)) return false
+  const family = familyOf(network)
+  if (family === undefined || family !== familyOf(address)) return false
   const list = new BlockList()
   list.addSubnet(network, bits === undefined ? (family === "ipv4" ? 32 : 128) : Number(bits), family)
   return list.check(address, family)

@@ -1,3 +1,4 @@
+import { familyOf, isHostName } from "../base/net-address.ts"
 import { lookup } from "node:dns/promises"
 import { BlockList, isIP } from "node:net"
 import { PurserError } from "../base/errors.ts"
@@ -51,12 +52,17 @@ export class AllowList {
 
   #add(entry: string): void {
     const [base = "", bits, ...rest] = entry.split("/")
-    const family = isIP(base)
-    const most = family === 4 ? 32 : 128
-    if (family === 0 && bits === undefined && isHostName(base)) this.#names.push(base)
-    else if (family !== 0 && bits === undefined) addAddress(this.#fixed, base)
-    else if (family !== 0 && rest.length === 0 && /^\d{1,3}$/.test(bits ?? "") && Number(bits) <= most) {
-      this.#fixed.addSubnet(base, Number(bits), family === 4 ? "ipv4" : "ipv6")
+    const family = familyOf(base)
+    const most = family === "ipv4" ? 32 : 128
+    if (family === undefined && bits === undefined && isHostName(base)) this.#names.push(base)
+    else if (family !== undefined && bits === undefined) addAddress(this.#fixed, base)
+    else if (
+      family !== undefined &&
+      rest.length === 0 &&
+      /^\d{1,3}$/.test(bits ?? "") &&
+      Number(bits) <= most
+    ) {
+      this.#fixed.addSubnet(base, Number(bits), family)
     } else {
       throw new PurserError("ERR_ADDRESS", `${quote(entry)} is neither an address, a CIDR nor a host name`, {
         hint: "write 203.0.113.7, 10.0.0.0/8, 2001:db8::/32 or home.example.org",
@@ -96,21 +102,15 @@ async function systemLookup(name: string): Promise<string[]> {
 
 function addAddress(list: BlockList, address: string): void {
   const normal = normalAddress(address)
-  if (normal !== undefined) list.addAddress(normal, isIP(normal) === 4 ? "ipv4" : "ipv6")
+  if (normal !== undefined) list.addAddress(normal, familyOf(normal))
 }
 
 function has(list: BlockList, address: string): boolean {
-  return list.check(address, isIP(address) === 4 ? "ipv4" : "ipv6")
+  return list.check(address, familyOf(address))
 }
 
 /** Without its zone. An IPv4 address in IPv6's clothes (`::ffff:192.0.2.1`, as a dual-stack socket reports it) is IPv4 to a BlockList. */
 function normalAddress(address: string): string | undefined {
   const bare = address.replace(/%.*$/, "")
   return isIP(bare) === 0 ? undefined : bare
-}
-
-/** RFC 1123 names and service names of container networks (`tasks.web`, `my_service`); something that looks like a damaged address is none. */
-function isHostName(text: string): boolean {
-  if (text.length > 253 || /^[\d.]+$/.test(text)) return false
-  return text.split(".").every((label) => /^[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?$/.test(label))
 }

@@ -1,3 +1,4 @@
+import { formatHostPort } from "../base/net-address.ts"
 import type { TLSSocket } from "node:tls"
 import { PurserError, systemErrorCode, reasonOf } from "../base/errors.ts"
 import { closeGracefully } from "./closing.ts"
@@ -46,7 +47,7 @@ export interface AgentChannel extends AsyncDisposable {
 export async function connectToNode(options: DialOptions): Promise<AgentChannel> {
   const { identity, requirePq = false, limits = defaultLimits, signal } = options
   signal.throwIfAborted()
-  const place = placeOf(options)
+  const place = formatHostPort(options.host, options.port)
   const socket = connectTls({ host: options.host, port: options.port, identity, requirePq })
   const { promise, resolve, reject } = Promise.withResolvers<AgentChannel>()
   const timer = setTimeout(() => {
@@ -83,7 +84,7 @@ const knownNodes = new SpkiCache(15_000)
 
 function examine(socket: TLSSocket, options: DialOptions): Peer {
   const peer = inspectPeer(socket, knownNodes)
-  const place = placeOf(options)
+  const place = formatHostPort(options.host, options.port)
   if (typeof peer === "string") {
     const code = peer === "no-alpn" || peer === "not-tls-1.3" ? "ERR_PROTOCOL" : "ERR_UNTRUSTED"
     throw new PurserError(code, `${place} is not taken for a node: ${rejections[peer]}`, {
@@ -134,8 +135,4 @@ function failedHandshake(place: string, requirePq: boolean, error: unknown): Pur
     hint: "something that is not a Purser node may answer there",
     cause: error,
   })
-}
-
-function placeOf({ host, port }: DialOptions): string {
-  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`
 }

@@ -1,4 +1,5 @@
 import type { Writable } from "node:stream"
+import { untilAborted } from "../base/abort.ts"
 import { PurserError } from "../base/errors.ts"
 import { isDeeper } from "./json.ts"
 import type { ChannelLimits } from "./limits.ts"
@@ -55,15 +56,7 @@ export class FrameWriter {
 
   async #drained(signal: AbortSignal | undefined): Promise<void> {
     this.#draining ??= this.#waitForDrain()
-    if (signal === undefined) return await this.#draining
-    const { promise, reject } = Promise.withResolvers<never>()
-    const onAbort = (): void => reject(signal.reason)
-    signal.addEventListener("abort", onAbort, { once: true })
-    try {
-      await Promise.race([this.#draining, promise])
-    } finally {
-      signal.removeEventListener("abort", onAbort)
-    }
+    await (signal === undefined ? this.#draining : untilAborted(this.#draining, signal))
   }
 
   #waitForDrain(): Promise<void> {

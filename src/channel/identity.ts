@@ -1,3 +1,4 @@
+import { isOpenToOthers, readRegularFile } from "../base/read-file.ts"
 import {
   createHash,
   createPrivateKey,
@@ -6,7 +7,6 @@ import {
   randomBytes,
   X509Certificate,
 } from "node:crypto"
-import { constants } from "node:fs"
 import { link, open, unlink, type FileHandle } from "node:fs/promises"
 import { inspect } from "node:util"
 import { pem } from "../x509/der.ts"
@@ -78,17 +78,18 @@ export async function loadOrCreateIdentity(file: string): Promise<Identity> {
 
 async function read(file: string): Promise<string> {
   try {
-    // Opening a FIFO would otherwise wait for its writer.
-    await using handle = await open(file, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0))
-    const stat = await handle.stat()
-    if (!stat.isFile()) throw new PurserError("ERR_IDENTITY", `the identity ${file} is not a regular file`)
-    if (process.platform !== "win32" && (stat.mode & 0o077) !== 0) {
+    const result = await readRegularFile(file, longestFile)
+    if (result.kind === "absent") throw result.error
+    if (result.kind === "not-regular")
+      throw new PurserError("ERR_IDENTITY", `the identity ${file} is not a regular file`)
+    if (result.kind === "too-large") throw damaged(file, "it is too large")
+    if (result.kind === "changing") throw damaged(file, "somebody is writing to it")
+    if (isOpenToOthers(result.mode)) {
       throw new PurserError("ERR_IDENTITY", `the identity ${file} can be read or written by others`, {
         hint: `chmod 600 ${file}; if others may have read it, delete it and enrol again`,
       })
     }
-    if (stat.size > longestFile) throw damaged(file, "it is too large")
-    return await handle.readFile("utf8")
+    return result.bytes.toString("utf8")
   } catch (error) {
     if (isPurserError(error)) throw error
     throw new PurserError("ERR_IDENTITY", `the identity ${file} cannot be read: ${reasonOf(error)}`, {

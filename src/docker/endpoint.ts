@@ -1,3 +1,4 @@
+import { splitHostPort } from "../base/net-address.ts"
 import { join } from "node:path"
 import { PurserError } from "../base/errors.ts"
 import { quote } from "../base/names.ts"
@@ -112,11 +113,9 @@ function parseSsh(text: string, rest: string): Endpoint {
 
 /** `HOST`, `HOST:PORT`, `:PORT`, `[IPv6]:PORT`. */
 function parseHost(text: string, authority: string): { host: string; port: number | undefined } {
-  const match = /^(?:\[([0-9A-Fa-f:.%]+)\]|([^\s:/?#@[\]]*))(?::(\d{1,5}))?$/.exec(authority)
-  if (match === null || authority === "") throw notAnAddress(text)
-  const port = match[3] === undefined ? undefined : Number(match[3])
-  if (port === 0 || (port ?? 1) > 65_535) throw notAnAddress(text)
-  return { host: match[1] ?? match[2] ?? "", port }
+  const split = splitHostPort(authority)
+  if (split === null || split.port === 0) throw notAnAddress(text)
+  return { host: split.host ?? "", port: split.port }
 }
 
 function notAnAddress(text: string): PurserError {

@@ -1,5 +1,5 @@
+import { certificateHostName } from "../base/net-address.ts"
 import { isIP } from "node:net"
-import { domainToASCII } from "node:url"
 import type { SubjectNames } from "../x509/csr.ts"
 import { PurserError } from "../base/errors.ts"
 import { quote } from "../base/names.ts"
@@ -79,12 +79,9 @@ export function filesOf(lines: readonly CertificateLine[]): FileLine[] {
 }
 
 function hostName(text: string, name: string): string {
-  const wildcard = name.startsWith("*.") ? "*." : ""
-  // What stands for something in a URL would be read so.
-  const ascii = /[\s/\\?#%:@[\]]/.test(name) ? "" : domainToASCII(name.slice(wildcard.length))
-  if (ascii === "" || ascii.length > 253 || isIP(ascii) !== 0 || !/^[a-z0-9_.-]+$/.test(ascii))
-    throw bad(text, `dns=${quote(name)} is not a host name`)
-  return wildcard + ascii
+  const ascii = certificateHostName(name)
+  if (ascii === null) throw bad(text, `dns=${quote(name)} is not a host name`)
+  return ascii
 }
 
 function address(text: string, ip: string): string {

@@ -1,3 +1,4 @@
+import { formatHostPort, splitHostPort } from "../base/net-address.ts"
 import { X509Certificate, createHash } from "node:crypto"
 import { isIP } from "node:net"
 import { setTimeout as delay } from "node:timers/promises"
@@ -34,6 +35,7 @@ export const localHosts: readonly string[] = ["127.0.0.1", "::1"]
 
 const defaultWithinMs = 10_000
 const maxWithinMs = 600_000
+const serverForm = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,252}$/
 const connectMs = 5000
 const pauseMs = 200
 
@@ -44,10 +46,11 @@ export function parseCheck(text: string): Check {
       hint: "write HOST:PORT or :PORT, then file=NAME, name=SERVERNAME and within=10s as needed",
     })
   const [address = "", ...words] = text.trim().split(/\s+/)
-  const match = /^(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9](?:[A-Za-z0-9_.-]{0,252})))?:(\d{1,5})$/.exec(address)
-  const port = Number(match?.[3])
-  if (match === null || port < 1 || port > 65_535) throw bad("it does not begin with HOST:PORT or :PORT")
-  if (match[1] !== undefined && isIP(match[1]) !== 6) throw bad(`${quote(match[1])} is no address`)
+  const split = splitHostPort(address)
+  if (split === null || !split.port) throw bad("it does not begin with HOST:PORT or :PORT")
+  const { host, port } = split
+  if (host !== undefined && isIP(host) === 0 && !serverForm.test(host))
+    throw bad(`${quote(host)} is no address`)
   const given = new Map<string, string>()
   for (const word of words) {
     const [, key, value] = /^(file|name|within)=(.+)$/.exec(word) ?? []
@@ -56,13 +59,13 @@ export function parseCheck(text: string): Check {
     given.set(key, value)
   }
   const [file, serverName, within] = ["file", "name", "within"].map((key) => given.get(key))
-  if (serverName !== undefined && !/^[A-Za-z0-9][A-Za-z0-9_.-]{0,252}$/.test(serverName))
+  if (serverName !== undefined && !serverForm.test(serverName))
     throw bad(`${quote(serverName)} is not the name of a server`)
   if (serverName !== undefined && isIP(serverName) !== 0) throw bad("name= is a name, and no address")
   if (file !== undefined && !/^[A-Za-z0-9][A-Za-z0-9._/-]{0,254}$/.test(file))
     throw bad(`${quote(file)} is not the name of a file line`)
   return {
-    host: match[1] ?? match[2] ?? null,
+    host: host ?? null,
     port,
     ...(file === undefined ? {} : { file }),
     ...(serverName === undefined ? {} : { serverName }),
@@ -79,7 +82,7 @@ function withinOf(text: string, bad: (why: string) => PurserError): number {
 /** {@link parseCheck} gives the check back. */
 export function formatCheck({ host, port, file, serverName, withinMs }: Check): string {
   return [
-    addressOf(host ?? "", port),
+    formatHostPort(host ?? "", port),
     ...(file === undefined ? [] : [`file=${file}`]),
     ...(serverName === undefined ? [] : [`name=${serverName}`]),
     ...(withinMs === defaultWithinMs ? [] : [`within=${withinMs}ms`]),
@@ -146,7 +149,7 @@ export async function checkServed(
     signal.throwIfAborted()
     if (!limit.isOver) throw error
   }
-  const seen = all.map((host) => `${addressOf(host, port)} ${found.get(host) ?? "was not asked"}`)
+  const seen = all.map((host) => `${formatHostPort(host, port)} ${found.get(host) ?? "was not asked"}`)
   throw new PurserError(
     "ERR_CHECK",
     `the certificate ${short(expected)} is not served after ${withinMs} ms: ${seen.join(", ")}`,
@@ -202,8 +205,4 @@ function sha256(bytes: Uint8Array): string {
 
 function short({ sha256: digits }: Leaf): string {
   return `sha256:${digits.slice(0, 16)}`
-}
-
-function addressOf(host: string, port: number): string {
-  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`
 }

@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process"
+import { killGroup, spawnGroup } from "../base/subprocess.ts"
 import { once } from "node:events"
 import { constants } from "node:os"
 import { PurserError, isPurserError, reasonOf } from "../base/errors.ts"
@@ -114,11 +114,6 @@ export async function runLocalReload(
   }
 }
 
-/** Tokens and passphrases of ours are not for the command. */
-function withoutOurs(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  return Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith("PURSER_")))
-}
-
 /** `fetch` itself says only that it failed; why is in the cause. */
 function rootReasonOf(error: unknown): string {
   const cause = error instanceof TypeError ? error.cause : undefined
@@ -129,15 +124,8 @@ function rootReasonOf(error: unknown): string {
 
 async function runCommand(command: string, signal: AbortSignal, env: NodeJS.ProcessEnv): Promise<void> {
   signal.throwIfAborted()
-  // A group of its own, so that what the command started is ended with it.
-  const child = spawn("sh", ["-c", command], { env: withoutOurs(env), stdio: "ignore", detached: true })
-  const kill = (): void => {
-    try {
-      if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL")
-    } catch {
-      // It has ended and nobody told us yet, or has become somebody else: we wait no longer in either case.
-    }
-  }
+  const child = spawnGroup("sh", ["-c", command], { env, stdio: "ignore" })
+  const kill = (): void => killGroup(child)
   signal.addEventListener("abort", kill, { once: true })
   try {
     const [code, by] = (await once(child, "exit", { signal })) as [number | null, string | null]

@@ -1,4 +1,5 @@
-import { spawn, type ChildProcess } from "node:child_process"
+import { killGroup, spawnGroup } from "../base/subprocess.ts"
+import { type ChildProcess } from "node:child_process"
 import { once } from "node:events"
 import { PurserError, reasonOf, systemErrorCode } from "../base/errors.ts"
 import { quote } from "../base/names.ts"
@@ -56,22 +57,14 @@ async function run(
   signal.throwIfAborted()
   const name = quote(argv[0])
   const [file, ...args] = argv
-  const isWindows = process.platform === "win32"
-  const child = spawn(file, args, {
-    cwd: directory,
-    env: Object.fromEntries(Object.entries(env).filter(([key]) => !key.startsWith("PURSER_"))),
-    stdio: ["ignore", "pipe", "ignore"],
-    // A group of its own, so that what it started ends with it.
-    detached: !isWindows,
-    windowsHide: true,
-  })
+  const child = spawnGroup(file, args, { cwd: directory, env, stdio: ["ignore", "pipe", "ignore"] })
   using limit = new TimeLimit(signal, timeoutMs)
   const stopped = limit.signal
-  const onStop = (): void => kill(child, isWindows)
+  const onStop = (): void => killGroup(child)
   stopped.addEventListener("abort", onStop, { once: true })
   try {
     const [output, [code, killedBy]] = await Promise.all([
-      collect(child, maxBytes, () => kill(child, isWindows)),
+      collect(child, maxBytes, () => killGroup(child)),
       once(child, "exit") as Promise<[number | null, NodeJS.Signals | null]>,
     ])
     if (output === null) return null
@@ -123,13 +116,4 @@ function collect(child: ChildProcess, maxBytes: number, stop: () => void): Promi
   })
   child.on("close", () => resolve(length > maxBytes ? null : Buffer.concat(chunks)))
   return promise
-}
-
-function kill(child: ChildProcess, isWindows: boolean): void {
-  try {
-    if (isWindows || child.pid === undefined) child.kill("SIGKILL")
-    else process.kill(-child.pid, "SIGKILL")
-  } catch {
-    // It has ended.
-  }
 }

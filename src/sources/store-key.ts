@@ -1,6 +1,6 @@
+import { isOpenToOthers, readRegularFile } from "../base/read-file.ts"
 import { randomBytes } from "node:crypto"
-import { constants } from "node:fs"
-import { link, open, readFile, unlink, writeFile } from "node:fs/promises"
+import { link, readFile, unlink, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { replaceFile } from "../base/atomic-file.ts"
 import { PurserError, isPurserError, reasonOf, systemErrorCode } from "../base/errors.ts"
@@ -134,20 +134,19 @@ export class StoreKey {
 
   async #read(): Promise<Buffer | null> {
     try {
-      await using handle = await open(this.#file, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0))
-      const info = await handle.stat()
-      if (!info.isFile() || info.size > maxKeyBytes) {
+      const result = await readRegularFile(this.#file, maxKeyBytes)
+      if (result.kind === "absent") return null
+      if (result.kind !== "read") {
         throw new PurserError("ERR_STORE", `${this.#file} is not an age identity file`)
       }
-      if (process.platform !== "win32" && (info.mode & 0o077) !== 0) {
+      if (isOpenToOthers(result.mode)) {
         throw new PurserError("ERR_STORE", `the store's key ${this.#file} can be read or written by others`, {
           hint: `chmod 600 ${this.#file}; if others may have read it, run \`purser secret key\` for a new one`,
         })
       }
-      return await handle.readFile()
+      return result.bytes
     } catch (error) {
       if (isPurserError(error)) throw error
-      if (systemErrorCode(error) === "ENOENT") return null
       throw new PurserError("ERR_STORE", `cannot read ${this.#file}: ${reasonOf(error)}`, { cause: error })
     }
   }

@@ -1,3 +1,5 @@
+import { formatHostPort } from "../../base/net-address.ts"
+
 /** Where a node may answer. */
 export interface Address {
   /** IP address or host name. */
@@ -7,7 +9,7 @@ export interface Address {
 
 /** `host:port`, with brackets around IPv6. */
 export function formatAddress({ host, port }: Address): string {
-  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`
+  return formatHostPort(host, port)
 }
 
 /** More than this many from one place is an attack or a mistake. */

@@ -1,3 +1,4 @@
+import { untilAborted } from "../../base/abort.ts"
 import { Resolver, lookup } from "node:dns/promises"
 import { PurserError, reasonOf, systemErrorCode } from "../../base/errors.ts"
 import type { Address } from "./address.ts"
@@ -50,19 +51,6 @@ function cancellableResolver(
   const cancel = (): void => resolver.cancel()
   signal.addEventListener("abort", cancel, { once: true })
   return { resolver, [Symbol.dispose]: () => signal.removeEventListener("abort", cancel) }
-}
-
-/** The system's resolver cannot be told to stop; nobody needs to wait for it. */
-async function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted()
-  const aborted = Promise.withResolvers<never>()
-  const abort = (): void => aborted.reject(signal.reason)
-  signal.addEventListener("abort", abort, { once: true })
-  try {
-    return await Promise.race([work, aborted.promise])
-  } finally {
-    signal.removeEventListener("abort", abort)
-  }
 }
 
 /** A name without such a record has no addresses; anything else is a failure. */

@@ -1,3 +1,4 @@
+import { formatHostPort } from "../../base/net-address.ts"
 import { once } from "node:events"
 import { connect, type Socket } from "node:net"
 import { PurserError, reasonOf, systemErrorCode } from "../../base/errors.ts"
@@ -49,7 +50,7 @@ const closedEarlyHint = "is the address of this agent on the node's allow-list?"
 export async function connectToFluxvaultNode(options: FluxvaultDialOptions): Promise<FluxvaultAgentChannel> {
   const { host, port, limits = defaultLimits } = options
   options.signal.throwIfAborted()
-  const place = host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`
+  const place = formatHostPort(host, port)
   const socket = connect({ host, port, noDelay: true })
   socket.on("error", () => {}) // "close" follows, and the reader tells why
   const reader = readObjects(socket, { ...limits, frameBytes: segmentBytes + 1 }, { closedEarlyHint })

@@ -1,3 +1,4 @@
+import { splitHostPort } from "../../base/net-address.ts"
 import { realpathSync } from "node:fs"
 import { readFile } from "node:fs/promises"
 import { sep } from "node:path"
@@ -269,14 +270,13 @@ function isBelow(file: string, directory: string): boolean {
 
 /** `39898`, `127.0.0.1:39898` or `[::]:39898`. */
 function parseListen(text: string): { host: string | undefined; port: number } {
-  const match = /^(?:(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]+)):)?(\d{1,5})$/.exec(text)
-  const port = Number(match?.[3])
-  if (!match || port > 65_535) {
+  const split = splitHostPort(/^\d{1,5}$/.test(text) ? `:${text}` : text)
+  if (split?.port === undefined || text.startsWith(":")) {
     throw new PurserError("ERR_ADDRESS", `cannot listen on ${text}`, {
       hint: "write PORT, HOST:PORT or [IPv6]:PORT",
     })
   }
-  return { host: match[1] ?? match[2], port }
+  return { host: split.host, port: split.port }
 }
 
 function listOf(text: string): string[] {

@@ -1,3 +1,4 @@
+import { untilAborted } from "../../base/abort.ts"
 import { PurserError } from "../../base/errors.ts"
 import type { Secret } from "../../base/secret.ts"
 import { refuseDisk } from "../../rollout/install.ts"
@@ -231,21 +232,13 @@ export async function serveOnce({ content, path, mode, address, signal }: ToServ
     owner: "-",
     requireTmpfs: false,
   })
-  const { promise: stopped, reject } = Promise.withResolvers<never>()
-  stopped.catch(() => {})
-  const stop = (): void => reject(signal.reason)
-  signal.addEventListener("abort", stop, { once: true })
-  if (signal.aborted) stop()
-  const whole = Promise.race([done, stopped])
+  const whole = untilAborted(done, signal)
   whole.catch(() => {})
   return {
     url,
     // Nothing in it means anything between single quotes: see forPrintf.
     line: `printf '%s\\n' '${order}' commit | purser-receiver`,
     done: whole,
-    async [Symbol.asyncDispose]() {
-      signal.removeEventListener("abort", stop)
-      await server[Symbol.asyncDispose]()
-    },
+    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
   }
 }
