@@ -32,6 +32,7 @@ suite("help and version", () => {
     const { stderr } = await run(process.execPath, ["--import", preload, bin, "--version"])
     const files = stderr.split("\n").filter((url) => url.startsWith("file:"))
     assert.deepEqual(files.map((url) => relative(resolve(bin, "../.."), fileURLToPath(url))).toSorted(), [
+      "bin/compile-cache.js",
       "bin/purser.js",
       "src/base/version.ts",
       "src/cli/main.ts",
