@@ -8,7 +8,7 @@ import { Secret } from "../src/base/secret.ts"
 import { Ca } from "../src/ca/ca.ts"
 import { newSerial, signCertificate, type Profile } from "../src/ca/certificate.ts"
 import { caSchema, resolveCa, type KeyType } from "../src/ca/config.ts"
-import { SecretStore } from "../src/sources/store.ts"
+import { SecretStore } from "../src/sources/store/store.ts"
 import { median, type Row, type Section } from "./measure.ts"
 
 /** The CA: issuing one by one, as commands and agents do, against openssl doing the same and against the cryptography alone. */

@@ -1,10 +1,10 @@
 import { z } from "zod"
 import { PurserError } from "../base/errors.ts"
-import { grantCovers, isSecretName } from "../base/names.ts"
+import { isSecretName } from "../base/names.ts"
 import type { CertificateSpec } from "../ca/certificate-spec.ts"
 import { namesSchema, type CaConfig, type Policy } from "../ca/config.ts"
 import { checkPolicy } from "../ca/policy.ts"
-import { certificatesIn, namesOfSet, type secretsSchema } from "../sources/schema.ts"
+import { certificatesIn } from "../sources/ca/spec.ts"
 
 /** What the configuration says of certificates outside of `ca:`, and what it must have there for that. */
 
@@ -62,13 +62,11 @@ export function namesOf({ dns, ip, email }: CertificateSpec): string {
 }
 
 interface Given {
-  readonly secrets: z.output<typeof secretsSchema>
+  readonly secrets: Readonly<Record<string, unknown>>
   readonly apps: Readonly<
     Record<
       string,
       {
-        readonly secrets: readonly unknown[]
-        readonly files?: readonly { readonly name: string }[] | undefined
         readonly actions: readonly string[]
         readonly certificate?: z.output<typeof certificateSchema> | undefined
       }
@@ -87,7 +85,6 @@ export function checkCertificates(
   const passphraseHint =
     "add passphrase_file: to ca:; the agent opens the intermediate's key with what it holds"
   for (const [entry, spec] of certificatesIn(config.secrets)) {
-    checkUse(entry, config, report)
     if (spec.ask === undefined) continue
     const { days = ca.days.leaf, key = ca.keys.leaf } = spec.ask
     if (ca.passphraseFile === undefined)
@@ -131,34 +128,5 @@ export function checkCertificates(
       )
     if (certificate.client && !ca.policy.client)
       report([...path, "client"], "is not allowed by ca.policy.client", "change one of them")
-  }
-}
-
-/** Nothing is called like the entry itself. */
-function checkUse(
-  entry: string,
-  { secrets, apps }: Given,
-  report: (path: (string | number)[], message: string, hint: string) => void,
-): void {
-  const names = namesOfSet(entry)
-  const others = Object.keys(secrets).filter((one) => one !== entry)
-  for (const [app, { secrets: grants, files = [] }] of Object.entries(apps)) {
-    for (const [index, grant] of grants.entries()) {
-      const name = typeof grant === "string" ? grant : undefined
-      if (name === entry)
-        report(
-          ["apps", app, "secrets", index],
-          `${entry} is a certificate's set`,
-          `did you mean "${entry}/*"?`,
-        )
-    }
-    for (const [index, { name }] of files.entries()) {
-      if (name !== entry || others.some((other) => grantCovers(other, name))) continue
-      report(
-        ["apps", app, "files", index],
-        `${entry} is a certificate's set`,
-        `did you mean ${names.join(", ")}?`,
-      )
-    }
   }
 }

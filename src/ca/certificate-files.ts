@@ -1,7 +1,9 @@
 import { Secret } from "../base/secret.ts"
 import type { CertificateRecord } from "./records/record.ts"
 
-export type CertificateFileName = "tls.crt" | "tls.key" | "ca.crt"
+export const certificateFileNames = ["tls.crt", "tls.key", "ca.crt"] as const
+
+export type CertificateFileName = (typeof certificateFileNames)[number]
 
 /** What a service is given: leaf and intermediates, the key where it is here, and the root. PEM all. */
 export function certificateFiles(

@@ -2,8 +2,9 @@ import type { Command } from "commander"
 import type { AppConfig } from "../apps/config.ts"
 import { PurserError, isPurserError, reasonOf } from "../base/errors.ts"
 import { grantCovers, isPattern } from "../base/names.ts"
-import { namesOfSet } from "../sources/schema.ts"
 import type { Catalogue } from "../sources/catalogue.ts"
+import { kindOfSpec, missingHint } from "../sources/entries.ts"
+import { namesGiven } from "../sources/kind.ts"
 import type { Action, Context } from "./command.ts"
 import type { ResolvedConfig } from "../wiring/config.ts"
 import { loadConfig, openCatalogue } from "./load-config.ts"
@@ -51,7 +52,7 @@ async function check(context: Context): Promise<number> {
   for (const { secret, status, message, hint } of rows) {
     if (status === "failed") output.warn(`${secret}: ${message ?? ""}`, hint)
     if (status === "missing")
-      output.warn(`${secret}: its source does not have it`, missingHint(config, secret))
+      output.warn(`${secret}: its source does not have it`, missingHint(config.sources.secrets, secret))
   }
   for (const { message, hint } of problems) output.warn(message, hint)
   for (const [message, hint] of warnings(config, granted)) output.warn(message, hint)
@@ -109,19 +110,6 @@ async function tried(
   }
 }
 
-function missingHint(config: ResolvedConfig, secret: string): string | undefined {
-  const spec = config.sources.secrets[secret]
-  if (spec?.kind === "store") return `purser secret set ${secret}`
-  if (spec?.kind === "env") return `set ${spec.variable} where the agent runs`
-  const set = Object.entries(config.sources.secrets).find(([entry]) =>
-    namesOfSet(entry).includes(secret),
-  )?.[1]
-  if (set?.kind === "ca")
-    return `purser ca issue ${set.name}, purser ca import, or names (dns: […]) for it in purser.yaml`
-  if (spec?.kind === "file" || spec?.kind === "age") return `there is no ${spec.path}`
-  return undefined
-}
-
 function* warnings(
   config: ResolvedConfig,
   granted: ReadonlyMap<string, unknown>,
@@ -159,8 +147,8 @@ function* warnings(
     }
   }
   const grants = Object.values(config.apps).flatMap(({ secrets }) => secrets)
-  for (const [pattern, { kind }] of Object.entries(config.sources.secrets)) {
-    const names = kind === "ca" ? namesOfSet(pattern) : [pattern]
+  for (const [pattern, spec] of Object.entries(config.sources.secrets)) {
+    const names = namesGiven(kindOfSpec(spec), pattern)
     const isGranted = isPattern(pattern)
       ? grants.some(
           (grant) =>

@@ -1,18 +1,8 @@
-import { resolve } from "node:path"
 import { reasonOf } from "../base/errors.ts"
 import type { Log } from "../base/log.ts"
 import { grantCovers, isPattern, isSecretName, parseSecretName } from "../base/names.ts"
 import type { Secret } from "../base/secret.ts"
-import { Ca } from "../ca/ca.ts"
-import { ageSource } from "./age.ts"
-import { caSource, type Issued } from "./ca.ts"
-import { dirSource } from "./dir.ts"
-import { envSource } from "./env.ts"
-import { execSource } from "./exec.ts"
-import { fileSource } from "./file.ts"
-import { namesOfSet, type CaSpec, type SourcesConfig, type SourceSpec } from "./schema.ts"
 import type { Source } from "./source.ts"
-import { readPassphrase, SecretStore, storeSource } from "./store.ts"
 
 /**
  * All sources behind one door: which source gives which name. It knows nothing
@@ -39,21 +29,10 @@ export interface SecretSet {
   read(signal: AbortSignal): Promise<ReadonlyMap<string, Secret>>
 }
 
-export interface CatalogueDependencies {
-  stateDir: string
-  /** For `env:` sources, and for commands. */
-  env: NodeJS.ProcessEnv
-  log: Log
-  /** Asks for the passphrase of the store's key; null when nobody can be asked. */
-  askPassphrase?: (() => Promise<Secret | null>) | undefined
-  /** For `ca:` sources. Default: one of its own, which it closes. */
-  ca?: Ca | undefined
-  /** Told before what a source had issued is given to anybody. */
-  onIssued?: ((issued: Issued) => Promise<void>) | undefined
-}
-
 /** A source under the name or pattern by which it is configured. */
-interface Entry {
+export interface NamedSource {
+  /** Of its kind, for messages. */
+  readonly kind: string
   readonly pattern: string
   readonly source: Source
   /** What of a name the source does not know: `quotes/` for a directory under `quotes/*`. */
@@ -63,92 +42,23 @@ interface Entry {
 /** Changes that come together (a deployment writes ten files) are told together. */
 const gatherMs = 50
 
-export function createCatalogue(config: SourcesConfig, dependencies: CatalogueDependencies): Catalogue {
-  const { stateDir, env, log, askPassphrase } = dependencies
-  const { secretBytes, secrets } = config
-  const store = storeSource(
-    new SecretStore({ stateDir, config: config.store, maxBytes: secretBytes, askPassphrase }),
-    log,
-  )
-  const specs = Object.values(secrets)
-  const isNeeded = dependencies.ca === undefined && specs.some(({ kind }) => kind === "ca")
-  const own = isNeeded ? openCa(config, dependencies) : undefined
-  const ca = dependencies.ca ?? own
-  const named = new Set(specs.flatMap((spec) => (spec.kind === "file" ? [resolve(spec.path)] : [])))
-  const entries = Object.entries(secrets).flatMap(([pattern, spec]): Entry[] => {
-    if (spec.kind === "ca") {
-      if (ca === undefined) return []
-      const source = caSource(spec, { ca, config: config.ca, onIssued: dependencies.onIssued, log })
-      return namesOfSet(pattern).map((name) => ({ pattern: name, source, prefix: `${pattern}/` }))
-    }
-    const source = sourceOf(spec, { store, env, log, secretBytes, named })
-    return [{ pattern, source, prefix: source.kind === "dir" ? pattern.slice(0, -1) : "" }]
-  })
-  return new Entries(entries, log, own)
-}
-
-/** The CA of the state directory where nobody can be asked: its passphrase comes from the configured file. */
-export function openCa(
-  { ca: config, store, secretBytes: maxBytes }: SourcesConfig,
-  { stateDir, log, askPassphrase }: Pick<CatalogueDependencies, "stateDir" | "log" | "askPassphrase">,
-): Ca {
-  const { passphraseFile } = config
-  return new Ca({
-    stateDir,
-    config,
-    keys: new SecretStore({ stateDir, config: store, maxBytes, askPassphrase, directory: "ca/keys" }),
-    passphrase: async () => (passphraseFile === undefined ? null : await readPassphrase(passphraseFile)),
-    log,
-  })
-}
-
-interface SourceParts {
-  store: Source
-  env: NodeJS.ProcessEnv
-  log: Log
-  secretBytes: number
-  /** Files that have a name of their own. */
-  named: ReadonlySet<string>
-}
-
-function sourceOf(
-  spec: Exclude<SourceSpec, CaSpec>,
-  { store, env, log, secretBytes, named }: SourceParts,
-): Source {
-  switch (spec.kind) {
-    case "store":
-      return store
-    case "file":
-      return fileSource(spec.path, secretBytes)
-    case "dir":
-      return dirSource(spec.path, secretBytes, log, named)
-    case "env":
-      return envSource(spec.variable, env, secretBytes)
-    case "exec":
-      return execSource(spec, env, secretBytes)
-    case "age":
-      return ageSource(spec.path, spec.identityFile, secretBytes)
-  }
-}
-
-class Entries implements Catalogue {
-  readonly #exact = new Map<string, Entry>()
+/** Finds the source of a name. `owned` is closed with it. */
+export class SourceCatalogue implements Catalogue {
+  readonly #exact = new Map<string, NamedSource>()
   /** The most particular first. */
-  readonly #patterns: readonly Entry[]
+  readonly #patterns: readonly NamedSource[]
   readonly #log: Log
   readonly #watchers: Promise<AsyncDisposable | undefined>[] = []
   #gathering: NodeJS.Timeout | undefined
+  readonly #owned: AsyncDisposable
 
-  /** Which we have opened, and close. */
-  readonly #ca: Ca | undefined
-
-  constructor(entries: readonly Entry[], log: Log, ca: Ca | undefined) {
+  constructor(entries: readonly NamedSource[], log: Log, owned: AsyncDisposable) {
     for (const entry of entries) if (!isPattern(entry.pattern)) this.#exact.set(entry.pattern, entry)
     this.#patterns = entries
       .filter(({ pattern }) => isPattern(pattern))
       .toSorted((a, b) => b.pattern.length - a.pattern.length)
     this.#log = log
-    this.#ca = ca
+    this.#owned = owned
   }
 
   async read(name: string, signal: AbortSignal): Promise<Secret | null> {
@@ -213,7 +123,7 @@ class Entries implements Catalogue {
       if (started === undefined) continue
       this.#watchers.push(
         started.catch((error: unknown) => {
-          this.#log.warn(`cannot watch a ${source.kind} source: ${reasonOf(error)}`)
+          this.#log.warn(`cannot watch a ${entries[0]?.kind} source: ${reasonOf(error)}`)
           return undefined
         }),
       )
@@ -223,16 +133,16 @@ class Entries implements Catalogue {
   async [Symbol.asyncDispose](): Promise<void> {
     for (const watcher of await Promise.all(this.#watchers.splice(0))) await watcher?.[Symbol.asyncDispose]()
     clearTimeout(this.#gathering)
-    await this.#ca?.[Symbol.asyncDispose]()
+    await this.#owned[Symbol.asyncDispose]()
   }
 
-  #entryOf(name: string): Entry | undefined {
+  #entryOf(name: string): NamedSource | undefined {
     return this.#exact.get(name) ?? this.#patterns.find(({ pattern }) => grantCovers(pattern, name))
   }
 
   /** Each source that can be watched, with the entries that read from it: the store has many. */
-  #watched(): Map<Source, Entry[]> {
-    const watched = new Map<Source, Entry[]>()
+  #watched(): Map<Source, NamedSource[]> {
+    const watched = new Map<Source, NamedSource[]>()
     for (const entry of [...this.#exact.values(), ...this.#patterns]) {
       if (entry.source.watch === undefined) continue
       watched.set(entry.source, [...(watched.get(entry.source) ?? []), entry])

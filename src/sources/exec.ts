@@ -6,10 +6,19 @@ import { quote } from "../base/names.ts"
 import { TimeLimit } from "../base/time-limit.ts"
 import { Secret } from "../base/secret.ts"
 import { tooLarge } from "./bounded-read.ts"
-import type { SourceSpec } from "./schema.ts"
 import type { Source } from "./source.ts"
 
-export type ExecSpec = Extract<SourceSpec, { kind: "exec" }>
+export interface ExecSpec {
+  readonly kind: "exec"
+  readonly argv: readonly [string, ...string[]]
+  /** Where it runs. */
+  readonly directory: string
+  /** Picks from JSON or YAML output; undefined: all of the output. */
+  readonly key: string | undefined
+  /** Keep the newline at the end of the output. */
+  readonly raw: boolean
+  readonly timeoutMs: number
+}
 
 /** With `key`, the output may be larger than the secret that is picked from it. */
 const leastOutputBytes = 1024 * 1024
@@ -23,7 +32,6 @@ const lingerMs = 1000
  */
 export function execSource(spec: ExecSpec, env: NodeJS.ProcessEnv, maxBytes: number): Source {
   return {
-    kind: "exec",
     async read(_name, signal) {
       const outputBytes = spec.key === undefined ? maxBytes : Math.max(maxBytes, leastOutputBytes)
       // Two more for the newline that does not count.

@@ -5,7 +5,6 @@ import type { Secret } from "../base/secret.ts"
  * keeps nothing; which app may ask for what is decided elsewhere.
  */
 export interface Source {
-  readonly kind: SourceKind
   /**
    * Null when the source does not have it. `name` is what the source calls it: for
    * a pattern `quotes/*` over a directory, the part after `quotes/`.
@@ -27,5 +26,3 @@ export interface Source {
   /** Tells what may have changed, by name, or undefined for anything. Only sources that can be watched. */
   watch?(onChange: (name?: string) => void): Promise<AsyncDisposable>
 }
-
-export type SourceKind = "store" | "file" | "dir" | "env" | "exec" | "age" | "ca"

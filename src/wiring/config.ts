@@ -2,6 +2,7 @@ import { resolve as resolvePath, sep } from "node:path"
 import { z } from "zod"
 import { appSchema, grantOf, resolveApp, type AppConfig } from "../apps/config.ts"
 import { checkCertificates } from "../apps/certificate-config.ts"
+import { checkGroupUse } from "../apps/group-use.ts"
 import { checkConfig, deepFreeze, parseConfig } from "../config/config-file.ts"
 import { PurserError, reasonOf } from "../base/errors.ts"
 import { grantCovers, isAppName, isPattern } from "../base/names.ts"
@@ -10,14 +11,9 @@ import { configPath } from "../config/path.ts"
 import { duration, filePath, wholeNumber } from "../config/scalars.ts"
 import { caSchema, resolveCa, type CaConfig } from "../ca/config.ts"
 import { hardSecretBytes, resolveLimits, type ChannelLimits } from "../channel/limits.ts"
-import {
-  namesOfSet,
-  resolveSecrets,
-  resolveStore,
-  secretsSchema,
-  storeSchema,
-  type SourcesConfig,
-} from "../sources/schema.ts"
+import { namesInEntries } from "../sources/entries.ts"
+import { resolveSecrets, secretsSchema, type SourcesConfig } from "../sources/schema.ts"
+import { resolveStore, storeSchema } from "../sources/store/config.ts"
 
 /** `purser.yaml` as a whole: its schema out of the slices of the parts, and what it becomes. */
 
@@ -98,14 +94,13 @@ export const configSchema = z
     limits: limitsSchema.prefault({}),
   })
   .superRefine((config, context) => {
-    const given = Object.entries(config.secrets).flatMap(([name, source]) =>
-      source !== "store" && "ca" in source ? namesOfSet(name) : name,
-    )
+    checkGroupUse(config, context)
+    const given = namesInEntries(config.secrets)
     for (const [app, { secrets }] of Object.entries(config.apps)) {
       for (const [index, entry] of secrets.entries()) {
         const name = grantOf(entry)
         if (isPattern(name) || given.some((pattern) => grantCovers(pattern, name))) continue
-        // Told with the certificates.
+        // Reported as a group.
         if (Object.hasOwn(config.secrets, name)) continue
         const near = nearest(name, given)
         const hint =

@@ -11,7 +11,7 @@ import { Ca } from "../../src/ca/ca.ts"
 import { caSchema, resolveCa, type CaConfig } from "../../src/ca/config.ts"
 import type { KeyStore } from "../../src/ca/key-store.ts"
 import type { CertificateRecord } from "../../src/ca/records/record.ts"
-import { SecretStore } from "../../src/sources/store.ts"
+import { SecretStore } from "../../src/sources/store/store.ts"
 import { tempDir } from "../support/temp.ts"
 import type { CaOptions } from "../../src/ca/options.ts"
 

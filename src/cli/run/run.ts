@@ -16,7 +16,7 @@ import { listContainers } from "../../docker/containers.ts"
 import type { Engine } from "../../docker/engine.ts"
 import { engineInfo } from "../../docker/info.ts"
 import { pathOf } from "../../files/file-line.ts"
-import { namesOfSet } from "../../sources/schema.ts"
+import { namesInSpecs } from "../../sources/entries.ts"
 import type { Action, Context } from "../command.ts"
 import { parseDockerRun, type DockerRun } from "./docker-flags.ts"
 import { openEngine } from "../engine.ts"
@@ -129,9 +129,7 @@ function variablesFor(wanted: readonly Wanted[], suffix: string): string[] {
 
 async function readSecrets(wanted: readonly Wanted[], context: Context): Promise<SecretToMount[]> {
   const found = await loadConfig(context)
-  const given = Object.entries(found.sources.secrets).flatMap(([name, { kind }]) =>
-    kind === "ca" ? namesOfSet(name) : name,
-  )
+  const given = namesInSpecs(found.sources.secrets)
   // What purser.yaml does not name can only be in the store.
   const stored = wanted
     .map(({ name }) => name)

@@ -1,18 +1,18 @@
 import { X509Certificate } from "node:crypto"
-import { backoffMs } from "../base/backoff.ts"
-import { PurserError, asPurserError } from "../base/errors.ts"
-import { errorFields, type Log } from "../base/log.ts"
-import type { Secret } from "../base/secret.ts"
-import type { CertificateSpec } from "../ca/certificate-spec.ts"
-import type { Ca } from "../ca/ca.ts"
-import type { CaConfig } from "../ca/config.ts"
-import { keyTypeOf } from "../ca/keys.ts"
-import { checkPolicy } from "../ca/policy.ts"
-import type { CertificateRecord } from "../ca/records/record.ts"
-import { dueAt } from "../ca/renewal.ts"
-import { certificateFiles } from "../ca/certificate-files.ts"
-import { setNames, type CaSpec } from "./schema.ts"
-import type { Source } from "./source.ts"
+import { backoffMs } from "../../base/backoff.ts"
+import { PurserError, asPurserError } from "../../base/errors.ts"
+import { errorFields, type Log } from "../../base/log.ts"
+import type { Secret } from "../../base/secret.ts"
+import type { CertificateSpec } from "../../ca/certificate-spec.ts"
+import type { Ca } from "../../ca/ca.ts"
+import type { CaConfig } from "../../ca/config.ts"
+import { keyTypeOf } from "../../ca/keys.ts"
+import { checkPolicy } from "../../ca/policy.ts"
+import type { CertificateRecord } from "../../ca/records/record.ts"
+import { dueAt } from "../../ca/renewal.ts"
+import { certificateFileNames, certificateFiles } from "../../ca/certificate-files.ts"
+import type { Source } from "../source.ts"
+import type { CaSpec } from "./spec.ts"
 
 /**
  * A certificate as secrets: its set, always of one issuance. With names it is issued when it is first needed, and
@@ -53,7 +53,6 @@ export function caSource(spec: CaSpec, options: CaSourceOptions): Source {
 }
 
 class CaSource implements Source {
-  readonly kind = "ca"
   readonly #name: string
   readonly #ask: CertificateSpec | undefined
   readonly #options: CaSourceOptions
@@ -111,7 +110,7 @@ class CaSource implements Source {
   async watch(onChange: (name?: string) => void): Promise<AsyncDisposable> {
     const { ca, log } = this.#options
     this.#tell = () => {
-      for (const name of setNames) onChange(name)
+      for (const name of certificateFileNames) onChange(name)
     }
     const watcher = await ca.watch((name) => {
       // Nobody has asked for it, or it is another's.

@@ -4,14 +4,14 @@ import { chmod, mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/pr
 import { join } from "node:path"
 import { test, type TestContext } from "node:test"
 import { promisify } from "node:util"
-import { isPurserError, type ErrorCode } from "../../src/base/errors.ts"
-import { silentLog } from "../../src/base/log.ts"
-import { Secret } from "../../src/base/secret.ts"
-import { createIdentity } from "../../src/sources/age-file.ts"
-import type { StoreConfig } from "../../src/sources/schema.ts"
-import { SecretStore } from "../../src/sources/store.ts"
-import { requireService } from "../support/services.ts"
-import { tempDir } from "../support/temp.ts"
+import { isPurserError, type ErrorCode } from "../../../src/base/errors.ts"
+import { silentLog } from "../../../src/base/log.ts"
+import { Secret } from "../../../src/base/secret.ts"
+import { createIdentity } from "../../../src/sources/age-file.ts"
+import type { StoreConfig } from "../../../src/sources/store/config.ts"
+import { SecretStore } from "../../../src/sources/store/store.ts"
+import { requireService } from "../../support/services.ts"
+import { tempDir } from "../../support/temp.ts"
 
 const run = promisify(execFile)
 const { signal } = new AbortController()

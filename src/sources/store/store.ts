@@ -1,20 +1,19 @@
 import { mkdir, readdir, rmdir, stat, unlink } from "node:fs/promises"
 import { dirname, join, relative, sep } from "node:path"
 import { setTimeout as delay } from "node:timers/promises"
-import { replaceFile } from "../base/atomic-file.ts"
-import { PurserError, isPurserError, reasonOf, systemErrorCode } from "../base/errors.ts"
-import { acquireLock } from "../base/lock.ts"
-import type { Log } from "../base/log.ts"
-import { isSecretName, parseSecretName } from "../base/names.ts"
-import { hardSecretBytes } from "../channel/limits.ts"
-import { Secret } from "../base/secret.ts"
-import { watchFiles } from "../state/watch-files.ts"
-import { readIdentities } from "./age.ts"
-import { ciphertextBytes, decryptAge, encryptAge, plaintextBytes } from "./age-file.ts"
-import { readBounded, tooLarge } from "./bounded-read.ts"
-import type { StoreConfig } from "./schema.ts"
-import type { Source } from "./source.ts"
-import { StoreKey } from "./store-key.ts"
+import { replaceFile } from "../../base/atomic-file.ts"
+import { PurserError, isPurserError, reasonOf, systemErrorCode } from "../../base/errors.ts"
+import { acquireLock } from "../../base/lock.ts"
+import type { Log } from "../../base/log.ts"
+import { isSecretName, parseSecretName } from "../../base/names.ts"
+import { hardSecretBytes } from "../../channel/limits.ts"
+import { Secret } from "../../base/secret.ts"
+import { watchFiles } from "../../state/watch-files.ts"
+import { readIdentities } from "../age-identities.ts"
+import { ciphertextBytes, decryptAge, encryptAge, plaintextBytes } from "../age-file.ts"
+import { readBounded, tooLarge } from "../bounded-read.ts"
+import type { StoreConfig } from "./config.ts"
+import { StoreKey } from "../store-key.ts"
 
 /**
  * Purser's own store: `secrets/NAME.age` in the state directory, each an age file that the `age` program reads.
@@ -154,7 +153,7 @@ export class SecretStore {
     return count
   }
 
-  /** For {@link storeSource}: the directory that holds the files. */
+  /** Calls back with the names of files that may have changed. */
   async watch(onChange: (name?: string) => void, log: Log): Promise<AsyncDisposable> {
     await mkdir(this.#directory, { recursive: true, mode: 0o700 })
     return await watchFiles(
@@ -264,15 +263,6 @@ export class SecretStore {
       }
       await delay(20 + Math.random() * 30, undefined, { signal })
     }
-  }
-}
-
-export function storeSource(store: SecretStore, log: Log): Source {
-  return {
-    kind: "store",
-    read: (name) => store.read(name),
-    list: () => store.names(),
-    watch: (onChange) => store.watch(onChange, log),
   }
 }
 

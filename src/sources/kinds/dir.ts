@@ -1,12 +1,36 @@
 import { readdir, realpath, stat } from "node:fs/promises"
 import { join, relative, resolve, sep } from "node:path"
-import { PurserError, isPurserError, reasonOf, systemErrorCode } from "../base/errors.ts"
-import type { Log } from "../base/log.ts"
-import { isSecretName, quote } from "../base/names.ts"
-import { Secret } from "../base/secret.ts"
-import { watchFiles } from "../state/watch-files.ts"
-import { readBounded } from "./bounded-read.ts"
-import type { Source } from "./source.ts"
+import { z } from "zod"
+import { PurserError, isPurserError, reasonOf, systemErrorCode } from "../../base/errors.ts"
+import type { Log } from "../../base/log.ts"
+import { isSecretName, quote } from "../../base/names.ts"
+import { Secret } from "../../base/secret.ts"
+import { configPath } from "../../config/path.ts"
+import { filePath } from "../../config/scalars.ts"
+import { watchFiles } from "../../state/watch-files.ts"
+import { readBounded } from "../bounded-read.ts"
+import type { SourceKind } from "../kind.ts"
+import type { Source } from "../source.ts"
+
+interface DirSpec {
+  readonly kind: "dir"
+  readonly path: string
+}
+
+const schema = z.strictObject({
+  dir: filePath.describe("every file of this directory, by its relative name"),
+})
+
+export const dirKind: SourceKind<typeof schema, DirSpec> = {
+  name: "dir",
+  schema,
+  holds: { kind: "many", ask: "below the pattern" },
+  check: (_entry, { name, report }) => report("a directory needs a pattern", `write "${name}/*": { dir: … }`),
+  resolve: ({ dir }, directory) => ({ kind: "dir", path: configPath(dir, directory) }),
+  open: ({ maxBytes, log, namedFiles }) => ({
+    source: ({ path }) => dirSource(path, maxBytes, log, namedFiles),
+  }),
+}
 
 const maxEntries = 10_000
 const maxDepth = 8
@@ -16,12 +40,7 @@ const maxDepth = 8
  * directory, are left out with a warning: once each, not at every round. Not of the paths in `named`: those have
  * another name already.
  */
-export function dirSource(
-  directory: string,
-  maxBytes: number,
-  log: Log,
-  named: ReadonlySet<string> = new Set(),
-): Source {
+function dirSource(directory: string, maxBytes: number, log: Log, named: ReadonlySet<string>): Source {
   const warned = new Set<string>()
   const leaveOut = (name: string, why: string): void => {
     if (warned.has(name) || warned.size > 1000) return
@@ -29,7 +48,6 @@ export function dirSource(
     log.warn(`${quote(name)} in ${directory} is left out: ${why}`)
   }
   return {
-    kind: "dir",
     async read(name) {
       const inside = await resolveInside(directory, join(directory, name))
       if (inside === false) leaveOut(name, "it is a link that leads out of the directory")

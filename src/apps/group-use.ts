@@ -1,0 +1,41 @@
+import type { z } from "zod"
+import { grantCovers } from "../base/names.ts"
+import { groupsIn } from "../sources/entries.ts"
+
+/** An app cannot have the entry of a group, only the secrets below its name. */
+
+interface Given {
+  readonly secrets: Readonly<Record<string, unknown>>
+  readonly apps: Readonly<
+    Record<
+      string,
+      {
+        readonly secrets: readonly unknown[]
+        readonly files?: readonly { readonly name: string }[] | undefined
+      }
+    >
+  >
+}
+
+/** Reports grants and files that have the name of a group's entry. */
+export function checkGroupUse({ secrets, apps }: Given, context: z.RefinementCtx): void {
+  for (const [entry, { names, noun }] of groupsIn(secrets)) {
+    const report = (path: (string | number)[], meant: string): void =>
+      context.addIssue({
+        code: "custom",
+        path,
+        message: `${entry} is a ${noun}`,
+        params: { hint: `did you mean ${meant}?` },
+      })
+    const others = Object.keys(secrets).filter((one) => one !== entry)
+    for (const [app, { secrets: grants, files = [] }] of Object.entries(apps)) {
+      for (const [index, grant] of grants.entries()) {
+        if (grant === entry) report(["apps", app, "secrets", index], `"${entry}/*"`)
+      }
+      for (const [index, { name }] of files.entries()) {
+        if (name !== entry || others.some((other) => grantCovers(other, name))) continue
+        report(["apps", app, "files", index], names.map((own) => `${entry}/${own}`).join(", "))
+      }
+    }
+  }
+}

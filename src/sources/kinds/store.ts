@@ -1,0 +1,27 @@
+import { z } from "zod"
+import type { SourceKind } from "../kind.ts"
+import { SecretStore } from "../store/store.ts"
+
+interface StoreSpec {
+  readonly kind: "store"
+}
+
+const schema = z.literal("store").describe("Purser's own store: purser secret set NAME")
+
+/** Purser's own store. All entries read from one. */
+export const storeKind: SourceKind<typeof schema, StoreSpec> = {
+  name: "store",
+  schema,
+  holds: { kind: "many", ask: "whole names" },
+  resolve: () => ({ kind: "store" }),
+  open({ stateDir, storeConfig: config, maxBytes, askPassphrase, log }) {
+    const store = new SecretStore({ stateDir, config, maxBytes, askPassphrase })
+    const source = {
+      read: (name: string) => store.read(name),
+      list: () => store.names(),
+      watch: (onChange: (name?: string) => void) => store.watch(onChange, log),
+    }
+    return { source: () => source }
+  },
+  missingHint: (_spec, name) => `purser secret set ${name}`,
+}
