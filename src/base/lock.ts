@@ -1,6 +1,7 @@
-import { DatabaseSync } from "node:sqlite"
+import type { DatabaseSync } from "node:sqlite"
 import { chmodSync, readFileSync, writeFileSync } from "node:fs"
 import { PurserError, reasonOf } from "./errors.ts"
+import { loadSqlite } from "./sqlite.ts"
 
 /**
  * A lock that ends with its holder, however that ends: SQLite's exclusive lock
@@ -33,7 +34,8 @@ export function acquireLock(file: string, what: string): Disposable {
 
 function open(file: string): DatabaseSync {
   try {
-    return new DatabaseSync(file)
+    const { DatabaseSync: Database } = loadSqlite()
+    return new Database(file)
   } catch (error) {
     throw new PurserError("ERR_STATE", `cannot open ${file}: ${reasonOf(error)}`, { cause: error })
   }

@@ -1,8 +1,10 @@
 import type { Pin } from "../channel/pin.ts"
-import type { StateDatabase } from "./database.ts"
+import type { Sqlite } from "../base/sqlite.ts"
+import type { Clocks } from "./latest-time.ts"
 import type { KnownNode } from "./nodes.ts"
 import { deleteExcessPending } from "./queries/delete-excess-pending.ts"
 import { listApprovals } from "./queries/list-approvals.ts"
+import { Revision } from "./revision.ts"
 
 export type Approval = "pending" | "approved" | "rejected"
 
@@ -11,17 +13,19 @@ const mostPending = 16
 
 /** Which pins a person has approved or rejected for an app, and which wait for a decision. */
 export class ApprovalStore {
-  readonly #database: StateDatabase
+  readonly #database: Sqlite
+  readonly #revision: Revision
   readonly #now: () => number
 
-  constructor(database: StateDatabase, now: () => number) {
+  constructor(database: Sqlite, { now }: Pick<Clocks, "now">) {
     this.#database = database
+    this.#revision = new Revision(database)
     this.#now = now
   }
 
   find(app: string, pin: Pin): Approval | undefined {
-    const row = this.#database.prepare("SELECT state FROM approvals WHERE app = ? AND pin = ?").get(app, pin)
-    return row?.["state"] as Approval | undefined
+    const sql = "SELECT state FROM approvals WHERE app = ? AND pin = ?"
+    return this.#database.get<{ state: Approval }>(sql, app, pin)?.state
   }
 
   /** Lets a pin wait for a decision, unless there is one. Of the pending pins at one address the newest stay. */
@@ -42,24 +46,19 @@ export class ApprovalStore {
   /** Decides on a pin, for one app or for every app that it asked. Returns the apps. */
   decide(pin: string, decision: "approved" | "rejected", app?: string): string[] {
     return this.#database.transaction(() => {
-      this.#database.bumpRevision()
-      const rows = this.#database
-        .prepare("UPDATE approvals SET state = ?1 WHERE pin = ?2 AND (?3 IS NULL OR app = ?3) RETURNING app")
-        .all(decision, pin, app ?? null)
-      return rows.map((row) => String(row["app"]))
+      this.#revision.bump()
+      const sql = "UPDATE approvals SET state = ?1 WHERE pin = ?2 AND (?3 IS NULL OR app = ?3) RETURNING app"
+      return this.#database.all<{ app: string }>(sql, decision, pin, app ?? null).map((row) => row.app)
     })
   }
 
   /** All of them, decided or not, as nodes. */
   list(): KnownNode[] {
-    const rows = this.#database.prepare(listApprovals).all()
-    return rows.map((row) => row as unknown as KnownNode)
+    return this.#database.all<KnownNode>(listApprovals)
   }
 
   /** Returns how many there were of this pin or at this address. */
   delete(pinOrAddress: string): number {
-    return Number(
-      this.#database.prepare("DELETE FROM approvals WHERE ?1 IN (pin, address)").run(pinOrAddress).changes,
-    )
+    return this.#database.run("DELETE FROM approvals WHERE ?1 IN (pin, address)", pinOrAddress)
   }
 }

@@ -1,24 +1,26 @@
 import { firstHead, type AuditHead, type HeadStore } from "../audit/audit-log.ts"
 import { isDigest } from "../base/digest.ts"
 import { PurserError } from "../base/errors.ts"
-import type { StateDatabase } from "./database.ts"
+import type { Sqlite } from "../base/sqlite.ts"
 import { upsertAuditHead } from "./queries/upsert-audit-head.ts"
 
 /** The head of the audit log, which nobody can cut off together with the file's last lines. */
 export class AuditHeadStore implements HeadStore {
-  readonly #database: StateDatabase
+  readonly #database: Sqlite
 
-  constructor(database: StateDatabase) {
+  constructor(database: Sqlite) {
     this.#database = database
   }
 
   /** Throws `ERR_STATE` for a head that cannot be ours. */
   read(): AuditHead {
-    const row = this.#database.prepare("SELECT seq, hash, size_bytes, pending FROM audit_head").get()
-    if (row === undefined) return firstHead
-    const { seq, hash, size_bytes: sizeBytes, pending } = row
-    if (!isDigest(hash)) throw new PurserError("ERR_STATE", "the audit head in the state database is damaged")
-    return { seq: Number(seq), hash, sizeBytes: Number(sizeBytes), pending: String(pending) }
+    const head = this.#database.get<AuditHead>(
+      "SELECT seq, hash, size_bytes AS sizeBytes, pending FROM audit_head",
+    )
+    if (head === undefined) return firstHead
+    if (!isDigest(head.hash))
+      throw new PurserError("ERR_STATE", "the audit head in the state database is damaged")
+    return head
   }
 
   update(work: (head: AuditHead) => AuditHead): void {

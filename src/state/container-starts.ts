@@ -1,4 +1,4 @@
-import type { StateDatabase } from "./database.ts"
+import type { Sqlite } from "../base/sqlite.ts"
 import { upsertContainerStart } from "./queries/upsert-container-start.ts"
 
 /**
@@ -24,43 +24,33 @@ export interface StartRecord {
 const nothing: StartRecord = { isComplete: false, pendingReload: null }
 
 export class ContainerStarts {
-  readonly #database: StateDatabase
+  readonly #database: Sqlite
 
-  constructor(database: StateDatabase) {
+  constructor(database: Sqlite) {
     this.#database = database
   }
 
   find({ app, id, startedAt }: ContainerStart): StartRecord {
-    const row = this.#database
-      .prepare("SELECT complete, owed FROM containers WHERE app = ? AND id = ? AND started = ?")
-      .get(app, id, startedAt)
-    if (row === undefined) return nothing
-    return { isComplete: row["complete"] === 1, pendingReload: row["owed"] as string | null }
+    const sql = "SELECT complete, owed FROM containers WHERE app = ? AND id = ? AND started = ?"
+    const row = this.#database.get<{ complete: number; owed: string | null }>(sql, app, id, startedAt)
+    return row === undefined ? nothing : { isComplete: row.complete === 1, pendingReload: row.owed }
   }
 
   /** On disk when this returns. What was remembered of other starts of the container is dropped. */
-  remember({ app, id, startedAt }: ContainerStart, { isComplete, pendingReload: owed }: StartRecord): void {
-    this.#database.transaction(() =>
-      this.#database.run(upsertContainerStart, app, id, startedAt, isComplete ? 1 : 0, owed),
-    )
+  remember({ app, id, startedAt }: ContainerStart, { isComplete, pendingReload }: StartRecord): void {
+    this.#database.run(upsertContainerStart, app, id, startedAt, isComplete ? 1 : 0, pendingReload)
   }
 
   /** Its reload has happened. Nothing changes where another start is remembered by now. */
   clearReload({ app, id, startedAt }: ContainerStart): void {
-    this.#database.transaction(() =>
-      this.#database.run(
-        "UPDATE containers SET owed = NULL WHERE app = ? AND id = ? AND started = ?",
-        app,
-        id,
-        startedAt,
-      ),
-    )
+    const sql = "UPDATE containers SET owed = NULL WHERE app = ? AND id = ? AND started = ?"
+    this.#database.run(sql, app, id, startedAt)
   }
 
   /** Drops what is remembered of containers that do not run any more. */
   keepOnly(running: ReadonlySet<string>): void {
-    const ids = this.#database.prepare("SELECT DISTINCT id FROM containers").all()
-    const gone = ids.map(({ id }) => String(id)).filter((id) => !running.has(id))
+    const rows = this.#database.all<{ id: string }>("SELECT DISTINCT id FROM containers")
+    const gone = rows.map(({ id }) => id).filter((id) => !running.has(id))
     if (gone.length === 0) return
     this.#database.transaction(() => {
       for (const id of gone) this.#database.run("DELETE FROM containers WHERE id = ?", id)

@@ -1,7 +1,9 @@
 import type { Pin } from "../channel/pin.ts"
-import type { StateDatabase } from "./database.ts"
+import type { Sqlite } from "../base/sqlite.ts"
+import type { Clocks } from "./latest-time.ts"
 import { listNodes, listNodesOfApp } from "./queries/list-nodes.ts"
 import { upsertNode } from "./queries/upsert-node.ts"
+import { Revision } from "./revision.ts"
 
 export type NodeState = "ok" | "failed" | "refused" | "pending" | "approved" | "rejected"
 
@@ -46,7 +48,8 @@ interface Sighted {
 
 /** The nodes that were trusted once. Sightings are known at once and written a little later. */
 export class NodeStore implements Disposable {
-  readonly #database: StateDatabase
+  readonly #database: Sqlite
+  readonly #revision: Revision
   readonly #now: () => number
   /** Written together: a round over a thousand nodes must not sync the disk a thousand times. */
   readonly #unwritten = new Map<string, NodeSighting & { at: number; delivered: number | null }>()
@@ -56,8 +59,9 @@ export class NodeStore implements Disposable {
   #knownRevision = 0
   #knownUntil = 0
 
-  constructor(database: StateDatabase, now: () => number) {
+  constructor(database: Sqlite, { now }: Pick<Clocks, "now">) {
     this.#database = database
+    this.#revision = new Revision(database)
     this.#now = now
   }
 
@@ -85,10 +89,8 @@ export class NodeStore implements Disposable {
   /** Addresses at which this app had a delivery. */
   provenAddresses(app: string): string[] {
     this.flush()
-    const rows = this.#database
-      .prepare("SELECT address FROM nodes WHERE app = ? AND last_delivery IS NOT NULL")
-      .all(app)
-    return rows.map(({ address }) => String(address))
+    const sql = "SELECT address FROM nodes WHERE app = ? AND last_delivery IS NOT NULL"
+    return this.#database.all<{ address: string }>(sql, app).map(({ address }) => address)
   }
 
   /** How many nodes of the app are known, alive or not. */
@@ -110,9 +112,7 @@ export class NodeStore implements Disposable {
   /** Returns how many there were of this pin or at this address. */
   delete(pinOrAddress: string): number {
     this.flush()
-    return Number(
-      this.#database.prepare("DELETE FROM nodes WHERE ?1 IN (pin, address)").run(pinOrAddress).changes,
-    )
+    return this.#database.run("DELETE FROM nodes WHERE ?1 IN (pin, address)", pinOrAddress)
   }
 
   /** Writes all sightings that wait. */
@@ -143,17 +143,15 @@ export class NodeStore implements Disposable {
   }
 
   #read(app?: string): KnownNode[] {
-    const rows =
-      app === undefined
-        ? this.#database.prepare(listNodes).all()
-        : this.#database.prepare(listNodesOfApp).all(app)
-    return rows.map((row) => row as unknown as KnownNode)
+    return app === undefined
+      ? this.#database.all<KnownNode>(listNodes)
+      : this.#database.all<KnownNode>(listNodesOfApp, app)
   }
 
   /** Read again after another process changed the revision, by forgetting nodes for example. */
   #known(app: string): Map<string, Sighted> {
     if (this.#now() > this.#knownUntil || this.#now() < this.#knownUntil - knownMs) {
-      const revision = this.#database.revision()
+      const revision = this.#revision.get()
       if (revision !== this.#knownRevision) this.#knownByApp.clear()
       this.#knownRevision = revision
       this.#knownUntil = this.#now() + knownMs

@@ -1,15 +1,17 @@
 import { chmodSync } from "node:fs"
 import { join } from "node:path"
-import { DatabaseSync } from "node:sqlite"
-import { PurserError, reasonOf } from "../base/errors.ts"
+import { PurserError } from "../base/errors.ts"
+import { Sqlite, type SqliteFailure } from "../base/sqlite.ts"
 import { ApprovalStore } from "./approvals.ts"
 import { AuditHeadStore } from "./audit-head.ts"
+import type { Clocks } from "./latest-time.ts"
 import { ContainerStarts } from "./container-starts.ts"
-import { StateDatabase } from "./database.ts"
+import { migrate } from "./migrate.ts"
+import { migrations } from "./migrations.ts"
 import { NodeStore } from "./nodes.ts"
-import { migrate } from "./schema.ts"
+import { Revision } from "./revision.ts"
 import { StoredKeys } from "./stored-keys.ts"
-import { TokenStore, type Clocks } from "./tokens.ts"
+import { TokenStore } from "./tokens.ts"
 
 /**
  * What the agent must remember, in one database: a store for each kind of thing, which alone knows its tables.
@@ -22,14 +24,15 @@ export class State implements Disposable {
   readonly containers: ContainerStarts
   readonly auditHead: AuditHeadStore
   readonly keys: StoredKeys
-  readonly #database: StateDatabase
+  readonly #database: Sqlite
+  readonly #revision: Revision
 
-  constructor(sqlite: DatabaseSync, clocks: Clocks) {
-    const database = new StateDatabase(sqlite)
+  constructor(database: Sqlite, clocks: Clocks) {
     this.#database = database
+    this.#revision = new Revision(database)
     this.tokens = new TokenStore(database, clocks)
-    this.nodes = new NodeStore(database, clocks.now)
-    this.approvals = new ApprovalStore(database, clocks.now)
+    this.nodes = new NodeStore(database, clocks)
+    this.approvals = new ApprovalStore(database, clocks)
     this.containers = new ContainerStarts(database)
     this.auditHead = new AuditHeadStore(database)
     this.keys = new StoredKeys(database)
@@ -37,14 +40,14 @@ export class State implements Disposable {
 
   /** Changes when a command decided something that a running agent should act on. */
   revision(): number {
-    return this.#database.revision()
+    return this.#revision.get()
   }
 
   /** Forgets nodes and approvals by pin or address. Returns how many there were. */
   forget(pinOrAddress: string): number {
     this.nodes.flush()
     return this.#database.transaction(() => {
-      this.#database.bumpRevision()
+      this.#revision.bump()
       return this.nodes.delete(pinOrAddress) + this.approvals.delete(pinOrAddress)
     })
   }
@@ -54,7 +57,7 @@ export class State implements Disposable {
     try {
       this.nodes[Symbol.dispose]()
     } finally {
-      this.#database.close()
+      this.#database[Symbol.dispose]()
     }
   }
 }
@@ -69,23 +72,26 @@ export function openState(
   { now = Date.now, uptime = () => performance.now() }: Partial<Clocks> = {},
 ): State {
   const file = stateFileIn(directory)
-  let database: DatabaseSync | undefined
-  try {
-    database = new DatabaseSync(file)
-    if (process.platform !== "win32") chmodSync(file, 0o600)
-    database.exec(
-      "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON",
-    )
-    migrate(database, file)
-    const damage = String(database.prepare("PRAGMA quick_check(1)").get()?.["quick_check"])
-    if (damage !== "ok") throw new Error(damage)
-    return new State(database, { now, uptime })
-  } catch (error) {
-    database?.close()
-    if (error instanceof PurserError) throw error
-    throw new PurserError("ERR_STATE", `cannot open the state ${file}: ${reasonOf(error)}`, {
-      hint: "is it a state directory of Purser, and may this user write to it?",
-      cause: error,
-    })
-  }
+  const database = Sqlite.open(file, {
+    prepare: (opened) => prepare(opened, file),
+    asError: (failure) => stateError(file, failure),
+  })
+  return new State(database, { now, uptime })
+}
+
+function prepare(database: Sqlite, file: string): void {
+  if (process.platform !== "win32") chmodSync(file, 0o600)
+  database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON")
+  migrate(database, file, migrations)
+  const damage = String(database.pragma("quick_check(1)"))
+  if (damage !== "ok") throw new Error(damage)
+}
+
+function stateError(file: string, { operation, reason, cause }: SqliteFailure): PurserError {
+  if (operation !== "open")
+    return new PurserError("ERR_STATE", `cannot ${operation} the state: ${reason}`, { cause })
+  return new PurserError("ERR_STATE", `cannot open the state ${file}: ${reason}`, {
+    hint: "is it a state directory of Purser, and may this user write to it?",
+    cause,
+  })
 }

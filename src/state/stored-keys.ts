@@ -1,12 +1,12 @@
 import { randomBytes } from "node:crypto"
-import type { StateDatabase } from "./database.ts"
+import type { Sqlite } from "../base/sqlite.ts"
 
 /** Keys of this state directory that never leave it. */
 export class StoredKeys {
-  readonly #database: StateDatabase
+  readonly #database: Sqlite
   #content: Buffer | undefined
 
-  constructor(database: StateDatabase) {
+  constructor(database: Sqlite) {
     this.#database = database
   }
 
@@ -17,8 +17,9 @@ export class StoredKeys {
         "INSERT INTO keys (name, bytes) VALUES ('content', ?) ON CONFLICT DO NOTHING",
         randomBytes(32),
       )
-      const row = this.#database.prepare("SELECT bytes FROM keys WHERE name = 'content'").get()
-      return Buffer.from(row?.["bytes"] as Uint8Array)
+      const row = this.#database.get<{ bytes: Uint8Array }>("SELECT bytes FROM keys WHERE name = 'content'")
+      if (row === undefined) throw new TypeError("the key was written a moment ago")
+      return Buffer.from(row.bytes)
     }))
   }
 }

@@ -1,4 +1,5 @@
-import { damagedIndex, type IndexedRequest, type ListedRow } from "./index-database.ts"
+import { damagedIndex } from "./index-database.ts"
+import type { IndexedRequest, ListedRow } from "./index-rows.ts"
 import type { Listed, ListedState, Origin } from "./record.ts"
 import { dueAt } from "../renewal.ts"
 

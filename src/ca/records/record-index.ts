@@ -6,13 +6,8 @@ import { syncDirectory, temporaryIn } from "../../base/atomic-file.ts"
 import { PurserError, isPurserError, systemErrorCode } from "../../base/errors.ts"
 import type { Log } from "../../base/log.ts"
 import { writeNew, writing } from "../files.ts"
-import {
-  IndexDatabase,
-  damagedIndex,
-  type IndexedCertificate,
-  type IndexedRequest,
-  type Table,
-} from "./index-database.ts"
+import { IndexDatabase, damagedIndex } from "./index-database.ts"
+import type { IndexedCertificate, IndexedRequest, Table } from "./index-rows.ts"
 import { keyTypeOf } from "../keys.ts"
 import { lockCa, tryLockCa } from "../lock.ts"
 import { certificateOf, recordId, type Kind, type RecordFiles, type Revocation } from "./records.ts"
