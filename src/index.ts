@@ -16,7 +16,7 @@ export type {
   FileEvent,
   FileStatus,
   StartEvent,
-} from "./agent/events.ts"
+} from "./agent/delivery/events.ts"
 export { errorKinds, isPurserError, PurserError, type ErrorCode } from "./base/errors.ts"
 export { createLog, silentLog, type Log } from "./base/log.ts"
 export { Secret } from "./base/secret.ts"

@@ -1,7 +1,7 @@
 import { grantCovers } from "../base/names.ts"
 import type { AppConfig } from "../apps/config.ts"
 import { formatAddress, type Address } from "../apps/discovery/address.ts"
-import type { Schedule } from "./schedule.ts"
+import type { Schedule } from "./targets/schedule.ts"
 
 /** A node of an app, a container, or the directory. */
 export interface Target {

@@ -1,7 +1,7 @@
 import { InvalidArgumentError, Option, type Command } from "commander"
 import type { Protocol, TrustMode } from "../../apps/config.ts"
 import { appLabel } from "../../apps/containers/labels.ts"
-import type { DeliveryEvent } from "../../agent/events.ts"
+import type { DeliveryEvent } from "../../agent/delivery/events.ts"
 import { openAgent, type OpenAgent } from "../../wiring/open-agent.ts"
 import type { AgentPlan } from "../../agent/plan.ts"
 import type { PlainConfig, ResolvedConfig } from "../../wiring/config.ts"

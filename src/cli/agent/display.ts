@@ -1,4 +1,4 @@
-import type { AgentEvent, DeliveryEvent } from "../../agent/events.ts"
+import type { AgentEvent, DeliveryEvent } from "../../agent/delivery/events.ts"
 import { escapeForTerminal } from "../../base/escape.ts"
 import type { Log, LogLevel } from "../../base/log.ts"
 import type { Output } from "../output.ts"

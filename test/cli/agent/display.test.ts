@@ -1,6 +1,6 @@
 import assert from "node:assert/strict"
 import { test } from "node:test"
-import type { AgentEvent, DeliveryEvent } from "../../../src/agent/events.ts"
+import type { AgentEvent, DeliveryEvent } from "../../../src/agent/delivery/events.ts"
 import { PurserError } from "../../../src/base/errors.ts"
 import { createLog } from "../../../src/base/log.ts"
 import { createDisplay, jsonOf, lineOf, liveDisplay } from "../../../src/cli/agent/display.ts"

@@ -10,7 +10,7 @@ import type { Engine } from "../../../docker/engine.ts"
 import { followEvents, type EngineEvent } from "../../../docker/events.ts"
 import { inspectImage } from "../../../docker/images.ts"
 import type { AppConfig } from "../../../apps/config.ts"
-import type { Schedule } from "../../schedule.ts"
+import type { Schedule } from "../schedule.ts"
 import type { ContainerStarts } from "../../../state/container-starts.ts"
 import { keyOf, type Target } from "../../target.ts"
 import {

@@ -1,5 +1,5 @@
 import { asPurserError } from "../../../base/errors.ts"
-import type { DeliveryEvent } from "../../events.ts"
+import type { DeliveryEvent } from "../../delivery/events.ts"
 import { deliverToContainer, type ContainerDelivery } from "./deliver.ts"
 import type { ContainerFollower } from "./follow.ts"
 

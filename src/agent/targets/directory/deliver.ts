@@ -9,8 +9,8 @@ import type { FailedSets } from "../../../rollout/failed-sets.ts"
 import { removeStaleTemporaries } from "../../../rollout/pending-reload.ts"
 import { runLocalReload } from "../../../rollout/reload.ts"
 import type { AppConfig } from "../../../apps/config.ts"
-import type { AgentEvent, DeliveryEvent } from "../../events.ts"
-import type { GrantedSecrets } from "../../granted.ts"
+import type { AgentEvent, DeliveryEvent } from "../../delivery/events.ts"
+import type { GrantedSecrets } from "../../delivery/granted.ts"
 
 /**
  * A directory beside the agent, most often a tmpfs volume that another

@@ -10,8 +10,8 @@ import type { FileAnswer, FileRequest } from "../../../channel/fluxvault/message
 import type { ChannelLimits } from "../../../channel/limits.ts"
 import type { AppConfig } from "../../../apps/config.ts"
 import { formatAddress, type Address } from "../../../apps/discovery/address.ts"
-import type { AgentEvent, DeliveryEvent, FileStatus } from "../../events.ts"
-import type { GrantedSecrets } from "../../granted.ts"
+import type { AgentEvent, DeliveryEvent, FileStatus } from "../../delivery/events.ts"
+import type { GrantedSecrets } from "../../delivery/granted.ts"
 import type { NodeSighting } from "../../../state/nodes.ts"
 import type { State } from "../../../state/state.ts"
 

@@ -1,6 +1,6 @@
-import { pathOf } from "../files/file-line.ts"
-import { processMark, removeHealth, writeHealth } from "../node/health.ts"
-import type { AppConfig } from "../apps/config.ts"
+import { pathOf } from "../../files/file-line.ts"
+import { processMark, removeHealth, writeHealth } from "../../node/health.ts"
+import type { AppConfig } from "../../apps/config.ts"
 
 /** What `purser health` learns of an agent: which files of the directories it fills must be in place. */
 export class AgentHealth {

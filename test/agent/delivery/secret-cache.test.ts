@@ -1,7 +1,7 @@
 import assert from "node:assert/strict"
 import { test } from "node:test"
-import { SecretCache } from "../../src/agent/secret-cache.ts"
-import { TestCatalogue } from "../support/pair.ts"
+import { SecretCache } from "../../../src/agent/delivery/secret-cache.ts"
+import { TestCatalogue } from "../../support/pair.ts"
 
 const forever = new AbortController().signal
 

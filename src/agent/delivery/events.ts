@@ -1,5 +1,5 @@
-import type { PurserError } from "../base/errors.ts"
-import type { Pin } from "../channel/pin.ts"
+import type { PurserError } from "../../base/errors.ts"
+import type { Pin } from "../../channel/pin.ts"
 
 /** What became of one file in a delivery. */
 export type FileStatus = "sent" | "match" | "missing" | "denied" | "failed"

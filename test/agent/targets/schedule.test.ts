@@ -1,6 +1,6 @@
 import assert from "node:assert/strict"
 import { test } from "node:test"
-import { Schedule, type ScheduleOptions } from "../../src/agent/schedule.ts"
+import { Schedule, type ScheduleOptions } from "../../../src/agent/targets/schedule.ts"
 
 /** A schedule whose turns end when the test says so. */
 function scheduleOf(options: Partial<ScheduleOptions<string>> = {}) {

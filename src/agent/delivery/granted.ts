@@ -1,9 +1,9 @@
-import { untilAborted } from "../base/abort.ts"
-import { PurserError } from "../base/errors.ts"
-import { grantCovers, isSecretName, quote } from "../base/names.ts"
-import type { Secret } from "../base/secret.ts"
-import type { Catalogue } from "../sources/catalogue.ts"
-import type { AppConfig } from "../apps/config.ts"
+import { untilAborted } from "../../base/abort.ts"
+import { PurserError } from "../../base/errors.ts"
+import { grantCovers, isSecretName, quote } from "../../base/names.ts"
+import type { Secret } from "../../base/secret.ts"
+import type { Catalogue } from "../../sources/catalogue.ts"
+import type { AppConfig } from "../../apps/config.ts"
 import type { SecretCache } from "./secret-cache.ts"
 
 /**

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict"
 import { test, type TestContext } from "node:test"
-import { formatEnrolment } from "../../src/channel/enrolment.ts"
-import { createToken } from "../../src/channel/enrolment.ts"
-import { createIdentity } from "../../src/channel/identity.ts"
-import { home, startTestNode, type AgentSettings, type Home } from "../support/pair.ts"
-import { doneFrame, rawNode, type RawNodeSession } from "../support/raw.ts"
+import { formatEnrolment } from "../../../../src/channel/enrolment.ts"
+import { createToken } from "../../../../src/channel/enrolment.ts"
+import { createIdentity } from "../../../../src/channel/identity.ts"
+import { home, startTestNode, type AgentSettings, type Home } from "../../../support/pair.ts"
+import { doneFrame, rawNode, type RawNodeSession } from "../../../support/raw.ts"
 
 /** What an agent refuses to a node whose frames are written by hand, and that the other nodes go on. */
 

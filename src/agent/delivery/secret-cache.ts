@@ -1,6 +1,6 @@
-import { untilAborted } from "../base/abort.ts"
-import type { Secret } from "../base/secret.ts"
-import type { Catalogue, SecretSet } from "../sources/catalogue.ts"
+import { untilAborted } from "../../base/abort.ts"
+import type { Secret } from "../../base/secret.ts"
+import type { Catalogue, SecretSet } from "../../sources/catalogue.ts"
 
 /**
  * A round over a thousand nodes must not decrypt the store, or run `pass`, a

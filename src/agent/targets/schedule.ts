@@ -1,4 +1,4 @@
-import { backoffMs } from "../base/backoff.ts"
+import { backoffMs } from "../../base/backoff.ts"
 
 /**
  * When which target is due, and how many are served at a time. A target that

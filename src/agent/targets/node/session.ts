@@ -1,9 +1,9 @@
-import { PurserError } from "../base/errors.ts"
-import { version } from "../base/version.ts"
-import { writeBody } from "../channel/body.ts"
-import type { AgentChannel } from "../channel/dial.ts"
-import type { ChannelLimits } from "../channel/limits.ts"
-import { parseFromNode, parseHello, type Done, type Hello, type Request } from "../channel/messages.ts"
+import { PurserError } from "../../../base/errors.ts"
+import { version } from "../../../base/version.ts"
+import { writeBody } from "../../../channel/body.ts"
+import type { AgentChannel } from "../../../channel/dial.ts"
+import type { ChannelLimits } from "../../../channel/limits.ts"
+import { parseFromNode, parseHello, type Done, type Hello, type Request } from "../../../channel/messages.ts"
 import { answerRequest, type AnswerOptions, type Reply } from "./answer.ts"
 
 /**

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict"
 import { test, type TestContext } from "node:test"
-import type { Action } from "../../src/agent/actions/action.ts"
-import { PurserError, isPurserError, type ErrorCode } from "../../src/base/errors.ts"
-import type { AgentSession } from "../../src/node/session.ts"
-import { home, startTestNode, TestCatalogue, type AgentSettings } from "../support/pair.ts"
+import type { Action } from "../../../../src/agent/actions/action.ts"
+import { PurserError, isPurserError, type ErrorCode } from "../../../../src/base/errors.ts"
+import type { AgentSession } from "../../../../src/node/session.ts"
+import { home, startTestNode, TestCatalogue, type AgentSettings } from "../../../support/pair.ts"
 
 /** What the agent answers: every failure is an answer, and the session goes on. */
 
