@@ -14,6 +14,7 @@ import { tempDir } from "../support/temp.ts"
 import { tlsFiles, type TlsFiles } from "../support/tls-files.ts"
 import { waitFor } from "../support/wait.ts"
 import { connect, imageId, labelled, rule, tmpfs } from "./targets/container/support.ts"
+import { freePort } from "../support/free-port.ts"
 
 /** What is not served after a delivery is put back, and written down. */
 
@@ -150,14 +151,3 @@ test("a container: put back by its label's check, and audited", async (t) => {
   assert.deepEqual([good?.status, good?.error?.message], ["ok", undefined])
   assert.equal(await docker(["exec", id, "cat", "/run/secrets/tls.crt"]), fresh.certificate.trim())
 })
-
-async function freePort(): Promise<number> {
-  const { createServer } = await import("node:net")
-  const server = createServer().listen(0)
-  await once(server, "listening")
-  const address = server.address()
-  assert.ok(typeof address === "object" && address !== null)
-  server.close()
-  await once(server, "close")
-  return address.port
-}

@@ -8,6 +8,7 @@ import { createIdentity, type Identity } from "../../src/channel/identity.ts"
 import { resolveLimits } from "../../src/channel/limits.ts"
 import { waitFor } from "../support/wait.ts"
 import { purserError, startNode } from "./support.ts"
+import { ended } from "../support/ended.ts"
 
 const agent = createIdentity()
 
@@ -65,7 +66,7 @@ test("a node that is not trusted gets not one byte", async (t) => {
   await assert.rejects(dial(port, { trust }), purserError("ERR_UNTRUSTED", /not trusted/))
   assert.deepEqual(asked, [node.pin])
   const [socket] = sockets
-  if (socket?.closed === false) await once(socket, "close")
+  if (socket !== undefined) await ended(socket)
   assert.equal(received(), "")
 })
 
@@ -120,8 +121,7 @@ test("nobody at the address, a name that does not exist, and a connection that i
     dial(port),
     purserError("ERR_UNREACHABLE", new RegExp(`^127.0.0.1:${port} cannot be reached: .`)),
   )
-  server.close()
-  await once(server, "close")
+  await server[Symbol.asyncDispose]()
   await assert.rejects(dial(port), purserError("ERR_UNREACHABLE", /ECONNREFUSED/))
   await assert.rejects(dial(port, { host: "localhost" }), purserError("ERR_UNREACHABLE", /ECONNREFUSED/))
   await assert.rejects(dial(port, { host: "name.invalid" }), purserError("ERR_UNREACHABLE", /name\.invalid/))
@@ -198,7 +198,7 @@ test("disposing sends what was written first", async (t) => {
     await channel.writer.write({ type: "refused" })
   }
   const [socket] = server.sockets
-  if (socket?.closed === false) await once(socket, "close")
+  if (socket !== undefined) await ended(socket)
   assert.equal(server.received(), '{"type":"refused"}\n')
 })
 

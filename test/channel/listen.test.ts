@@ -9,6 +9,7 @@ import { connectToNode, type AgentChannel } from "../../src/channel/dial.ts"
 import { createIdentity } from "../../src/channel/identity.ts"
 import { createChannelServer } from "../../src/channel/listen.ts"
 import { bareDial, honest, purserError, silentStranger, startNode, type TestNode } from "./support.ts"
+import { ended } from "../support/ended.ts"
 
 const dial = ({ agent, port }: TestNode, signal = new AbortController().signal): Promise<AgentChannel> =>
   connectToNode({ host: "127.0.0.1", port, identity: agent, signal })
@@ -39,7 +40,7 @@ test("forty silent strangers do not keep a good agent out, and the oldest of the
     Array.from({ length: 25 }, () => "dropped"),
   )
   for (const [index, stranger] of strangers.entries()) {
-    if (index < 25 && !stranger.closed) await once(stranger, "close")
+    if (index < 25) await ended(stranger)
     if (index >= 25) assert.equal(stranger.closed, false, `stranger ${index} is younger than the cap`)
   }
 })
@@ -61,14 +62,14 @@ test("a handshake has its time, which a byte a moment does not extend", async (t
   const drip = setInterval(() => stranger.write("\0"), 10)
   t.after(() => clearInterval(drip))
   assert.deepEqual(await node.rejections(1), ["handshake-timeout"])
-  await once(stranger, "close")
+  await ended(stranger)
 })
 
 test("something that is not TLS is turned away, and so is somebody who only looks whether the port is open", async (t) => {
   const node = await startNode(t)
   const http = await silentStranger(t, node.port)
   http.write("GET / HTTP/1.1\r\n\r\n")
-  await once(http, "close")
+  await ended(http)
   const prober = await silentStranger(t, node.port)
   prober.destroy()
   assert.deepEqual(await node.rejections(2), ["handshake-failed", "handshake-failed"])
@@ -89,25 +90,25 @@ test("a fifth session is refused after its handshake; the four go on, and the ne
   // The default session ends with the next frame.
   for (const { socket } of others) assert.equal(socket.destroyed, false)
   await first?.[Symbol.asyncDispose]()
-  if (node.sessions[0]?.socket.closed === false) await once(node.sessions[0].socket, "close")
+  if (node.sessions[0] !== undefined) await ended(node.sessions[0].socket)
   await using sixth = await dial(node)
   assert.deepEqual(await sixth.reader.next(), { type: "hello" })
   for (const channel of others) await channel[Symbol.asyncDispose]()
 })
 
 test("a session has its time; then its signal is aborted and the connection closed", async (t) => {
-  const ended = Promise.withResolvers<unknown>()
+  const aborted = Promise.withResolvers<unknown>()
   const node = await startNode(t, {
     limits: { sessionMs: 100 },
     async onSession({ socket }, signal) {
-      signal.addEventListener("abort", () => ended.resolve(signal.reason))
+      signal.addEventListener("abort", () => aborted.resolve(signal.reason))
       // A session that does not listen to its signal is cut off all the same.
-      await once(socket, "close")
+      await ended(socket)
     },
   })
   const channel = await dial(node)
   await assert.rejects(channel.reader.next(), purserError("ERR_UNREACHABLE"))
-  assert.ok(purserError("ERR_TIMEOUT", /session took longer than 100 ms/)(await ended.promise))
+  assert.ok(purserError("ERR_TIMEOUT", /session took longer than 100 ms/)(await aborted.promise))
 })
 
 test("the session's signal is aborted when the agent goes away", async (t) => {
@@ -169,7 +170,7 @@ test("a peer outside the allow-list is dropped before TLS begins; one inside it 
   socket.on("data", (part: Buffer) => (received += part.length))
   socket.on("error", () => {})
   socket.write(Buffer.from("160301020001", "hex"))
-  await once(socket, "close")
+  await ended(socket)
   assert.equal(received, 0)
   assert.deepEqual(await outside.rejections(1), ["not-allowed"])
 
@@ -227,7 +228,7 @@ test("closing aborts the sessions, drops the strangers and frees the port", asyn
   await channel.reader.next()
   await node.close()
   assert.ok(purserError("ERR_UNREACHABLE", /closing/)(reasons[0]))
-  if (!stranger.closed) await once(stranger, "close")
+  await ended(stranger)
   await assert.rejects(channel.reader.next(), purserError("ERR_UNREACHABLE"))
   await assert.rejects(dial(node), purserError("ERR_UNREACHABLE", /ECONNREFUSED/))
 })
@@ -285,7 +286,7 @@ test("a peer that breaks the frame rules ends its own session only", async (t) =
     socket.on("error", () => {})
     socket.resume()
     socket.write(bytes)
-    await once(socket, "close")
+    await ended(socket)
     assert.ok(purserError(code)(failures.at(-1)))
   }
   assert.equal(failures.length, attacks.length)

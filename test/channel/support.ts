@@ -12,6 +12,7 @@ import type { Rejection } from "../../src/channel/peer-check.ts"
 import { createIdentity, type Identity } from "../../src/channel/identity.ts"
 import { resolveLimits, type ChannelLimits } from "../../src/channel/limits.ts"
 import { createChannelServer, type ChannelServerOptions, type NodeChannel } from "../../src/channel/listen.ts"
+import { ended } from "../support/ended.ts"
 
 /** Runs of a property: `SLOW=1` for depth. */
 export const numRuns = process.env["SLOW"] === undefined ? 200 : 10_000
@@ -99,8 +100,7 @@ export async function bareDial(port: number, options: tls.ConnectionOptions): Pr
   const socket = tls.connect({ host: "127.0.0.1", port, ...options })
   let received = ""
   socket.on("data", (part: Buffer) => (received += part.toString()))
-  socket.on("error", () => {})
-  await new Promise<void>((resolve) => socket.once("close", () => resolve()))
+  await ended(socket)
   return received
 }
 

@@ -7,7 +7,8 @@ import { assertNoLeaks, createMarker, findLeaks } from "../support/leaks.ts"
 import { codeBlocks } from "../support/markdown.ts"
 import { requireService } from "../support/services.ts"
 import { waitFor } from "../support/wait.ts"
-import { databaseImage, freePort, logged, onlookersView, purserImage, root } from "./support.ts"
+import { databaseImage, logged, onlookersView, purserImage, root } from "./support.ts"
+import { freePort } from "../support/free-port.ts"
 
 /** The files of deploy/ as they are, told nothing but by the environment. */
 

@@ -1,7 +1,5 @@
-import { once } from "node:events"
 import { existsSync } from "node:fs"
 import { readFile } from "node:fs/promises"
-import { createServer } from "node:net"
 import { join, resolve } from "node:path"
 import type { TestContext } from "node:test"
 import { purser } from "../cli/purser.ts"
@@ -172,13 +170,4 @@ export async function tmpfsMounts(): Promise<Set<string>> {
 export async function namesIn(container: string, directory: string): Promise<string[]> {
   const list = await docker(["exec", container, "ls", "-A", directory])
   return list === "" ? [] : list.split("\n")
-}
-
-/** Free a moment ago; Docker publishes it on every address of this machine. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "0.0.0.0")
-  await once(server, "listening")
-  const address = server.address()
-  await new Promise((closed) => server.close(closed))
-  return typeof address === "object" && address !== null ? address.port : 0
 }

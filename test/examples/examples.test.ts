@@ -1,6 +1,5 @@
 import assert from "node:assert/strict"
-import { spawn, type ChildProcess } from "node:child_process"
-import { once } from "node:events"
+import { spawn } from "node:child_process"
 import { X509Certificate } from "node:crypto"
 import { mkdir, readFile } from "node:fs/promises"
 import { join } from "node:path"
@@ -15,6 +14,7 @@ import { formatEnrolment } from "../../src/channel/enrolment.ts"
 import { requireService } from "../support/services.ts"
 import { tempDir } from "../support/temp.ts"
 import { waitFor } from "../support/wait.ts"
+import { exited } from "../support/ended.ts"
 
 const examples = join(import.meta.dirname, "../../examples")
 
@@ -27,10 +27,6 @@ function start(t: TestContext, program: string, args: readonly string[], env: No
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
   const line = async (): Promise<string> => ((await lines.next()) as IteratorResult<string, string>).value
   return { child, line }
-}
-
-async function exitCode(child: ChildProcess): Promise<number | null> {
-  return child.exitCode ?? ((await once(child, "exit")) as [number | null])[0]
 }
 
 /** The enrolment string of the app web, before an agent has the state. */
@@ -56,8 +52,8 @@ test("a node makes a key, sends a request, and gets back a certificate that the 
   assert.match(await agent.line(), /^purser1\.web\./)
   agent.child.stdin.write("go\n")
   assert.equal(await agent.line(), "ok")
-  assert.equal(await exitCode(agent.child), 0)
-  assert.equal(await exitCode(node.child), 0)
+  assert.equal(await exited(agent.child), 0)
+  assert.equal(await exited(node.child), 0)
 
   const certificate = new X509Certificate(await readFile(join(files, "tls.crt")))
   const authority = new X509Certificate(await readFile(join(files, "ca.crt")))

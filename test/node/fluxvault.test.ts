@@ -18,6 +18,7 @@ import { encrypt, joinAsAgent, originalAgent, Wire } from "../support/fluxvault-
 import { testLog } from "../support/pair.ts"
 import { tempDir } from "../support/temp.ts"
 import { waitFor } from "../support/wait.ts"
+import { ended } from "../support/ended.ts"
 
 /** Our node, and agents that are FluxVault's own or worse. */
 
@@ -225,7 +226,7 @@ test("a stranger is refused at once and told nothing, and no file of theirs is w
   const socket = connect(node.port, "127.0.0.1")
   const chunks: Buffer[] = []
   socket.on("data", (chunk: Buffer) => chunks.push(chunk)).on("error", () => {})
-  await once(socket, "close")
+  await ended(socket)
   assert.deepEqual(chunks, [])
   assert.match(node.text(), /turned away 127.0.0.1: its address is not on the allow-list/)
   assert.equal(existsSync(node.directory), false)

@@ -3,7 +3,6 @@ import { spawn, type ChildProcess } from "node:child_process"
 import { X509Certificate } from "node:crypto"
 import { once } from "node:events"
 import { readFile, stat, writeFile } from "node:fs/promises"
-import { createServer } from "node:net"
 import { join } from "node:path"
 import { describe, it, type TestContext } from "node:test"
 import fc from "fast-check"
@@ -25,6 +24,7 @@ import { installFiles, type InstallOptions } from "../../src/rollout/install.ts"
 import { tempDir } from "../support/temp.ts"
 import { tlsFiles, type TlsFiles } from "../support/tls-files.ts"
 import { agentWith, everything, hup, installOptions, purserError, toInstall } from "../files/support.ts"
+import { freePort } from "../support/free-port.ts"
 
 const signal = new AbortController().signal
 const server = join(import.meta.dirname, "../fixtures/tls-server.mjs")
@@ -94,13 +94,7 @@ describe("a check", () => {
 
   it("waits for a server that comes late, and names what it found when it does not", async (t) => {
     const files = await tlsFiles(t)
-    const probe = createServer().listen(0, "127.0.0.1")
-    await once(probe, "listening")
-    const address = probe.address()
-    assert.ok(typeof address === "object" && address !== null)
-    const { port } = address
-    probe.close()
-    await once(probe, "close")
+    const port = await freePort()
     const expected = leafIn(Buffer.from(files.certificate)) ?? { sha256: "" }
     await assert.rejects(
       checkServed(parseCheck(`127.0.0.1:${port} within=300ms`), expected, [], signal),

@@ -12,6 +12,7 @@ import { formatReload, parseReload, runLocalReload, type Reload } from "../../sr
 import { oldNode, requireService } from "../support/services.ts"
 import { tempDir } from "../support/temp.ts"
 import { purserError, run } from "../files/support.ts"
+import { freePort } from "../support/free-port.ts"
 
 const numRuns = process.env["SLOW"] === undefined ? 300 : 20_000
 const never = new AbortController().signal
@@ -247,11 +248,7 @@ test("a redirect is not followed, and is a failed reload", async (t) => {
 })
 
 test("a refused connection is a failed reload that says so", async () => {
-  const closed = createServer().listen(0, "127.0.0.1")
-  await once(closed, "listening")
-  const free = (closed.address() as AddressInfo).port
-  closed.close()
-  await once(closed, "close")
+  const free = await freePort()
   await assert.rejects(
     runLocalReload({ kind: "http", url: `http://127.0.0.1:${free}/` }, never, env),
     purserError("ERR_RELOAD", /ECONNREFUSED/),

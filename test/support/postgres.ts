@@ -5,7 +5,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import type { TestContext } from "node:test"
 import { promisify } from "node:util"
-import { freePort } from "../deploy/support.ts"
+import { freePort } from "./free-port.ts"
 import { waitFor } from "./wait.ts"
 
 /** The real PostgreSQL, on a port of its own, as the user that Debian's package makes for it. */

@@ -16,6 +16,7 @@ import { encrypt, originalNode, scriptedNode } from "../../../support/fluxvault-
 import { home, TestCatalogue, type AgentSettings } from "../../../support/pair.ts"
 import { tempDir } from "../../../support/temp.ts"
 import { waitFor } from "../../../support/wait.ts"
+import { ended } from "../../../support/ended.ts"
 
 /** Our agent, and nodes that are FluxVault's own or worse. */
 
@@ -330,7 +331,7 @@ test("a node that asks and reads nothing is given up", async (t) => {
   const node = await scriptedNode(t, async ({ wire, send }) => {
     wire.socket.pause()
     send({ State: "REQUEST", FILE: "a", crc32: 0 })
-    await once(wire.socket, "close")
+    await ended(wire.socket)
   })
   const secretBytes = 16 * 1024 * 1024
   const secrets = { a: "x".repeat(secretBytes) }
