@@ -2,7 +2,7 @@ import assert from "node:assert/strict"
 import { createHash } from "node:crypto"
 import { after, test } from "node:test"
 import { join } from "node:path"
-import { cleanUp, compose, docker, DockerError, inspect } from "../support/docker.ts"
+import { cleanUp, compose, docker, DockerError, inspect, network } from "../support/docker.ts"
 import { assertNoLeaks, createMarker, findLeaks } from "../support/leaks.ts"
 import { codeBlocks } from "../support/markdown.ts"
 import { requireService } from "../support/services.ts"
@@ -72,13 +72,11 @@ test("two hosts: the agent dials the node, the application starts, and a change 
   const since = Date.now()
   const PURSER_IMAGE = await purserImage()
   const port = await freePort()
-  // The rented host as the agent sees it: an address outside its own network, and a published port.
-  const gateway = await docker([
-    "network",
-    "inspect",
-    "--format={{(index .IPAM.Config 0).Gateway}}",
-    "bridge",
-  ])
+  // The rented host as the agent sees it: an address outside its own network, and a published port. The default
+  // bridge would not do: an engine that has just made it tells no gateway before it is started again.
+  const outside = await network("rented")
+  const gateway = await docker(["network", "inspect", "--format={{(index .IPAM.Config 0).Gateway}}", outside])
+  assert.match(gateway, /^\d+(?:\.\d+){3}$/)
   const agentEnv = { PURSER_IMAGE, NODE: `${gateway}:${port}` }
   const agentProject = compose(t, deploy("compose.agent.yaml"), "agent", { env: agentEnv })
   const atHome = async (input: string, ...args: string[]): Promise<string> =>
