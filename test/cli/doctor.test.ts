@@ -1,11 +1,10 @@
 import assert from "node:assert/strict"
-import { createConnection, createServer, type AddressInfo } from "node:net"
-import { once } from "node:events"
 import { chmod, mkdir, readFile, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { after, test } from "node:test"
 import { createIdentity } from "../../src/channel/identity.ts"
 import { rules } from "../../src/doctor/finding.ts"
+import { startEngineProxy } from "../docker/support.ts"
 import { imageWith, shellImage, shelllessImage } from "../support/base-image.ts"
 import { cleanUp, docker, run, startContainer } from "../support/docker.ts"
 import { assertNoLeaks, createMarker } from "../support/leaks.ts"
@@ -130,14 +129,8 @@ test("says which containers ask in vain, by the purser.yaml that is there", asyn
 test("over plain TCP the engine is the finding; and a shell is missed where only exec is left", async (t) => {
   if (!(await requireService(t, "docker", "busybox"))) return
   const cwd = await tempDir(t)
-  const relay = createServer((socket) => {
-    const engine = createConnection("/var/run/docker.sock")
-    socket.on("error", () => engine.destroy()).pipe(engine)
-    engine.on("error", () => socket.destroy()).pipe(socket)
-  }).listen(0, "127.0.0.1")
-  t.after(() => relay.close())
-  await once(relay, "listening")
-  const env = { DOCKER_HOST: `tcp://127.0.0.1:${(relay.address() as AddressInfo).port}` }
+  const far = await startEngineProxy(t, { host: "127.0.0.1" })
+  const env = { DOCKER_HOST: far.address }
   const options = [`--name=${run}-shellless`, "--tmpfs=/run/secrets", "--label=purser.files=db"]
   await startContainer(t, await shelllessImage(), ["node", "-e", "setInterval(() => {}, 1e9)"], options)
   const one = await purser(["doctor", "--container", `${run}-shellless`, "--json"], { cwd, env })

@@ -2,10 +2,13 @@ import assert from "node:assert/strict"
 import { spawn } from "node:child_process"
 import { createHash } from "node:crypto"
 import { once } from "node:events"
-import { connect, createServer, type AddressInfo } from "node:net"
-import { existsSync, readdirSync } from "node:fs"
+import { existsSync, readdirSync, rmSync } from "node:fs"
+import { basename, join } from "node:path"
 import { text } from "node:stream/consumers"
 import { after, test, type TestContext } from "node:test"
+import { isPurserError } from "../../../src/base/errors.ts"
+import { acquireLock } from "../../../src/base/lock.ts"
+import { startEngineProxy } from "../../docker/support.ts"
 import { imageWith, shellImage } from "../../support/base-image.ts"
 import { cleanUp, docker, inspect, labels, run as runName } from "../../support/docker.ts"
 import { assertNoLeaks, createMarker, processes as everyProcess } from "../../support/leaks.ts"
@@ -26,11 +29,25 @@ async function stage(t: TestContext): Promise<Processes | null> {
   return stage
 }
 
-/** Names of directories that commands of this machine hold now. */
+/** Names of directories in memory whose command has ended. Those of commands that other tests run meanwhile are locked. */
 function left(): string[] {
-  return ["/run/purser", "/dev/shm/purser"].flatMap((root) =>
-    existsSync(root) ? readdirSync(root).filter((name) => /^[0-9a-f]{32}$/.test(name)) : [],
+  const all = ["/run/purser", "/dev/shm/purser"].flatMap((root) =>
+    existsSync(root) ? readdirSync(root).map((name) => join(root, name)) : [],
   )
+  return all.filter((path) => /\/[0-9a-f]{32}$/.test(path) && isUnlocked(path)).map((path) => basename(path))
+}
+
+function isUnlocked(directory: string): boolean {
+  try {
+    using _ = acquireLock(`${directory}.lock`, directory)
+    if (existsSync(directory)) return true
+    // Its command has removed it in this moment, and the lock's file with it.
+    for (const file of [`${directory}.lock`, `${directory}.lock.pid`]) rmSync(file, { force: true })
+    return false
+  } catch (error) {
+    if (isPurserError(error, "ERR_LOCKED")) return false
+    throw error
+  }
 }
 
 test("the secret is there before the first instruction, for the container's user alone, and gone after the last", async (t) => {
@@ -195,7 +212,7 @@ test("what kill -9 left is collected by the next command, but not while its cont
 test("what cannot work is refused before anything is started", async (t) => {
   const home = await stage(t)
   if (home === null) return
-  const image = await shellImage()
+  const image = await imageWith(await shellImage(), "run-refused", {})
   const refusals: [argv: string[], message: RegExp][] = [
     [["-s", "nothing", "--", image], /no source gives nothing\nhint: purser secret set nothing/],
     [["-s", "../x", "--", image], /is not a name for a secret/],
@@ -219,16 +236,9 @@ test("what cannot work is refused before anything is started", async (t) => {
   })
   assert.equal(remote.code, 4, remote.stderr)
   // The same engine, but not by its socket here: it might be anybody's.
-  const far = createServer((socket) => {
-    const engine = connect("/var/run/docker.sock")
-    socket.on("error", () => engine.destroy()).pipe(engine)
-    engine.on("error", () => socket.destroy()).pipe(socket)
-  }).listen(0, "127.0.0.1")
-  t.after(() => far.close())
-  await once(far, "listening")
-  const { port } = far.address() as AddressInfo
+  const far = await startEngineProxy(t, { host: "127.0.0.1" })
   const elsewhere = await home.run(["run", "-s", "db-password", "--", image], {
-    env: { DOCKER_HOST: `tcp://127.0.0.1:${port}` },
+    env: { DOCKER_HOST: far.address },
   })
   assert.equal(elsewhere.code, 1)
   assert.match(
@@ -236,5 +246,5 @@ test("what cannot work is refused before anything is started", async (t) => {
     /cannot be mounted by this engine: it is another machine's.*\nhint: .*purser cp/,
   )
   assert.deepEqual(left(), [])
-  assert.equal(await docker(["ps", "--all", "--quiet", "--filter=label=purser.temporary"]), "")
+  assert.equal(await docker(["ps", "--all", "--quiet", `--filter=ancestor=${image}`]), "")
 })
