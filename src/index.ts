@@ -2,12 +2,8 @@
  * What an application imports to build its own agent or node. Everything else
  * in this package is an implementation detail.
  */
-export {
-  createAgent,
-  type CreateAgentOptions,
-  type OwnSecret,
-  type PurserAgent,
-} from "./wiring/create-agent.ts"
+export { createAgent, type CreateAgentOptions, type PurserAgent } from "./wiring/create-agent.ts"
+export type { OwnSecret } from "./wiring/own-secrets.ts"
 export type { Action, ActionContext } from "./agent/actions/action.ts"
 export type {
   AgentEvent,

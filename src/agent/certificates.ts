@@ -1,9 +1,6 @@
 import type { AuditLog } from "../audit/audit-log.ts"
-import type { Log } from "../base/log.ts"
-import type { Secret } from "../base/secret.ts"
 import type { Ca } from "../ca/ca.ts"
 import type { Issued } from "../sources/ca/source.ts"
-import { openCa } from "../sources/open-catalogue.ts"
 import type { SourcesConfig } from "../sources/schema.ts"
 import type { Action } from "./actions/action.ts"
 import { certificateActionOf } from "./actions/certificate.ts"
@@ -21,25 +18,20 @@ export interface Certificates extends AsyncDisposable {
   unlock(signal: AbortSignal): Promise<void>
 }
 
-export interface CertificatesOptions {
-  stateDir: string
-  audit: AuditLog
-  log: Log
-  /** Of the key of the store. */
-  askPassphrase?: (() => Promise<Secret | null>) | undefined
+type Config = { readonly sources: SourcesConfig; readonly apps: Readonly<Record<string, AppConfig>> }
+
+/** Whether the agent of this configuration has to do with certificates. */
+export function needsCertificates({ sources, apps }: Config): boolean {
+  const isSource = Object.values(sources.secrets).some(({ kind }) => kind === "ca")
+  return isSource || Object.values(apps).some(({ certificate }) => certificate !== undefined)
 }
 
-/** Undefined where the configuration has nothing to do with certificates. */
-export function openCertificates(
-  { sources, apps }: { sources: SourcesConfig; apps: Readonly<Record<string, AppConfig>> },
-  { stateDir, audit, log, askPassphrase }: CertificatesOptions,
-): Certificates | undefined {
+/** Takes the CA over, and closes it. */
+export function certificatesOf({ sources, apps }: Config, ca: Ca, audit: AuditLog): Certificates {
   const specs = Object.values(sources.secrets).filter((spec) => spec.kind === "ca")
   const grants = new Map<string, CertificateGrant>()
   for (const { name, certificate } of Object.values(apps))
     if (certificate !== undefined) grants.set(name, certificate)
-  if (specs.length === 0 && grants.size === 0) return undefined
-  const ca = openCa(sources, { stateDir, log, askPassphrase })
   const issues = grants.size > 0 || specs.some(({ ask }) => ask !== undefined)
   const action = certificateActionOf({ ca, config: sources.ca, grants, audit })
   return {

@@ -7,7 +7,8 @@ import { kindOfSpec, missingHint } from "../sources/entries.ts"
 import { namesGiven } from "../sources/kind.ts"
 import type { Action, Context } from "./command.ts"
 import type { ResolvedConfig } from "../wiring/config.ts"
-import { loadConfig, openCatalogue } from "./load-config.ts"
+import { openCatalogue } from "../wiring/open-catalogue.ts"
+import { loadConfig, openContextOf } from "./load-config.ts"
 
 /** `purser check`: reads the configuration and every granted secret, and dials nobody. Shows sizes, never contents. */
 export function define(command: Command, action: Action): void {
@@ -32,7 +33,8 @@ async function check(context: Context): Promise<number> {
       hint: "name it by --config FILE",
     })
   }
-  await using catalogue = openCatalogue(config, context)
+  await using opened = openCatalogue(config, openContextOf(context))
+  const { catalogue } = opened
   const apps = Object.values(config.apps)
   const { granted, problems } = await grantedNames(apps, catalogue, signal)
   const rows: Row[] = []

@@ -6,8 +6,8 @@ import type { AsksInVain } from "../doctor/container.ts"
 import { examine, examineComposeFile } from "../doctor/doctor.ts"
 import { isAtLeast, type Finding, type Level, type Location } from "../doctor/finding.ts"
 import type { Action, Context } from "./command.ts"
-import { openEngine } from "./engine.ts"
-import { loadConfig } from "./load-config.ts"
+import { openEngine } from "../wiring/open-engine.ts"
+import { loadConfig, openContextOf } from "./load-config.ts"
 
 interface Flags {
   container?: string
@@ -48,7 +48,7 @@ async function run(context: Context, flags: Flags): Promise<number> {
 }
 
 async function ofEngine(context: Context, { container, image }: Flags): Promise<Finding[]> {
-  await using engine = await openEngine(context)
+  await using engine = await openEngine(openContextOf(context), context.signal)
   return await examine(engine, {
     ...(container === undefined ? {} : { container }),
     ...(image === undefined ? {} : { image }),

@@ -7,8 +7,9 @@ import { Secret } from "../base/secret.ts"
 import { ensureStateDir } from "../state/state-dir.ts"
 import { readBounded } from "../sources/bounded-read.ts"
 import { readPassphrase, type SecretStore, type StoredSecret } from "../sources/store/store.ts"
+import { openStore } from "../wiring/open-store.ts"
 import type { Action, Context } from "./command.ts"
-import { loadConfig, openStore } from "./load-config.ts"
+import { loadConfig, openContextOf } from "./load-config.ts"
 import { askNewPassword, canAsk, confirm, readStdin } from "./prompt.ts"
 
 /** `purser secret set·get·ls·rm·key`: Purser's own store. A secret is never an argument and never in a listing. */
@@ -243,12 +244,12 @@ function report(context: Context, count: number, what: string): void {
 }
 
 async function open(context: Context, { passphraseFile }: CommonOptions) {
-  const config = await loadConfig(context)
+  const config = await loadConfig(context, passphraseFile)
   await ensureStateDir(config.stateDir)
   const { store, secretBytes } = config.sources
   return {
     stateDir: config.stateDir,
-    store: openStore(config, context, passphraseFile),
+    store: openStore(config, openContextOf(context)),
     recipients: store.recipients,
     maxBytes: secretBytes,
   }

@@ -42,7 +42,7 @@ export interface NamedSource {
 /** Changes that come together (a deployment writes ten files) are told together. */
 const gatherMs = 50
 
-/** Finds the source of a name. `owned` is closed with it. */
+/** Finds the source of a name. */
 export class SourceCatalogue implements Catalogue {
   readonly #exact = new Map<string, NamedSource>()
   /** The most particular first. */
@@ -50,15 +50,13 @@ export class SourceCatalogue implements Catalogue {
   readonly #log: Log
   readonly #watchers: Promise<AsyncDisposable | undefined>[] = []
   #gathering: NodeJS.Timeout | undefined
-  readonly #owned: AsyncDisposable
 
-  constructor(entries: readonly NamedSource[], log: Log, owned: AsyncDisposable) {
+  constructor(entries: readonly NamedSource[], log: Log) {
     for (const entry of entries) if (!isPattern(entry.pattern)) this.#exact.set(entry.pattern, entry)
     this.#patterns = entries
       .filter(({ pattern }) => isPattern(pattern))
       .toSorted((a, b) => b.pattern.length - a.pattern.length)
     this.#log = log
-    this.#owned = owned
   }
 
   async read(name: string, signal: AbortSignal): Promise<Secret | null> {
@@ -133,7 +131,6 @@ export class SourceCatalogue implements Catalogue {
   async [Symbol.asyncDispose](): Promise<void> {
     for (const watcher of await Promise.all(this.#watchers.splice(0))) await watcher?.[Symbol.asyncDispose]()
     clearTimeout(this.#gathering)
-    await this.#owned[Symbol.asyncDispose]()
   }
 
   #entryOf(name: string): NamedSource | undefined {

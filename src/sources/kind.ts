@@ -1,11 +1,10 @@
 import type { z } from "zod"
 import type { Log } from "../base/log.ts"
-import type { Secret } from "../base/secret.ts"
 import type { Ca } from "../ca/ca.ts"
 import type { CaConfig } from "../ca/config.ts"
 import type { Issued } from "./ca/source.ts"
 import type { Source } from "./source.ts"
-import type { StoreConfig } from "./store/config.ts"
+import type { SecretStore } from "./store/store.ts"
 
 /**
  * A kind of source: how `purser.yaml` writes an entry of it, what that becomes, and how it is opened. Each kind has a
@@ -64,16 +63,14 @@ export interface EntryUse {
 
 /** What a catalogue gives to the kinds it opens. */
 export interface SourceHost {
-  readonly stateDir: string
   readonly env: NodeJS.ProcessEnv
   readonly log: Log
   /** The size limit of one secret. */
   readonly maxBytes: number
-  readonly storeConfig: StoreConfig
   readonly caConfig: CaConfig
-  /** Asks for the passphrase of the store's key; null when nobody can be asked. */
-  readonly askPassphrase: (() => Promise<Secret | null>) | undefined
-  /** The CA of the state directory, opened when it is first asked for, and closed by the catalogue. */
+  /** Purser's own store. */
+  readonly store: () => SecretStore
+  /** The CA of the state directory, opened when it is first asked for. */
   readonly ca: () => Ca
   /** Called before what a source had issued is given to anybody. */
   readonly onIssued: ((issued: Issued) => Promise<void>) | undefined

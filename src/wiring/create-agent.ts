@@ -1,28 +1,21 @@
 import { resolve } from "node:path"
 import { PurserError } from "../base/errors.ts"
 import { silentLog, type Log } from "../base/log.ts"
-import { parseAppName, parseSecretName } from "../base/names.ts"
-import { Secret } from "../base/secret.ts"
+import { parseAppName } from "../base/names.ts"
 import type { Pin } from "../channel/pin.ts"
-import { connectEngine } from "../docker/engine.ts"
 import { defaultAddress } from "../docker/endpoint.ts"
-import type { Catalogue } from "../sources/catalogue.ts"
-import { createCatalogue } from "../sources/open-catalogue.ts"
 import type { Action } from "../agent/actions/action.ts"
 import type { AppConfig } from "../apps/config.ts"
 import type { AgentEvent, DeliveryEvent } from "../agent/delivery/events.ts"
 import { enrolApp } from "../agent/enrol.ts"
-import { openAgent } from "./open-agent.ts"
-import { openCertificates } from "../agent/certificates.ts"
 import { certificateAction } from "../apps/certificate-config.ts"
 import { resolveConfig, type PlainConfig } from "./config.ts"
+import { openConfiguredAgent } from "./configured-agent.ts"
+import { partitionSecrets, type OwnSecret } from "./own-secrets.ts"
 
 /** The agent as an application holds it: what a `purser.yaml` says, with actions and secrets of the application's own. */
 
 type PlainSecrets = NonNullable<PlainConfig["secrets"]>
-
-/** A secret that the application has, or gets when it is asked for; null when it has none. */
-export type OwnSecret = Secret | ((signal: AbortSignal) => Promise<Secret | null>)
 
 /** The keys of `purser.yaml`, which docs/configuration.md explains, and what only a program can give. */
 export interface CreateAgentOptions extends Omit<PlainConfig, "state" | "secrets"> {
@@ -54,7 +47,7 @@ export interface PurserAgent extends AsyncDisposable {
 /** Throws `ERR_CONFIG` for options that a `purser.yaml` could not have, `ERR_LOCKED` while another agent has the state. */
 export async function createAgent(options: CreateAgentOptions): Promise<PurserAgent> {
   const { state: stateDir, secrets = {}, actions = {}, engine, log = silentLog, onEvent, ...plain } = options
-  const { own, configured } = partition(secrets)
+  const { own, configured } = partitionSecrets(secrets)
   const config = resolveConfig(
     { ...plain, secrets: configured },
     {
@@ -65,37 +58,14 @@ export async function createAgent(options: CreateAgentOptions): Promise<PurserAg
       ownActions: Object.keys(actions),
     },
   )
-  refuseUnknownActions(config.apps, actions)
-  const { apps, everyMs, discoverMs, limits, parallel, actionMs } = config
-  const opened = await openAgent({
-    stateDir: config.stateDir,
-    plan: (audit) => {
-      const certificates = openCertificates(config, { stateDir: config.stateDir, audit, log })
-      const { ca, onIssued } = certificates ?? {}
-      const catalogue = createCatalogue(config.sources, {
-        stateDir: config.stateDir,
-        env: {},
-        log,
-        ca,
-        onIssued,
-      })
-      return {
-        apps,
-        everyMs,
-        discoverMs,
-        limits,
-        parallel,
-        actionMs,
-        certificates,
-        catalogue: withOwn(catalogue, own),
-        connectEngine: (signal) =>
-          connectEngine({ host: engine ?? defaultAddress, env: {}, home: stateDir, signal }),
-      }
-    },
-    actions,
-    log,
-    ...(onEvent === undefined ? {} : { onEvent }),
-  })
+  const { apps } = config
+  refuseUnknownActions(apps, actions)
+  const opened = await openConfiguredAgent(
+    config,
+    // Nothing of the user's own docker configuration: an application says which engine it means.
+    { env: {}, home: stateDir, engineAddress: engine ?? defaultAddress, log },
+    { ownSecrets: own, actions, ...(onEvent === undefined ? {} : { onEvent }) },
+  )
   const { agent, identity, state, audit } = opened
   return {
     pin: identity.pin,
@@ -111,39 +81,6 @@ export async function createAgent(options: CreateAgentOptions): Promise<PurserAg
     changed: (...names) => agent.sourceChanged(names),
     run: (signal) => agent.run(signal),
     [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose](),
-  }
-}
-
-/** For the schema one of the application's own counts as in the store; it is never looked for there. */
-function partition(secrets: NonNullable<CreateAgentOptions["secrets"]>): {
-  own: Map<string, OwnSecret>
-  configured: PlainSecrets
-} {
-  const own = new Map<string, OwnSecret>()
-  const configured: PlainSecrets = {}
-  for (const [name, source] of Object.entries(secrets)) {
-    if (source instanceof Secret || typeof source === "function") {
-      own.set(parseSecretName(name), source)
-      configured[name] = "store"
-    } else {
-      configured[name] = source
-    }
-  }
-  return { own, configured }
-}
-
-function withOwn(catalogue: Catalogue, own: ReadonlyMap<string, OwnSecret>): Catalogue {
-  return {
-    async read(name, signal) {
-      const source = own.get(name)
-      if (source === undefined) return await catalogue.read(name, signal)
-      return source instanceof Secret ? source : await source(signal)
-    },
-    setOf: (name) => (own.has(name) ? undefined : catalogue.setOf(name)),
-    check: (name, signal) => catalogue.check(name, signal),
-    names: (grants, signal) => catalogue.names(grants, signal),
-    watch: (onChange) => catalogue.watch(onChange),
-    [Symbol.asyncDispose]: () => catalogue[Symbol.asyncDispose](),
   }
 }
 

@@ -19,13 +19,11 @@ export function sourceOf<Spec extends SpecBase>(
 }
 
 const emptyHost: SourceHost = {
-  stateDir: "/nowhere",
   env: {},
   log: silentLog,
   maxBytes: limit,
-  storeConfig: { passphraseFile: undefined, recipients: undefined, identityFile: undefined },
   caConfig: resolveCa(caSchema.parse({}), "/"),
-  askPassphrase: undefined,
+  store: () => assert.fail("no store is wanted here"),
   ca: () => assert.fail("no CA is wanted here"),
   onIssued: undefined,
   namedFiles: new Set(),

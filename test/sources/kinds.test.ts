@@ -13,7 +13,6 @@ import type { SourceKind } from "../../src/sources/kind.ts"
 import { sourceKinds } from "../../src/sources/kinds.ts"
 import { createCatalogue } from "../../src/sources/open-catalogue.ts"
 import { resolveSecrets, secretsSchemaOf } from "../../src/sources/schema.ts"
-import { tempDir } from "../support/temp.ts"
 import { signal } from "./host.ts"
 
 /** Kinds that Purser does not have: each is one object, and one element of the list. */
@@ -92,14 +91,15 @@ function refusal(yaml: string): { message: string; hint: string | undefined } {
   return assert.fail(`${yaml} was taken`)
 }
 
+const none = (): never => assert.fail("neither a store nor a CA is wanted here")
+
 async function opened(t: TestContext, yaml: string) {
   const config = {
     secrets: secretsOf(yaml),
-    store: { passphraseFile: undefined, recipients: undefined, identityFile: undefined },
     ca: resolveCa(caSchema.parse({}), "/"),
     secretBytes: 1024,
   }
-  const dependencies = { stateDir: await tempDir(t), env: { SHADE: "dark" }, log: silentLog }
+  const dependencies = { env: { SHADE: "dark" }, log: silentLog, store: none, ca: none }
   const catalogue = createCatalogue(config, dependencies, kinds)
   t.after(() => catalogue[Symbol.asyncDispose]())
   return catalogue

@@ -9,7 +9,6 @@ import { caSchema, resolveCa } from "../../src/ca/config.ts"
 import type { Catalogue } from "../../src/sources/catalogue.ts"
 import { createCatalogue } from "../../src/sources/open-catalogue.ts"
 import type { SourceSpec } from "../../src/sources/kinds.ts"
-import type { SourcesConfig } from "../../src/sources/schema.ts"
 import { SecretStore } from "../../src/sources/store/store.ts"
 import { tempDir } from "../support/temp.ts"
 
@@ -30,10 +29,18 @@ async function made(t: TestContext, specs: (root: string) => Record<string, Sour
     await mkdir(join(root, name, ".."), { recursive: true })
     await writeFile(join(root, name), content)
   }
-  const config: SourcesConfig = { secrets: specs(root), store, ca, secretBytes: maxBytes }
-  const catalogue = createCatalogue(config, { stateDir, env: { KEY: "of env" }, log: silentLog })
+  const secrets = new SecretStore({ stateDir, config: store, maxBytes })
+  const catalogue = createCatalogue(
+    { secrets: specs(root), ca, secretBytes: maxBytes },
+    {
+      store: () => secrets,
+      ca: () => assert.fail("no CA is wanted here"),
+      env: { KEY: "of env" },
+      log: silentLog,
+    },
+  )
   t.after(() => catalogue[Symbol.asyncDispose]())
-  return { root, catalogue, secrets: new SecretStore({ stateDir, config: store, maxBytes }) }
+  return { root, catalogue, secrets }
 }
 
 const text = async (catalogue: Catalogue, name: string): Promise<string | undefined> =>

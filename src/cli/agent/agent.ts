@@ -2,18 +2,15 @@ import { InvalidArgumentError, Option, type Command } from "commander"
 import type { Protocol, TrustMode } from "../../apps/config.ts"
 import { appLabel } from "../../apps/containers/labels.ts"
 import type { DeliveryEvent } from "../../agent/delivery/events.ts"
-import { openAgent, type OpenAgent } from "../../wiring/open-agent.ts"
-import type { AgentPlan } from "../../agent/plan.ts"
+import { openConfiguredAgent, type ConfiguredAgent } from "../../wiring/configured-agent.ts"
 import type { PlainConfig, ResolvedConfig } from "../../wiring/config.ts"
-import type { AuditLog } from "../../audit/audit-log.ts"
 import { PurserError, asPurserError } from "../../base/errors.ts"
 import { errorFields } from "../../base/log.ts"
 import { createDisplay } from "./display.ts"
 import type { Action, Context } from "../command.ts"
 import { configFromFlags, printConfig } from "./config-flags.ts"
-import { openEngine } from "../engine.ts"
 import { statusFileIn } from "../node/health.ts"
-import { loadConfig, loadConfigWith, openAgentCertificates, openCatalogue } from "../load-config.ts"
+import { loadConfig, loadConfigWith, openContextOf } from "../load-config.ts"
 
 interface Flags {
   app?: string
@@ -104,13 +101,10 @@ async function run(given: Context, flags: Flags): Promise<number> {
   if (flags.protocol === "fluxvault" && flags.trust === undefined)
     context.log.info("--protocol fluxvault implies --trust discovered")
   const statusFile = flags.status ?? (context.env["PURSER_STATUS"] || statusFileIn(config.stateDir))
-  await using opened = await openAgent({
-    stateDir: config.stateDir,
-    plan: (audit) => planOf(config, audit, context),
+  await using opened = await openConfiguredAgent(config, openContextOf(context), {
     signal: context.signal,
     reloadEnv: context.env,
     statusFile,
-    log: context.log,
     onEvent: (event) => display.show(event),
   })
   if (once) return exitCodeOf(await opened.agent.round(context.signal), config, context)
@@ -166,30 +160,16 @@ async function configOf(plain: PlainConfig | undefined, context: Context): Promi
   return config
 }
 
-function planOf(config: ResolvedConfig, audit: AuditLog, context: Context): AgentPlan {
-  const { apps, everyMs, discoverMs, limits, parallel, actionMs } = config
-  const connectEngine = (signal: AbortSignal) => openEngine({ ...context, signal })
-  const certificates = openAgentCertificates(config, audit, context)
-  const catalogue = openCatalogue(config, context, certificates)
-  return { certificates, apps, everyMs, discoverMs, limits, parallel, actionMs, catalogue, connectEngine }
-}
-
 /** SIGHUP: what the configuration says now, or, when that cannot be read, what it said before. */
 async function reconfigure(
-  { agent, audit }: OpenAgent,
+  opened: ConfiguredAgent,
   plain: PlainConfig | undefined,
   context: Context,
 ): Promise<void> {
   const { log } = context
   try {
     const config = await configOf(plain, context)
-    const plan = planOf(config, audit, context)
-    await using unused = new AsyncDisposableStack()
-    unused.use(plan.certificates)
-    unused.use(plan.catalogue)
-    await plan.certificates?.unlock(context.signal)
-    unused.move()
-    await agent.replacePlan(plan)
+    await opened.reconfigure(config, context.signal)
     log.info("read the configuration again", { apps: Object.keys(config.apps).join(", ") })
   } catch (thrown) {
     const error = asPurserError(thrown)

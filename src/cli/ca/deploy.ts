@@ -12,7 +12,8 @@ import { parseReload } from "../../rollout/reload.ts"
 import { factsOf, findRecord, withCa } from "./command.ts"
 import type { Context } from "../command.ts"
 import { parseDestination } from "../cp/destination.ts"
-import { openEngine } from "../engine.ts"
+import { openEngine } from "../../wiring/open-engine.ts"
+import { openContextOf } from "../load-config.ts"
 
 export interface DeployFlags {
   readonly reload?: string
@@ -35,7 +36,7 @@ export async function deploy(context: Context, flags: DeployFlags, name: string,
   await withCa(context, {}, async (ca) => {
     const record = await findRecord(ca, name)
     const files = await filesOf(ca, record, path, flags.owner)
-    await using engine = await openEngine(context)
+    await using engine = await openEngine(openContextOf(context), context.signal)
     const container = await inspectContainer(engine, target, context.signal)
     const { written, unchanged, reloaded, checked, route } = await deployToContainer(
       engine,

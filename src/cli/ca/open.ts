@@ -4,13 +4,13 @@ import { resolve } from "node:path"
 import type { ResolvedConfig } from "../../wiring/config.ts"
 import { PurserError, reasonOf } from "../../base/errors.ts"
 import { Secret } from "../../base/secret.ts"
-import { Ca } from "../../ca/ca.ts"
-import { readPassphrase, SecretStore } from "../../sources/store/store.ts"
+import type { Ca } from "../../ca/ca.ts"
+import { readPassphrase } from "../../sources/store/store.ts"
+import * as wiring from "../../wiring/open-ca.ts"
 import type { Context } from "../command.ts"
-import { storeOptions } from "../load-config.ts"
-import { askNewPassword, askPassword, canAsk } from "../prompt.ts"
+import { openContextOf } from "../load-config.ts"
 
-/** The CA of the state directory, as the commands open it: who is asked for the passphrases of its keys, and how. */
+/** The CA of the state directory, as the commands open it: where flags say that the passphrases of its keys are. */
 
 export interface CaFlags {
   readonly passphraseFile?: string
@@ -21,7 +21,6 @@ export interface CaFlags {
   readonly rootKey?: string
 }
 
-const keyDirectory = "ca/keys"
 /** OpenSSL reads no more. */
 const maxPassphraseBytes = 1023
 
@@ -37,48 +36,14 @@ export function withPassphrases(command: Command, { root = false }: { root?: boo
 }
 
 export function openCa(config: ResolvedConfig, context: Context, flags: CaFlags = {}): Ca {
-  const { rootKey } = flags
-  return new Ca({
-    stateDir: config.stateDir,
-    config: config.ca,
-    keys: new SecretStore({ ...storeOptions(config, context), directory: keyDirectory }),
-    passphrase: asker(config, context, flags),
-    ...(rootKey === undefined ? {} : { rootKeyFile: resolve(rootKey) }),
-    log: context.log,
-  })
-}
-
-type Asker = (of: "root" | "intermediate", purpose: "new" | "open") => Promise<Secret | null>
-
-function asker(config: ResolvedConfig, context: Context, flags: CaFlags): Asker {
-  const given = remembered(() =>
-    givenPassphrase(
-      flags.passphraseFile ?? config.ca.passphraseFile,
-      flags.passphraseFd,
-      "--passphrase-fd",
-      context,
+  const { passphraseFile = config.ca.passphraseFile, passphraseFd, rootKey } = flags
+  return wiring.openCa(config, openContextOf(context), {
+    passphrase: remembered(() => givenPassphrase(passphraseFile, passphraseFd, "--passphrase-fd", context)),
+    rootPassphrase: remembered(() =>
+      givenPassphrase(flags.rootPassphraseFile, flags.rootPassphraseFd, "--root-passphrase-fd", context),
     ),
-  )
-  const givenForRoot = remembered(() =>
-    givenPassphrase(flags.rootPassphraseFile, flags.rootPassphraseFd, "--root-passphrase-fd", context),
-  )
-  return async (of, purpose) => {
-    const known = of === "root" ? await givenForRoot() : await given()
-    if (known !== null) return known
-    if (canAsk(context)) {
-      const question = `passphrase of the ${of}'s key`
-      return purpose === "new"
-        ? await askNewPassword(`a ${question}`, context)
-        : await askPassword(question, context)
-    }
-    const same = of === "root" ? await given() : null
-    if (same !== null && purpose === "new") {
-      context.log.info("the root's key is under the same passphrase as the intermediate's", {
-        hint: "give it another with --root-passphrase-file",
-      })
-    }
-    return same
-  }
+    rootKeyFile: rootKey === undefined ? undefined : resolve(rootKey),
+  })
 }
 
 /** Null when neither is given. */

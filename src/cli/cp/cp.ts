@@ -11,7 +11,8 @@ import { readBounded } from "../../sources/bounded-read.ts"
 import type { Action, Context } from "../command.ts"
 import { copyIntoAll, type CopyFlags } from "./containers.ts"
 import { parseDestination, pathsFor, type Destination } from "./destination.ts"
-import { openEngine } from "../engine.ts"
+import { openEngine } from "../../wiring/open-engine.ts"
+import { openContextOf } from "../load-config.ts"
 import { readStdin } from "../prompt.ts"
 
 /** `purser cp`: by hand, from this host into running containers. What was not read back was not delivered. */
@@ -95,7 +96,7 @@ async function run(context: Context, flags: Flags, words: string[]): Promise<num
     mode: flags.mode,
     ...(flags.owner === undefined ? {} : { owner: flags.owner }),
   }))
-  await using engine = await openEngine(context)
+  await using engine = await openEngine(openContextOf(context), context.signal)
   const containers = await chosen(engine, destination, flags, context.signal)
   return await copyIntoAll(engine, containers, files, flags, context)
 }

@@ -19,8 +19,9 @@ import { pathOf } from "../../files/file-line.ts"
 import { namesInSpecs } from "../../sources/entries.ts"
 import type { Action, Context } from "../command.ts"
 import { parseDockerRun, type DockerRun } from "./docker-flags.ts"
-import { openEngine } from "../engine.ts"
-import { loadConfig, openCatalogue } from "../load-config.ts"
+import { openCatalogue } from "../../wiring/open-catalogue.ts"
+import { openEngine } from "../../wiring/open-engine.ts"
+import { loadConfig, openContextOf } from "../load-config.ts"
 
 interface Flags {
   secret: string[]
@@ -52,7 +53,7 @@ async function run(context: Context, flags: Flags, words: string[]): Promise<num
     })
   }
   const secrets = await readSecrets(wanted, context)
-  await using engine = await openEngine(context)
+  await using engine = await openEngine(openContextOf(context), context.signal)
   await refuseElsewhere(engine, context.signal)
   await collectLeftovers((id) => isRunning(engine, id, context.signal), { log: context.log })
   const directory = await createRunDirectory(secrets)
@@ -138,7 +139,9 @@ async function readSecrets(wanted: readonly Wanted[], context: Context): Promise
     ...found.sources.secrets,
     ...Object.fromEntries(stored.map((name) => [name, { kind: "store" as const }])),
   }
-  await using catalogue = openCatalogue({ ...found, sources: { ...found.sources, secrets } }, context)
+  const config = { ...found, sources: { ...found.sources, secrets } }
+  await using opened = openCatalogue(config, openContextOf(context))
+  const { catalogue } = opened
   const read: SecretToMount[] = []
   const sets = new Map<string, ReadonlyMap<string, Secret>>()
   for (const { name, path } of wanted) {

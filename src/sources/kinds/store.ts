@@ -1,6 +1,5 @@
 import { z } from "zod"
 import type { SourceKind } from "../kind.ts"
-import { SecretStore } from "../store/store.ts"
 
 interface StoreSpec {
   readonly kind: "store"
@@ -14,8 +13,8 @@ export const storeKind: SourceKind<typeof schema, StoreSpec> = {
   schema,
   holds: { kind: "many", ask: "whole names" },
   resolve: () => ({ kind: "store" }),
-  open({ stateDir, storeConfig: config, maxBytes, askPassphrase, log }) {
-    const store = new SecretStore({ stateDir, config, maxBytes, askPassphrase })
+  open({ store: openStore, log }) {
+    const store = openStore()
     const source = {
       read: (name: string) => store.read(name),
       list: () => store.names(),

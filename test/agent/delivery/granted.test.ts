@@ -9,6 +9,7 @@ import { silentLog } from "../../../src/base/log.ts"
 import type { Catalogue } from "../../../src/sources/catalogue.ts"
 import { createCatalogue } from "../../../src/sources/open-catalogue.ts"
 import type { SourceSpec } from "../../../src/sources/kinds.ts"
+import { SecretStore } from "../../../src/sources/store/store.ts"
 import { configOf } from "../../ca/state.ts"
 import { appConfig, startTestNode } from "../../support/pair.ts"
 import { tempDir } from "../../support/temp.ts"
@@ -27,15 +28,12 @@ async function catalogueOf(t: TestContext) {
   const stage = await caStage(t)
   const ask = { dns: ["shop.lan"], ip: [], email: [], client: false }
   const www: SourceSpec = { kind: "ca", name: "www", ask }
-  const store = { passphraseFile: undefined, recipients: undefined, identityFile: undefined }
+  const plain = { passphraseFile: undefined, recipients: undefined, identityFile: undefined }
+  const store = new SecretStore({ stateDir: stage.stateDir, config: plain, maxBytes: 65_536 })
+  const given: Record<string, SourceSpec> = { www, "www/other": { kind: "env", variable: "OTHER" } }
   const catalogue = createCatalogue(
-    {
-      secrets: { www, "www/other": { kind: "env", variable: "OTHER" } },
-      store,
-      ca: configOf(),
-      secretBytes: 65_536,
-    },
-    { stateDir: stage.stateDir, env: { OTHER: "another secret" }, log: silentLog, ca: stage.ca },
+    { secrets: given, ca: configOf(), secretBytes: 65_536 },
+    { store: () => store, ca: () => stage.ca, env: { OTHER: "another secret" }, log: silentLog },
   )
   t.after(() => catalogue[Symbol.asyncDispose]())
   return { ...stage, catalogue }

@@ -1,0 +1,10 @@
+import { connectEngine, type Engine } from "../docker/engine.ts"
+import type { OpenContext } from "./open-context.ts"
+
+/** The container engine of this host. `await using` it. Throws what `connectEngine` throws. */
+export async function openEngine(
+  { env, home, engineAddress }: Pick<OpenContext, "env" | "home" | "engineAddress">,
+  signal: AbortSignal,
+): Promise<Engine> {
+  return await connectEngine({ host: engineAddress, env, home, signal })
+}

@@ -1,0 +1,18 @@
+import { SecretStore, type StoreOptions } from "../sources/store/store.ts"
+import type { ResolvedConfig } from "./config.ts"
+import type { OpenContext } from "./open-context.ts"
+
+/** Purser's own store, or the keys of certificates, which are encrypted like it. */
+export function openStore(
+  { stateDir, sources }: Pick<ResolvedConfig, "stateDir" | "sources">,
+  { askPassphrase }: Pick<OpenContext, "askPassphrase">,
+  directory: NonNullable<StoreOptions["directory"]> = "secrets",
+): SecretStore {
+  return new SecretStore({
+    stateDir,
+    config: sources.store,
+    maxBytes: sources.secretBytes,
+    askPassphrase: async () => (await askPassphrase?.("store", "open")) ?? null,
+    directory,
+  })
+}

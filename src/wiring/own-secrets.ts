@@ -1,0 +1,45 @@
+import { parseSecretName } from "../base/names.ts"
+import { Secret } from "../base/secret.ts"
+import type { Catalogue } from "../sources/catalogue.ts"
+import type { PlainConfig } from "./config.ts"
+
+/** Secrets that an application has itself, beside those of the configured sources. */
+
+type PlainSecrets = NonNullable<PlainConfig["secrets"]>
+
+/** A secret that the application has, or gets when it is asked for; null when it has none. */
+export type OwnSecret = Secret | ((signal: AbortSignal) => Promise<Secret | null>)
+
+/** For the schema one of the application's own counts as in the store; it is never looked for there. */
+export function partitionSecrets(secrets: Readonly<Record<string, PlainSecrets[string] | OwnSecret>>): {
+  own: Map<string, OwnSecret>
+  configured: PlainSecrets
+} {
+  const own = new Map<string, OwnSecret>()
+  const configured: PlainSecrets = {}
+  for (const [name, source] of Object.entries(secrets)) {
+    if (source instanceof Secret || typeof source === "function") {
+      own.set(parseSecretName(name), source)
+      configured[name] = "store"
+    } else {
+      configured[name] = source
+    }
+  }
+  return { own, configured }
+}
+
+/** The catalogue, with the secrets of the application in front. */
+export function withOwnSecrets(catalogue: Catalogue, own: ReadonlyMap<string, OwnSecret>): Catalogue {
+  return {
+    async read(name, signal) {
+      const source = own.get(name)
+      if (source === undefined) return await catalogue.read(name, signal)
+      return source instanceof Secret ? source : await source(signal)
+    },
+    setOf: (name) => (own.has(name) ? undefined : catalogue.setOf(name)),
+    check: (name, signal) => catalogue.check(name, signal),
+    names: (grants, signal) => catalogue.names(grants, signal),
+    watch: (onChange) => catalogue.watch(onChange),
+    [Symbol.asyncDispose]: () => catalogue[Symbol.asyncDispose](),
+  }
+}
