@@ -7,7 +7,8 @@ import { silentLog } from "../src/base/log.ts"
 import { Secret } from "../src/base/secret.ts"
 import { Ca } from "../src/ca/ca.ts"
 import { newSerial, signCertificate, type Profile } from "../src/ca/certificate.ts"
-import { caSchema, resolveCa, type KeyType } from "../src/ca/config.ts"
+import { caSchema, resolveCa } from "../src/ca/config.ts"
+import type { KeyTypeName } from "../src/x509/key-families.ts"
 import { SecretStore } from "../src/sources/store/store.ts"
 import { median, type Row, type Section } from "./measure.ts"
 
@@ -106,7 +107,7 @@ async function thousand(stateDir: string): Promise<Row[]> {
   ]
 }
 
-async function made(stateDir: string, leaf: KeyType): Promise<Ca> {
+async function made(stateDir: string, leaf: KeyTypeName): Promise<Ca> {
   const ca = new Ca({
     stateDir,
     config: resolveCa(caSchema.parse({ keys: { leaf } }), stateDir),

@@ -3,7 +3,7 @@ import { SocketAddress } from "node:net"
 import { PurserError } from "../base/errors.ts"
 import { quote } from "../base/names.ts"
 import type { SubjectNames } from "../x509/csr.ts"
-import type { KeyType } from "./config.ts"
+import type { KeyTypeName } from "../x509/key-families.ts"
 
 /** What somebody wants a certificate for. */
 export interface CertificateSpec extends SubjectNames {
@@ -11,7 +11,7 @@ export interface CertificateSpec extends SubjectNames {
   readonly client: boolean
   /** Default: the configuration's. */
   readonly days?: number
-  readonly key?: KeyType
+  readonly key?: KeyTypeName
   /** Of the subject. Default: the first name that fits. */
   readonly commonName?: string
 }

@@ -1,5 +1,6 @@
 import { createHash, createPublicKey, randomBytes, sign, X509Certificate, type KeyObject } from "node:crypto"
-import { addressBytes, generalNames, signatureAlgorithm } from "../x509/csr.ts"
+import { addressBytes, generalNames } from "../x509/csr.ts"
+import { familyOf, keyFamilies, signatureAlgorithm } from "../x509/key-families.ts"
 import * as der from "../x509/der.ts"
 import { PurserError } from "../base/errors.ts"
 import type { CertificateSpec } from "./certificate-spec.ts"
@@ -136,7 +137,7 @@ function nameOf(commonName: string): Buffer {
 function leafExtensions(profile: Profile): Buffer[] {
   const { publicKey, ask } = profile
   if (ask === undefined) throw new TypeError("a leaf needs names")
-  const isRsa = publicKey.asymmetricKeyType === "rsa"
+  const enciphers = familyOf(publicKey, keyFamilies)?.enciphers === true
   const isNameless = subjectFor(profile).length === der.sequence().length
   const purposes = [
     "1.3.6.1.5.5.7.3.1",
@@ -145,8 +146,8 @@ function leafExtensions(profile: Profile): Buffer[] {
   ]
   return [
     extension("2.5.29.19", der.sequence(), true),
-    // digitalSignature, and keyEncipherment for RSA.
-    extension("2.5.29.15", der.bitString(Uint8Array.of(isRsa ? 0xa0 : 0x80), isRsa ? 5 : 7), true),
+    // digitalSignature, and keyEncipherment.
+    extension("2.5.29.15", der.bitString(Uint8Array.of(enciphers ? 0xa0 : 0x80), enciphers ? 5 : 7), true),
     extension("2.5.29.37", der.sequence(...purposes.map(der.oid))),
     extension("2.5.29.17", generalNames(ask), isNameless),
   ]

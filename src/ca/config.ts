@@ -1,14 +1,10 @@
 import { isIP } from "node:net"
 import { z } from "zod"
+import { anyOf, keyTypeNames, type KeyTypeName } from "../x509/key-families.ts"
 import { configPath } from "../config/path.ts"
 import { filePath, wholeNumber } from "../config/scalars.ts"
 
 /** The slice of `purser.yaml` under `ca:`, or a `ca.yaml` of its own, and what the CA is given of it. */
-
-export const keyTypes = ["p256", "p384", "ed25519", "rsa2048", "rsa3072", "rsa4096"] as const
-
-/** Algorithm and size of a key pair. */
-export type KeyType = (typeof keyTypes)[number]
 
 /**
  * What may be issued. Names: `shop.lan` is that name, `.lan` any name below it, `*.shop.lan` that wildcard; addresses
@@ -21,7 +17,7 @@ export interface Policy {
   /** Of certificates for clients. */
   readonly client: boolean
   readonly maxDays: number
-  readonly keys: readonly KeyType[]
+  readonly keys: readonly KeyTypeName[]
 }
 
 /** X.509 name constraints (RFC 5280 section 4.2.1.10) of the root: whoever trusts it trusts it for no other names. */
@@ -38,7 +34,11 @@ export interface CaConfig {
   readonly name: string
   /** Absolute; opens the intermediate's key where nobody can be asked. */
   readonly passphraseFile: string | undefined
-  readonly keys: { readonly root: KeyType; readonly intermediate: KeyType; readonly leaf: KeyType }
+  readonly keys: {
+    readonly root: KeyTypeName
+    readonly intermediate: KeyTypeName
+    readonly leaf: KeyTypeName
+  }
   readonly days: {
     readonly root: number
     readonly intermediate: number
@@ -88,7 +88,7 @@ const emailRule = rule(
 )
 
 const days = (most: number) => wholeNumber(1, most)
-const keyType = z.enum(keyTypes)
+const keyType = z.enum(keyTypeNames)
 
 /** A certificate's own names, as a source and an app's policy list them. */
 export const namesSchema = {
@@ -114,7 +114,7 @@ export const caSchema = z
         leaf: keyType.default("p256"),
       })
       .prefault({})
-      .describe("p256, p384, ed25519, rsa2048, rsa3072 or rsa4096"),
+      .describe(anyOf(keyTypeNames)),
     days: z
       .strictObject({
         root: days(36_500).default(7300),
@@ -146,7 +146,7 @@ export const caSchema = z
         keys: z
           .array(keyType)
           .min(1)
-          .default([...keyTypes]),
+          .default([...keyTypeNames]),
       })
       .prefault({})
       .describe("what may be issued; a list that is absent allows any"),

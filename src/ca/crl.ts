@@ -1,5 +1,5 @@
 import { createPublicKey, sign } from "node:crypto"
-import { signatureAlgorithm } from "../x509/csr.ts"
+import { signatureAlgorithm } from "../x509/key-families.ts"
 import * as der from "../x509/der.ts"
 import { keyIdentifier, type Issuer } from "./certificate.ts"
 import { subjectOf } from "../x509/der-elements.ts"

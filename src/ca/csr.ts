@@ -5,16 +5,17 @@ import type { CertificationRequest, Extension, GeneralName } from "pkijs"
 import { certificateRequest, type SubjectNames } from "../x509/csr.ts"
 import { PurserError, isPurserError } from "../base/errors.ts"
 import type { CertificateSpec } from "./certificate-spec.ts"
-import type { KeyType } from "./config.ts"
+import { anyOf, familyOf, keyFamilies, type KeyTypeName } from "../x509/key-families.ts"
+import type { KeyFamily } from "../x509/key-family.ts"
 import { assertDer, childrenOf, contentOf } from "../x509/der-elements.ts"
 import { keyTypeOf } from "./keys.ts"
 
 /** Certificate requests (PKCS#10, RFC 2986): what a stranger asks for, as far as we look at it. */
 
-export interface ReadRequest extends SubjectNames {
+export interface ReadRequest<Name extends string = KeyTypeName> extends SubjectNames {
   readonly publicKey: KeyObject
-  /** Null for RSA of an unusual size. */
-  readonly keyType: KeyType | null
+  /** Null for a type that is never made here although its family is known: RSA of an unusual size. */
+  readonly keyType: Name | null
   /** The common name; empty when there is none. */
   readonly subject: string
   /** Names of kinds that are never issued: URI, otherName and their like. */
@@ -40,35 +41,27 @@ const kinds: Readonly<Record<number, string>> = {
 
 type Schemas = typeof Pkijs
 
-/** Of a signature, by the OID of its algorithm: what `crypto.verify` wants to be told. */
-const hashes: Readonly<Record<string, string | null>> = {
-  "1.2.840.10045.4.3.2": "sha256",
-  "1.2.840.10045.4.3.3": "sha384",
-  "1.2.840.10045.4.3.4": "sha512",
-  "1.2.840.113549.1.1.11": "sha256",
-  "1.2.840.113549.1.1.12": "sha384",
-  "1.2.840.113549.1.1.13": "sha512",
-  "1.3.101.112": null,
-}
-const signsWith: Readonly<Record<string, RegExp>> = {
-  ec: /^1\.2\.840\.10045\./,
-  rsa: /^1\.2\.840\.113549\./,
-  ed25519: /^1\.3\.101\.112$/,
-}
-
 /**
  * PEM or DER. Throws `ERR_CERTIFICATE`: what cannot be read, a signature that does not hold or is a weak one, a key that
  * is too weak or of no known kind, and a request to become a CA. Names are as the request has them, not yet checked.
  */
-export async function readRequest(bytes: Buffer): Promise<ReadRequest> {
+export async function readRequest(bytes: Buffer): Promise<ReadRequest>
+export async function readRequest<Name extends string>(
+  bytes: Buffer,
+  families: readonly KeyFamily<Name>[],
+): Promise<ReadRequest<Name>>
+export async function readRequest(
+  bytes: Buffer,
+  families: readonly KeyFamily[] = keyFamilies,
+): Promise<ReadRequest<string>> {
   try {
     const der = derOf(bytes)
     const schemas = await import("pkijs")
     const request = schemas.CertificationRequest.fromBER(der)
-    const publicKey = keyOf(der)
+    const publicKey = keyOf(der, families)
     // First the key: what is too large is not computed with.
-    checkKey(publicKey)
-    checkSignature(der, request, publicKey)
+    const family = checkKey(publicKey, families)
+    checkSignature(der, request, { publicKey, family, families })
     const extensions = extensionsOf(request, schemas)
     if (wantsCa(extensions, schemas)) {
       throw bad(
@@ -78,7 +71,7 @@ export async function readRequest(bytes: Buffer): Promise<ReadRequest> {
     }
     return {
       publicKey,
-      keyType: keyTypeOf(publicKey),
+      keyType: keyTypeOf(publicKey, families),
       subject: subjectOf(request),
       ...namesOf(extensions, schemas),
       otherExtensions: extensions.map(({ extnID }) => extnID).filter((id) => id !== subjectAltName),
@@ -117,11 +110,11 @@ function derOf(bytes: Buffer): Buffer {
 }
 
 /** From the very bytes that were signed. */
-function keyOf(der: Buffer): KeyObject {
+function keyOf(der: Buffer, families: readonly KeyFamily[]): KeyObject {
   const [info] = childrenOf(der)
   const spki = info && childrenOf(info)[2]
   if (spki === undefined) throw new TypeError("no key")
-  const key = publicKeyOf(spki)
+  const key = publicKeyOf(spki, families)
   const [algorithm] = childrenOf(spki)
   const parameters = algorithm && childrenOf(algorithm)[1]
   // RFC 5480 section 2.1.1: a curve is named. Programs refuse certificates where it is written out.
@@ -130,41 +123,47 @@ function keyOf(der: Buffer): KeyObject {
   return key
 }
 
-function publicKeyOf(spki: Buffer): KeyObject {
+function publicKeyOf(spki: Buffer, families: readonly KeyFamily[]): KeyObject {
   try {
     return createPublicKey({ key: spki, format: "der", type: "spki" })
   } catch {
-    throw bad("its key is of a kind that is not known here", "use EC P-256 or P-384, Ed25519, or RSA")
+    throw bad("its key is of a kind that is not known here", use(families))
   }
 }
 
-function checkSignature(der: Buffer, request: CertificationRequest, key: KeyObject): void {
+function checkSignature(
+  der: Buffer,
+  request: CertificationRequest,
+  {
+    publicKey,
+    family,
+    families,
+  }: { publicKey: KeyObject; family: KeyFamily; families: readonly KeyFamily[] },
+): void {
   const { algorithmId } = request.signatureAlgorithm
-  const hash = Object.hasOwn(hashes, algorithmId) ? hashes[algorithmId] : undefined
-  if (hash === undefined) {
+  if (!families.some(({ accepts }) => Object.hasOwn(accepts, algorithmId))) {
     throw bad(
       "its signature is of a kind that is weak, or not known here",
       "sign it with SHA-256 or better: openssl req -sha256",
     )
   }
   const [info, , bits] = childrenOf(der)
-  const fits = signsWith[key.asymmetricKeyType ?? ""]?.test(algorithmId) === true
+  const hash = Object.hasOwn(family.accepts, algorithmId) ? family.accepts[algorithmId] : undefined
   const signature = bits && contentOf(bits).subarray(1)
-  if (!info || !signature || !fits || !verify(hash, info, key, signature))
+  if (!info || !signature || hash === undefined || !verify(hash, info, publicKey, signature))
     throw bad("its signature does not hold", "it was changed on the way, or signed by another key")
 }
 
-function checkKey(key: KeyObject): void {
-  const { asymmetricKeyType: type, asymmetricKeyDetails: { modulusLength = 0, publicExponent = 0n } = {} } =
-    key
-  if (type === "rsa") {
-    if (modulusLength < 2048) throw bad(`its RSA key has ${modulusLength} bits`, "2048 at least")
-    if (modulusLength > 8192) throw bad(`its RSA key has ${modulusLength} bits`, "8192 at most")
-    if (publicExponent < 65_537n || publicExponent % 2n === 0n)
-      throw bad("its RSA key has a weak exponent", "65537 is what everybody uses")
-  } else if (keyTypeOf(key) === null) {
-    throw bad("its key is of a kind that is not signed here", "use EC P-256 or P-384, Ed25519, or RSA")
-  }
+function checkKey(key: KeyObject, families: readonly KeyFamily[]): KeyFamily {
+  const family = familyOf(key, families)
+  if (family === undefined) throw bad("its key is of a kind that is not signed here", use(families))
+  const weakness = family.weakness(key)
+  if (weakness !== null) throw bad(weakness.why, weakness.hint)
+  return family
+}
+
+function use(families: readonly KeyFamily[]): string {
+  return `use ${anyOf(families.map(({ title }) => title))}`
 }
 
 function extensionsOf({ attributes = [] }: CertificationRequest, of: Schemas): readonly Extension[] {

@@ -1,5 +1,6 @@
 import { createPublicKey, type KeyObject } from "node:crypto"
 import { pem } from "../x509/der.ts"
+import { anyOf, keyTypeNames } from "../x509/key-families.ts"
 import { PurserError } from "../base/errors.ts"
 import { Secret } from "../base/secret.ts"
 import { checkNames, type CertificateSpec } from "./certificate-spec.ts"
@@ -74,7 +75,7 @@ export async function signRequest(
   }
   if (keyType === null) {
     throw new PurserError("ERR_CERTIFICATE", "the request's key is of a type that is not signed here", {
-      hint: "use p256, p384, ed25519, or RSA of 2048, 3072 or 4096 bits",
+      hint: `use ${anyOf(keyTypeNames)}`,
     })
   }
   const ask = checkNames({ dns, ip, email, client, ...(days === undefined ? {} : { days }) })

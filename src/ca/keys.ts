@@ -3,16 +3,16 @@ import {
   createHash,
   createPrivateKey,
   createPublicKey,
-  generateKeyPair,
   pbkdf2,
   randomBytes,
   type KeyObject,
 } from "node:crypto"
 import { promisify } from "node:util"
 import * as der from "../x509/der.ts"
+import { familyOf, keyFamilies, keyTypesOf, type KeyTypeName } from "../x509/key-families.ts"
+import type { KeyFamily } from "../x509/key-family.ts"
 import { PurserError } from "../base/errors.ts"
 import type { Secret } from "../base/secret.ts"
-import type { KeyType } from "./config.ts"
 
 /** Key pairs: making them, telling their types, and keeping those of CAs under a passphrase. */
 
@@ -21,35 +21,22 @@ const iterations = 600_000
 /** OpenSSL reads no more of one, so a key under a longer one could never be opened again. */
 const maxPassphraseBytes = 1023
 const sealedLabel = "ENCRYPTED PRIVATE KEY"
-const rsaTypes: Readonly<Record<number, KeyType>> = { 2048: "rsa2048", 3072: "rsa3072", 4096: "rsa4096" }
 
 /** A private key. */
-export async function generateKey(type: KeyType): Promise<KeyObject> {
-  const generate = promisify(generateKeyPair)
-  switch (type) {
-    case "p256":
-      return (await generate("ec", { namedCurve: "P-256" })).privateKey
-    case "p384":
-      return (await generate("ec", { namedCurve: "P-384" })).privateKey
-    case "ed25519":
-      return (await generate("ed25519")).privateKey
-    case "rsa2048":
-    case "rsa3072":
-    case "rsa4096":
-      return (await generate("rsa", { modulusLength: Number(type.slice(3)) })).privateKey
-  }
+export async function generateKey(type: KeyTypeName): Promise<KeyObject> {
+  const found = keyTypesOf(keyFamilies).find(({ name }) => name === type)
+  if (found === undefined) throw new TypeError(`there is no type of key ${type}`)
+  return await found.generate()
 }
 
 /** Of a private or public key; null for what is never made here. */
-export function keyTypeOf({
-  asymmetricKeyType: type,
-  asymmetricKeyDetails: details,
-}: KeyObject): KeyType | null {
-  if (type === "ed25519") return "ed25519"
-  if (type === "ec" && details?.namedCurve === "prime256v1") return "p256"
-  if (type === "ec" && details?.namedCurve === "secp384r1") return "p384"
-  if (type === "rsa") return rsaTypes[details?.modulusLength ?? 0] ?? null
-  return null
+export function keyTypeOf(key: KeyObject): KeyTypeName | null
+export function keyTypeOf<Name extends string>(
+  key: KeyObject,
+  families: readonly KeyFamily<Name>[],
+): Name | null
+export function keyTypeOf(key: KeyObject, families: readonly KeyFamily[] = keyFamilies): string | null {
+  return familyOf(key, families)?.types.find((type) => type.is(key))?.name ?? null
 }
 
 /** 32 hex digits: half of the SHA-256 of the SPKI. */

@@ -3,13 +3,14 @@ import { BlockList } from "node:net"
 import { PurserError } from "../base/errors.ts"
 import { quote } from "../base/names.ts"
 import type { CertificateSpec } from "./certificate-spec.ts"
-import type { KeyType, Policy } from "./config.ts"
+import type { Policy } from "./config.ts"
+import type { KeyTypeName } from "../x509/key-families.ts"
 
 /**
  * Throws `ERR_CA_POLICY`, which names what is not allowed. `ask` is as `checkNames` gives it; `whose` policy it is
  * goes into the message.
  */
-export function checkPolicy(ask: CertificateSpec, keyType: KeyType, policy: Policy, whose: string): void {
+export function checkPolicy(ask: CertificateSpec, keyType: KeyTypeName, policy: Policy, whose: string): void {
   const refuse = (what: string, hint: string): never => {
     throw new PurserError("ERR_CA_POLICY", `the policy of ${whose} does not allow ${what}`, { hint })
   }

@@ -1,6 +1,8 @@
 import { createPublicKey, sign, type KeyObject } from "node:crypto"
 import { isIPv4, isIPv6 } from "node:net"
 import * as der from "./der.ts"
+import { keyFamilies, signatureAlgorithm } from "./key-families.ts"
+import type { KeyFamily } from "./key-family.ts"
 
 /** Subject alternative names (RFC 5280 section 4.2.1.6). */
 export interface SubjectNames {
@@ -11,8 +13,13 @@ export interface SubjectNames {
 }
 
 /** A certificate request (PKCS#10, RFC 2986) in PEM, whose subject is empty unless `commonName` is given. */
-export function certificateRequest(key: KeyObject, names: SubjectNames, commonName?: string): string {
-  const algorithm = signatureAlgorithm(key)
+export function certificateRequest(
+  key: KeyObject,
+  names: SubjectNames,
+  commonName?: string,
+  families: readonly KeyFamily[] = keyFamilies,
+): string {
+  const algorithm = signatureAlgorithm(key, families)
   const subject =
     commonName === undefined ? [] : [der.set(der.sequence(der.oid("2.5.4.3"), der.utf8(commonName)))]
   const extensions = der.sequence(der.sequence(der.oid("2.5.29.17"), der.octetString(generalNames(names))))
@@ -52,17 +59,4 @@ export function addressBytes(address: string): Buffer {
   const zeros = right === undefined ? 0 : 8 - groups(left).length - tail.length
   const all = [...groups(left), ...Array.from({ length: zeros }, () => "0"), ...tail]
   return Buffer.from(all.map((group) => group.padStart(4, "0")).join(""), "hex")
-}
-
-/** How a key signs: the AlgorithmIdentifier, and what `crypto.sign` wants to be told. Throws a `TypeError`. */
-export function signatureAlgorithm(key: KeyObject): { identifier: Buffer; hash: string | null } {
-  const { asymmetricKeyType: type, asymmetricKeyDetails: details } = key
-  if (type === "ed25519") return { identifier: der.sequence(der.oid("1.3.101.112")), hash: null }
-  if (type === "rsa")
-    return { identifier: der.sequence(der.oid("1.2.840.113549.1.1.11"), der.nothing()), hash: "sha256" }
-  if (type === "ec" && details?.namedCurve === "prime256v1")
-    return { identifier: der.sequence(der.oid("1.2.840.10045.4.3.2")), hash: "sha256" }
-  if (type === "ec" && details?.namedCurve === "secp384r1")
-    return { identifier: der.sequence(der.oid("1.2.840.10045.4.3.3")), hash: "sha384" }
-  throw new TypeError(`${type ?? "this"} is not a key that certificates are signed with`)
 }

@@ -6,7 +6,7 @@ import { test } from "node:test"
 import { inspect } from "node:util"
 import { Secret } from "../../src/base/secret.ts"
 import { certificateRequest } from "../../src/x509/csr.ts"
-import { keyTypes } from "../../src/ca/config.ts"
+import { keyTypeNames } from "../../src/x509/key-families.ts"
 import { notingLog } from "../files/support.ts"
 import { requireService } from "../support/services.ts"
 import { tempDir } from "../support/temp.ts"
@@ -25,7 +25,7 @@ import {
 
 const days = 86_400_000
 
-for (const type of keyTypes) {
+for (const type of keyTypeNames) {
   test(`openssl accepts a leaf of ${type}`, async (t) => {
     if (!(await requireService(t, "openssl"))) return
     const { ca } = await madeCa(t)
@@ -386,7 +386,7 @@ test("a CSR is signed for its names, without a key of ours, and cannot be renewe
   assert.equal(leaf.subjectAltName, "DNS:a.lan, IP Address:192.0.2.1")
   assert.ok(leaf.validToDate.getTime() < Date.now() + 5.1 * days)
   await assert.rejects(ca.renew("a", signal), { code: "ERR_CA", hint: /purser ca sign/ })
-  const policy = { dns: [".b.lan"], ip: [], email: [], client: false, maxDays: 30, keys: [...keyTypes] }
+  const policy = { dns: [".b.lan"], ip: [], email: [], client: false, maxDays: 30, keys: [...keyTypeNames] }
   await assert.rejects(ca.sign("a", csr, { policy, days: 5 }, signal), {
     code: "ERR_CA_POLICY",
     message: /a\.lan/,

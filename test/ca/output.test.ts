@@ -10,11 +10,11 @@ import { mounted } from "../files/support.ts"
 import { requireService } from "../support/services.ts"
 import { tempDir } from "../support/temp.ts"
 import { asking, issued, madeCa, run } from "./state.ts"
-import type { KeyType } from "../../src/ca/config.ts"
+import type { KeyTypeName } from "../../src/x509/key-families.ts"
 
 const password = new Secret("a pass phrase")
 
-async function stage(t: TestContext, type: KeyType = "p256") {
+async function stage(t: TestContext, type: KeyTypeName = "p256") {
   const { ca } = await madeCa(t)
   const record = await issued(ca, "www", asking("www.lan", { key: type }))
   const [key, root] = [await ca.keyOf(record), await ca.root()]

@@ -4,7 +4,8 @@ import { generateKeyPairSync } from "node:crypto"
 import { SocketAddress } from "node:net"
 import { test } from "node:test"
 import fc from "fast-check"
-import { addressBytes, certificateRequest, signatureAlgorithm } from "../../src/x509/csr.ts"
+import { addressBytes, certificateRequest } from "../../src/x509/csr.ts"
+import { signatureAlgorithm } from "../../src/x509/key-families.ts"
 import { requireService } from "../support/services.ts"
 
 const names = { dns: ["shop.lan", "*.shop.lan"], ip: ["192.0.2.7", "2001:db8::1"], email: ["ops@shop.lan"] }

@@ -3,7 +3,7 @@ import { join } from "node:path"
 import { z } from "zod"
 import { PurserError } from "../../base/errors.ts"
 import { isSecretName, quote } from "../../base/names.ts"
-import { keyTypes } from "../config.ts"
+import { keyTypeNames } from "../../x509/key-families.ts"
 import { namesIn, readText, removeFile, removeTemporaries, writeText } from "../files.ts"
 import type { CertificateRecord, CertificateRequest } from "./record.ts"
 
@@ -28,7 +28,7 @@ const askSchema = z.object({
   email: z.array(z.string()),
   client: z.boolean(),
   days: z.number().optional(),
-  key: z.enum(keyTypes).optional(),
+  key: z.enum(keyTypeNames).optional(),
   commonName: z.string().optional(),
 })
 const recordSchema = z.object({

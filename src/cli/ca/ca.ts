@@ -1,5 +1,5 @@
 import { InvalidArgumentError, Option, type Command } from "commander"
-import { keyTypes } from "../../ca/config.ts"
+import { keyTypeNames } from "../../x509/key-families.ts"
 import type { Action } from "../command.ts"
 import { init, newIntermediate, reindex } from "./authority.ts"
 import type { DeployFlags } from "./deploy.ts"
@@ -165,7 +165,7 @@ function withNames(command: Command): Command {
     .option("--dns <name>", "a host name, or *.name (repeatable)", repeatable)
     .option("--ip <address>", "an address (repeatable)", repeatable)
     .option("--email <address>", "a mail address (repeatable)", repeatable)
-    .addOption(new Option("--key <type>", "of the key").choices(keyTypes))
+    .addOption(new Option("--key <type>", "of the key").choices(keyTypeNames))
 }
 
 function repeatable(value: string, earlier: readonly string[] = []): string[] {

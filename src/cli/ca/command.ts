@@ -8,7 +8,7 @@ import { quote } from "../../base/names.ts"
 import { ensureStateDir } from "../../state/state-dir.ts"
 import type { CertificateSpec } from "../../ca/certificate-spec.ts"
 import type { Ca } from "../../ca/ca.ts"
-import type { KeyType } from "../../ca/config.ts"
+import type { KeyTypeName } from "../../x509/key-families.ts"
 import type { CertificateRecord } from "../../ca/records/record.ts"
 import { readBounded } from "../../sources/bounded-read.ts"
 import type { Context } from "../command.ts"
@@ -37,7 +37,7 @@ export interface NameFlags {
   readonly email?: readonly string[]
   readonly client?: boolean
   readonly days?: number
-  readonly key?: KeyType
+  readonly key?: KeyTypeName
 }
 
 export function askOf({

@@ -1,7 +1,7 @@
 import { z } from "zod"
 import { PurserError } from "../../base/errors.ts"
 import { checkNames, type CertificateSpec } from "../../ca/certificate-spec.ts"
-import { keyTypes } from "../../ca/config.ts"
+import { keyTypeNames } from "../../x509/key-families.ts"
 import { certificateName } from "../../config/scalars.ts"
 
 /** An entry `{ ca: … }` of `secrets:`: as it is written, and as the source takes it. */
@@ -27,7 +27,7 @@ export const caEntrySchema = z.strictObject({
   email: z.array(z.string()).default([]).describe("mail addresses"),
   client: z.boolean().default(false).describe("it may prove a client too"),
   days: z.int().min(1).max(3650).optional().describe("how long it is valid; default: ca.days.leaf"),
-  key: z.enum(keyTypes).optional().describe("default: ca.keys.leaf"),
+  key: z.enum(keyTypeNames).optional().describe("default: ca.keys.leaf"),
 })
 
 export type CaEntry = z.output<typeof caEntrySchema>
