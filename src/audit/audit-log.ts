@@ -4,6 +4,7 @@ import { digestOf, type Digest } from "../base/digest.ts"
 import { PurserError, reasonOf } from "../base/errors.ts"
 import type { Log } from "../base/log.ts"
 import type { Secret } from "../base/secret.ts"
+import type { AuditEvent } from "./events.ts"
 
 /**
  * The audit log: one line a decision, each with its number and the hash of the
@@ -14,33 +15,6 @@ import type { Secret } from "../base/secret.ts"
  * the file then, both under one lock of the head store: whoever comes next
  * completes what a crash left, and a line that nobody committed is a forgery.
  */
-
-export type AuditKind =
-  | "delivered"
-  | "missing"
-  | "denied"
-  | "failed"
-  | "session"
-  | "rejected"
-  | "alert"
-  | "trust"
-  | "enrolment"
-  | "identity"
-  | "issued"
-  | "renewed"
-  | "signed"
-  | "rolled-back"
-
-/** Who, what and where, flat. Text of peers needs no escaping here: JSON escapes it, and whoever prints it does. */
-export interface AuditEvent {
-  readonly kind: AuditKind
-  readonly app?: string
-  /** As the node calls itself. */
-  readonly node?: string
-  readonly pin?: string
-  readonly address?: string
-  readonly [field: string]: string | number | boolean | undefined
-}
 
 export interface AuditHead {
   /** Number of the last line; 0 before the first. */

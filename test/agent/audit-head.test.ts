@@ -5,6 +5,7 @@ import { openAgent } from "../../src/wiring/open-agent.ts"
 import { parseExpected, verifyAuditLog } from "../../src/audit/verify.ts"
 import { createLog } from "../../src/base/log.ts"
 import { defaultLimits } from "../../src/channel/limits.ts"
+import { alert } from "../audit/support.ts"
 import { appConfig, home, TestCatalogue, type Home } from "../support/pair.ts"
 
 /** A running agent without targets, and what it logs. */
@@ -48,7 +49,7 @@ const heads = (lines: readonly string[]): string[] =>
 test("a running agent logs the head of the audit log at its start and at intervals, and verify knows each", async (t) => {
   const place = await home(t)
   const agent = await running(t, place, 10)
-  await place.withState(({ audit }) => audit.append({ kind: "alert" }))
+  await place.withState(({ audit }) => audit.append(alert))
   while (heads(agent.lines).length < 2 || heads(agent.lines).at(-1)?.startsWith("0:") === true)
     await agent.next()
   await agent.stop()

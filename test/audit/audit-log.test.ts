@@ -13,7 +13,7 @@ import { home, startTestNode, testLog } from "../support/pair.ts"
 import { startScript } from "../support/script.ts"
 import { requireService } from "../support/services.ts"
 import { tempDir } from "../support/temp.ts"
-import { events, place } from "./support.ts"
+import { alert, delivered, events, place, trust } from "./support.ts"
 
 test("each line has its number, its time and the hash of the one before, then what happened", async (t) => {
   const { state, file, lines } = await place(t)
@@ -24,20 +24,21 @@ test("each line has its number, its time and the hash of the one before, then wh
     log: silentLog,
     now: () => new Date("2026-01-02T03:04:05.678Z"),
   })
-  await audit.append({ kind: "denied", app: "web", secret: "tls.key" })
-  await audit.append({ kind: "session", app: "web", sent: 2, error: undefined })
+  await audit.append({ kind: "denied", app: "web", directory: "/run/secrets", secret: "tls.key" })
+  await audit.append({ kind: "enrolment", app: "web", change: "revoked", tokens: 2 })
   const [first = "", second = ""] = await lines()
   assert.equal(
     first,
-    `{"seq":1,"time":"2026-01-02T03:04:05.678Z","previous":"sha256:${"0".repeat(64)}","kind":"denied","app":"web","secret":"tls.key"}`,
+    `{"seq":1,"time":"2026-01-02T03:04:05.678Z","previous":"sha256:${"0".repeat(64)}","kind":"denied","app":"web","directory":"/run/secrets","secret":"tls.key"}`,
   )
   assert.deepEqual(JSON.parse(second), {
     seq: 2,
     time: "2026-01-02T03:04:05.678Z",
     previous: digestOf(Buffer.from(first)),
-    kind: "session",
+    kind: "enrolment",
     app: "web",
-    sent: 2,
+    change: "revoked",
+    tokens: 2,
   })
   assert.equal(audit.head(), `2:${digestOf(Buffer.from(second))}`)
 })
@@ -47,7 +48,7 @@ test("many appended at once become lines in their order, and each resolves only 
   await using audit = open()
   await Promise.all(
     Array.from({ length: 50 }, async (_, index) => {
-      await audit.append({ kind: "delivered", secret: `s${index}` })
+      await audit.append(delivered(`s${index}`))
       assert.ok((await lines()).some((line) => line.includes(`"secret":"s${index}"`)))
     }),
   )
@@ -61,19 +62,19 @@ test("many appended at once become lines in their order, and each resolves only 
 test("closing writes what still waits", async (t) => {
   const { open, lines, verify } = await place(t)
   const audit = open()
-  await audit.append({ kind: "alert" })
-  const waiting = audit.append({ kind: "trust" })
+  await audit.append(alert)
+  const waiting = audit.append(trust)
   await audit[Symbol.asyncDispose]()
   await waiting
   assert.equal((await lines()).length, 2)
   await verify()
-  await assert.rejects(audit.append({ kind: "alert" }), TypeError)
+  await assert.rejects(audit.append(alert), TypeError)
 })
 
 test("text of a peer cannot break out of its line", async (t) => {
   const { append, lines, verify } = await place(t)
   const node = 'x"}\n{"seq":2,"kind":"trust"}\u2028\ud800'
-  await append({ kind: "rejected", node }, { kind: "alert" })
+  await append({ kind: "rejected", app: "web", address: "a:1", node, reason: "x" }, alert)
   const found = (await lines()).map((line) => JSON.parse(line) as { seq: number; node?: string })
   assert.deepEqual(
     found.map(({ seq }) => seq),
@@ -88,7 +89,7 @@ test(
   { skip: process.platform === "win32" },
   async (t) => {
     const { append, file, dir, open } = await place(t)
-    await append({ kind: "alert" })
+    await append(alert)
     assert.equal((await stat(file)).mode & 0o777, 0o600)
     await rename(file, join(dir, "elsewhere"))
     await symlink(join(dir, "elsewhere"), file)
@@ -112,12 +113,12 @@ test("a line that cannot be written is an error for whoever wanted it, and is sa
       },
     },
   })
-  await audit.append({ kind: "alert" })
+  await audit.append(alert)
   full = true
-  await assert.rejects(audit.append({ kind: "alert" }), { code: "ERR_STATE", message: /disk is full/ })
+  await assert.rejects(audit.append(alert), { code: "ERR_STATE", message: /disk is full/ })
   assert.match(said.text(), /error: cannot write the audit log .*disk is full/)
   full = false
-  await audit.append({ kind: "trust" })
+  await audit.append(trust)
   assert.equal(audit.head().split(":")[0], "2")
 })
 
@@ -134,15 +135,15 @@ test("on a full disk nothing counts as written that is not, and with room again 
     )
   await using audit = openAuditLog(options)
   const secret = "a".repeat(2900)
-  for (let count = 0; count < 2; count++) await audit.append({ kind: "delivered", secret })
-  await assert.rejects(audit.append({ kind: "delivered", secret }), {
+  for (let count = 0; count < 2; count++) await audit.append(delivered(secret))
+  await assert.rejects(audit.append(delivered(secret)), {
     code: "ERR_STATE",
     message: /no space/,
   })
   assert.equal((await stat(file)).size, 8192, "a part was taken")
   await assert.rejects(verify(), { code: "ERR_AUDIT", message: /line 3 of .* is torn/ })
   await run("mount", ["-o", "remount,size=64k", directory])
-  await audit.append({ kind: "alert" })
+  await audit.append(alert)
   assert.equal((await verify()).seq, 4)
 })
 
@@ -197,7 +198,7 @@ test("appending completes what is missing before it adds its own", async (t) => 
   await append(...events)
   await using audit = open()
   await truncate(file, (await stat(file)).size - 20)
-  await audit.append({ kind: "alert" })
+  await audit.append(alert)
   assert.equal((await verify()).seq, events.length + 1)
 })
 

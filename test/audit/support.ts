@@ -2,7 +2,8 @@ import { readFile, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import type { TestContext } from "node:test"
 import { openState, type State } from "../../src/state/state.ts"
-import { openAuditLog, type AuditEvent, type AuditLog } from "../../src/audit/audit-log.ts"
+import { openAuditLog, type AuditLog } from "../../src/audit/audit-log.ts"
+import type { AuditEvent } from "../../src/audit/events.ts"
 import { parseExpected, verifyAuditLog, type Expected } from "../../src/audit/verify.ts"
 import { silentLog } from "../../src/base/log.ts"
 import { tempDir } from "../support/temp.ts"
@@ -55,9 +56,19 @@ export async function place(t: TestContext): Promise<Place> {
   }
 }
 
+export function delivered(secret: string): AuditEvent {
+  return { kind: "delivered", app: "web", directory: "/run/secrets", secret }
+}
+
 /** Five decisions. */
-export const events: readonly AuditEvent[] = ["one", "two", "three", "four", "fünf"].map((secret) => ({
-  kind: "delivered",
+export const events: readonly AuditEvent[] = ["one", "two", "three", "four", "fünf"].map(delivered)
+
+/** Short ones, where it does not matter what was decided. */
+export const alert: AuditEvent = {
+  kind: "alert",
   app: "web",
-  secret,
-}))
+  address: "198.51.100.7:39898",
+  protocol: "fluxvault",
+  reason: "max_nodes",
+}
+export const trust: AuditEvent = { kind: "trust", change: "forgotten", address: "198.51.100.7:39898" }

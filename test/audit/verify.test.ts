@@ -5,7 +5,7 @@ import fc from "fast-check"
 import { emptyHash } from "../../src/audit/audit-log.ts"
 import { parseExpected, verifyAuditLog } from "../../src/audit/verify.ts"
 import { digestOf } from "../../src/base/digest.ts"
-import { events, place } from "./support.ts"
+import { alert, events, place } from "./support.ts"
 
 const numRuns = process.env["SLOW"] === undefined ? 100 : 3000
 
@@ -174,7 +174,7 @@ test("a head that was kept elsewhere is found again, as long as the log has it",
       heads.push(audit.head())
     }
   }
-  await append({ kind: "alert" })
+  await append(alert)
   for (const head of heads) assert.equal((await verify(head)).seq, 6)
 })
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict"
 import { spawn } from "node:child_process"
 import { once } from "node:events"
 import { appendFile, mkdir, readFile, stat, writeFile } from "node:fs/promises"
-import { join } from "node:path"
+import { join, resolve } from "node:path"
 import { createInterface } from "node:readline"
 import { test } from "node:test"
 import { openStateDir } from "../../src/state/open.ts"
@@ -32,24 +32,49 @@ test("what peers call themselves stays one word of one line", async (t) => {
     await using opened = await openStateDir(stateDir, silentLog)
     await opened.audit.append({
       kind: "rejected",
+      app: "web",
+      address: "a:1",
+      reason: "x",
       node: "a\n9 2026-01-01T00:00:00.000Z trust app=web \u001b[2J",
     })
     await opened.audit.append({
       kind: "rejected",
+      app: "web",
+      address: "a:1",
       node: "b kind=trust\u2028\u202e",
       reason: 'is "no" name',
-      sent: 2,
     })
   }
   const shown = (await ok("audit")).trimEnd().split("\n")
   assert.equal(shown.length, 2)
   assert.ok(
-    shown[0]?.endsWith(String.raw` rejected node="a\n9 2026-01-01T00:00:00.000Z trust app=web \u001b[2J"`),
+    shown[0]?.endsWith(
+      String.raw` rejected app=web address=a:1 reason=x node="a\n9 2026-01-01T00:00:00.000Z trust app=web \u001b[2J"`,
+    ),
     shown[0],
   )
   assert.ok(
-    shown[1]?.endsWith(String.raw` rejected node="b kind=trust\u2028\u202e" reason="is \"no\" name" sent=2`),
+    shown[1]?.endsWith(
+      String.raw` rejected app=web address=a:1 node="b kind=trust\u2028\u202e" reason="is \"no\" name"`,
+    ),
     shown[1],
+  )
+})
+
+test("a log of an earlier version is shown, with kinds and fields that this one does not know", async (t) => {
+  const { ok, stateDir, withState } = await statePlace(t)
+  withState(() => {})
+  const log = await readFile(resolve(import.meta.dirname, "../fixtures/audit-log.jsonl"), "utf8")
+  await writeFile(join(stateDir, "audit.log"), log)
+  const shown = (await ok("audit")).trimEnd().split("\n")
+  assert.equal(shown.length, log.trimEnd().split("\n").length)
+  assert.match(
+    shown.at(-3) ?? "",
+    / levitated app=web height=3 by=\{"whom":\["nobody"\],"how":null\} isTrue=false$/,
+  )
+  assert.match(
+    shown.at(-2) ?? "",
+    / delivered app=web directory=\/run\/secrets secret=pin moon=waxing content=0{64}$/,
   )
 })
 

@@ -113,7 +113,7 @@ async function forget(context: Context, _flags: object, pinOrAddress: string): P
   await opened.audit.append({
     kind: "trust",
     change: "forgotten",
-    [isPin(pinOrAddress) ? "pin" : "address"]: pinOrAddress,
+    ...(isPin(pinOrAddress) ? { pin: pinOrAddress } : { address: pinOrAddress }),
   })
   context.output.result({ forgot: pinOrAddress, nodes: count }, `forgot ${pinOrAddress}`)
 }

@@ -82,13 +82,12 @@ async function fill(options: DirectoryDelivery, signal: AbortSignal): Promise<Fi
   const fetch = async (name: string, have: string | null): Promise<Fetched> => {
     const fetched = await read(name, have)
     if (fetched.status !== "match") {
-      await audit.append({
-        kind: fetched.status === "sent" ? "delivered" : fetched.status,
-        app: app.name,
-        directory,
-        secret: name,
-        ...(fetched.status === "sent" ? { content: audit.contentTag(fetched.content) } : {}),
-      })
+      const what = { app: app.name, directory, secret: name }
+      await audit.append(
+        fetched.status === "sent"
+          ? { kind: "delivered", ...what, content: audit.contentTag(fetched.content) }
+          : { kind: fetched.status, ...what },
+      )
     }
     return fetched
   }

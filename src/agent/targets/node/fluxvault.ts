@@ -1,5 +1,6 @@
 import { isUtf8 } from "node:buffer"
 import type { AuditLog } from "../../../audit/audit-log.ts"
+import type { FluxvaultNode } from "../../../audit/events.ts"
 import { PurserError, asPurserError, isPurserError } from "../../../base/errors.ts"
 import { errorFields, type Log } from "../../../base/log.ts"
 import type { Secret } from "../../../base/secret.ts"
@@ -79,7 +80,7 @@ async function converse(
   signal: AbortSignal,
 ): Promise<void> {
   const { app, address, limits, audit, state } = options
-  const who = { app: app.name, address: target, protocol }
+  const who: FluxvaultNode = { app: app.name, address: target, protocol }
   await using channel = await connectToFluxvaultNode({ ...address, limits, signal }).catch(async (error) => {
     if (isPurserError(error, "ERR_PROTOCOL"))
       await audit.append({ kind: "rejected", ...who, reason: error.message })
@@ -108,14 +109,11 @@ async function converse(
   if (error !== undefined) throw error
 }
 
-interface Who {
-  app: string
-  address: string
-  protocol: string
-}
-
 /** The node at a known address counts once. Whether there is place, and taking it, is one step: others may come at once. */
-async function takePlace({ app, state, audit, log, aliveMs }: FluxvaultDelivery, who: Who): Promise<void> {
+async function takePlace(
+  { app, state, audit, log, aliveMs }: FluxvaultDelivery,
+  who: FluxvaultNode,
+): Promise<void> {
   const { address } = who
   const alive =
     state.nodes.countKnown(app.name) < app.maxNodes ? 0 : state.nodes.countAlive(app.name, aliveMs, address)
@@ -129,7 +127,11 @@ async function takePlace({ app, state, audit, log, aliveMs }: FluxvaultDelivery,
   })
 }
 
-function seen({ app, address }: Who, state: NodeSighting["state"], error: string | null): NodeSighting {
+function seen(
+  { app, address }: FluxvaultNode,
+  state: NodeSighting["state"],
+  error: string | null,
+): NodeSighting {
   return { app, address, pin: "", name: protocol, state, error }
 }
 
@@ -146,17 +148,20 @@ async function decide(
   const secret = app.aliases.find(({ as }) => as === request.name)?.secret ?? request.name
   const { status, content, reason } = await look(secret, request, options, signal)
   if (status !== "match") {
-    await audit.append({
-      kind: status === "sent" ? "delivered" : status,
+    const what = {
       app: app.name,
       address: target,
       protocol,
       action: "file",
       secret,
       ...(secret === request.name ? {} : { as: request.name }),
-      ...(reason === undefined ? {} : { reason }),
-      ...(status === "sent" && content !== undefined ? { content: audit.contentTag(content) } : {}),
-    })
+    } as const
+    if (status === "sent") {
+      const tag = content === undefined ? {} : { content: audit.contentTag(content) }
+      await audit.append({ kind: "delivered", ...what, ...tag })
+    } else if (status === "failed") {
+      await audit.append({ kind: "failed", ...what, ...(reason === undefined ? {} : { reason }) })
+    } else await audit.append({ kind: status, ...what })
   }
   if (status === "sent") counts.sent++
   else if (status === "match") counts.matched++

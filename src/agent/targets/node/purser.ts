@@ -130,19 +130,21 @@ async function noteReply(
   const { secret } = reply
   // A listing of names is told by the line of its session.
   if (reply.status !== "match" && !(reply.status === "sent" && request.action === "list")) {
-    await audit.append({
-      kind: reply.status === "sent" ? "delivered" : reply.status,
+    const what = {
       app: app.name,
       address: target,
       ...(channel === undefined ? {} : { pin: channel.peerPin }),
       ...(hello === undefined ? {} : { node: hello.node }),
       action: request.action,
       ...(secret === undefined ? {} : { secret }),
-      ...(reply.reason === undefined ? {} : { reason: reply.reason }),
-      ...(reply.status === "sent" && secret !== undefined && reply.body !== undefined
-        ? { content: audit.contentTag(reply.body) }
-        : {}),
-    })
+    }
+    const { status, reason, body } = reply
+    if (status === "sent") {
+      const content = secret === undefined || body === undefined ? {} : { content: audit.contentTag(body) }
+      await audit.append({ kind: "delivered", ...what, ...content })
+    } else if (status === "failed") {
+      await audit.append({ kind: "failed", ...what, ...(reason === undefined ? {} : { reason }) })
+    } else await audit.append({ kind: status, ...what })
   }
   // What an action gives, and the listing of names, are no files.
   if (secret === undefined) return
@@ -178,7 +180,7 @@ async function writeDown(
       })
     }
     // Whoever was not trusted later has its line already, and nobody was at an address that cannot be reached.
-    if (pin === undefined || node === undefined || status === "refused") return
+    if (pin === undefined || node === undefined || group === undefined || status === "refused") return
     state.nodes.record({
       app: name,
       address: target,
