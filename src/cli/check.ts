@@ -6,7 +6,7 @@ import type { Catalogue } from "../sources/catalogue.ts"
 import { kindOfSpec, missingHint } from "../sources/entries.ts"
 import { namesGiven } from "../sources/kind.ts"
 import type { Action, Context } from "./command.ts"
-import type { ResolvedConfig } from "../wiring/config.ts"
+import type { ResolvedConfig } from "../wiring/resolved-config.ts"
 import { openCatalogue } from "../wiring/open-catalogue.ts"
 import { loadConfig, openContextOf } from "./load-config.ts"
 

@@ -1,5 +1,6 @@
 import { homedir } from "node:os"
-import type { PlainConfig, ResolvedConfig } from "../wiring/config.ts"
+import type { PlainConfig } from "../wiring/config.ts"
+import type { ResolvedConfig } from "../wiring/resolved-config.ts"
 import * as wiring from "../wiring/load-config.ts"
 import type { OpenContext } from "../wiring/open-context.ts"
 import type { Context } from "./command.ts"

@@ -1,7 +1,7 @@
 import { certificatesOf, needsCertificates } from "../agent/certificates.ts"
 import type { AgentPlan } from "../agent/plan.ts"
 import type { AuditLog } from "../audit/audit-log.ts"
-import type { ResolvedConfig } from "./config.ts"
+import type { ResolvedConfig } from "./resolved-config.ts"
 import { openCa } from "./open-ca.ts"
 import { catalogueOver } from "./open-catalogue.ts"
 import type { OpenContext } from "./open-context.ts"

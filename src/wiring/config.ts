@@ -1,42 +1,19 @@
-import { resolve as resolvePath, sep } from "node:path"
 import { z } from "zod"
-import { appSchema, grantOf, resolveApp, type AppConfig } from "../apps/config.ts"
-import { checkCertificates } from "../apps/certificate-config.ts"
+import { appsSchema, resolveApps } from "../apps/config.ts"
 import { checkGroupUse } from "../apps/group-use.ts"
-import { checkConfig, deepFreeze, parseConfig } from "../config/config-file.ts"
-import { PurserError, reasonOf } from "../base/errors.ts"
-import { grantCovers, isAppName, isPattern } from "../base/names.ts"
-import { nearest } from "../config/nearest.ts"
-import { configPath } from "../config/path.ts"
-import { duration, filePath, wholeNumber } from "../config/scalars.ts"
+import { PurserError } from "../base/errors.ts"
 import { caSchema, resolveCa, type CaConfig } from "../ca/config.ts"
-import { hardSecretBytes, resolveLimits, type ChannelLimits } from "../channel/limits.ts"
-import { namesInEntries } from "../sources/entries.ts"
-import { resolveSecrets, secretsSchema, type SourcesConfig } from "../sources/schema.ts"
+import { checkConfig, deepFreeze, parseConfig } from "../config/config-file.ts"
+import { configPath } from "../config/path.ts"
+import { duration, filePath } from "../config/scalars.ts"
+import { resolveSecrets, secretsSchema } from "../sources/schema.ts"
 import { resolveStore, storeSchema } from "../sources/store/config.ts"
+import { checkCertificates } from "./certificate-checks.ts"
+import { checkDirectories, checkGrants } from "./cross-checks.ts"
+import { limitsSchema, resolveLimitsConfig } from "./limits-config.ts"
+import type { ResolvedConfig } from "./resolved-config.ts"
 
-/** `purser.yaml` as a whole: its schema out of the slices of the parts, and what it becomes. */
-
-/** `purser.yaml`, resolved and frozen: the same whether it came from a file, from flags, or from nothing. */
-export interface ResolvedConfig {
-  /** Absolute; undefined when there is none. */
-  readonly file: string | undefined
-  /** Absolute. */
-  readonly stateDir: string
-  readonly sources: SourcesConfig
-  readonly ca: CaConfig
-  /** No prototype: look up with `Object.hasOwn` or by entries. */
-  readonly apps: Readonly<Record<string, AppConfig>>
-  /** Between deliveries to a known target. */
-  readonly everyMs: number
-  /** Between looks for new nodes. */
-  readonly discoverMs: number
-  readonly limits: ChannelLimits
-  /** Targets served at a time. */
-  readonly parallel: number
-  /** Time limit of one action. */
-  readonly actionMs: number
-}
+/** `purser.yaml` as a whole: its schema out of the slices of the folders, and what it becomes. */
 
 /** What stands in a `purser.yaml`, before anything is resolved. */
 export type PlainConfig = z.input<typeof configSchema>
@@ -46,91 +23,22 @@ const pause = duration.refine((ms) => ms >= 1000, {
   params: { hint: "1s at least" },
 })
 
-const limitsSchema = z
-  .strictObject({
-    secret_bytes: wholeNumber(1, hardSecretBytes).optional().describe("of one secret; default 1 MiB"),
-    handshake: duration.optional().describe("TCP and TLS; default 10s"),
-    frame: duration.optional().describe("each whole frame; default 30s"),
-    session: duration.optional().describe("a whole session; default 5m"),
-    requests: wholeNumber(1, 1_000_000).optional().describe("in one session; default 1000"),
-    frame_bytes: wholeNumber(1024, 1024 * 1024)
-      .optional()
-      .describe("one line; default 65536"),
-    chunk_bytes: wholeNumber(1, 32_768).optional().describe("content in one line; default 32768"),
-    depth: wholeNumber(3, 64).optional().describe("nesting in one line; default 8"),
-    parallel: wholeNumber(1, 10_000).default(64).describe("nodes and directories served at a time"),
-    action: duration.prefault("20s").describe("one action; default 20s, and less than a frame may take"),
-  })
-  .superRefine((limits, context) => {
-    try {
-      channelLimits(limits)
-    } catch (error) {
-      // There the limits have the names of code.
-      const hint =
-        error instanceof PurserError ? error.hint?.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`) : undefined
-      context.addIssue({ code: "custom", message: reasonOf(error), params: { hint } })
-    }
-  })
-  .describe("limits of the channel and of the agent")
-
 export const configSchema = z
   .strictObject({
     state: filePath.optional().describe("state directory; --state and PURSER_STATE win over it"),
     secrets: secretsSchema.default({}),
     store: storeSchema.default({}),
     ca: caSchema.optional(),
-    apps: z
-      .record(
-        z.string().refine(isAppName, {
-          error: "not a name for an app",
-          params: { hint: "use 1 to 63 of a-z 0-9 -, starting with a letter or digit" },
-        }),
-        appSchema,
-      )
-      .default({})
-      .describe("who gets what"),
+    apps: appsSchema.default({}),
     every: pause.prefault("1h").describe("how often known nodes and directories are brought up to date"),
     discover: pause.prefault("5m").describe("how often new nodes are looked for"),
     limits: limitsSchema.prefault({}),
   })
   .superRefine((config, context) => {
     checkGroupUse(config, context)
-    const given = namesInEntries(config.secrets)
-    for (const [app, { secrets }] of Object.entries(config.apps)) {
-      for (const [index, entry] of secrets.entries()) {
-        const name = grantOf(entry)
-        if (isPattern(name) || given.some((pattern) => grantCovers(pattern, name))) continue
-        // Reported as a group.
-        if (Object.hasOwn(config.secrets, name)) continue
-        const near = nearest(name, given)
-        const hint =
-          near === undefined
-            ? `add ${name}: store (or another source) to secrets:`
-            : `did you mean "${near}"?`
-        const path = ["apps", app, "secrets", index]
-        context.addIssue({ code: "custom", path, message: `no source gives ${name}`, params: { hint } })
-      }
-    }
-    const filled = Object.entries(config.apps).filter(([, { directory }]) => directory !== undefined)
-    for (const [index, [app, { directory = "" }]] of filled.entries()) {
-      const other = filled.slice(0, index).find(([, earlier]) => overlap(earlier.directory ?? "", directory))
-      if (other === undefined) continue
-      context.addIssue({
-        code: "custom",
-        path: ["apps", app, "directory"],
-        message: `lies where ${other[0]} has its directory`,
-        params: {
-          hint: "give each app a directory of its own: they would take each other's files for left-overs",
-        },
-      })
-    }
+    checkGrants(config, context)
+    checkDirectories(config, context)
   })
-
-/** Whether one is the other, or below it. Both are relative to the same place. */
-function overlap(a: string, b: string): boolean {
-  const [one, two] = [resolvePath("/", a) + sep, resolvePath("/", b) + sep]
-  return one.startsWith(two) || two.startsWith(one)
-}
 
 export interface ResolveOptions {
   /** Absolute; undefined for flags. */
@@ -185,9 +93,7 @@ function resolve(
     })
   }
   const ca = caConfig ?? resolveCa(config.ca ?? caSchema.parse({}), directory)
-  const limits = channelLimits(config.limits)
-  const apps = Object.create(null) as Record<string, AppConfig>
-  for (const [name, app] of Object.entries(config.apps)) apps[name] = resolveApp(name, app, { directory, ca })
+  const limits = resolveLimitsConfig(config.limits)
   return deepFreeze({
     file,
     stateDir:
@@ -196,29 +102,13 @@ function resolve(
       secrets: resolveSecrets(config.secrets, directory),
       store: resolveStore(config.store, directory),
       ca,
-      secretBytes: limits.secretBytes,
+      secretBytes: limits.limits.secretBytes,
     },
     ca,
-    apps,
+    apps: resolveApps(config.apps, { directory, ca }),
     everyMs: config.every,
     discoverMs: config.discover,
-    limits,
-    parallel: config.limits.parallel,
-    actionMs: config.limits.action,
-  })
-}
-
-function channelLimits(limits: z.output<typeof limitsSchema>): ChannelLimits {
-  const { secret_bytes, handshake, frame, session, requests, frame_bytes, chunk_bytes, depth } = limits
-  return resolveLimits({
-    ...(secret_bytes === undefined ? {} : { secretBytes: secret_bytes }),
-    ...(handshake === undefined ? {} : { handshakeMs: handshake }),
-    ...(frame === undefined ? {} : { frameMs: frame }),
-    ...(session === undefined ? {} : { sessionMs: session }),
-    ...(requests === undefined ? {} : { requests }),
-    ...(frame_bytes === undefined ? {} : { frameBytes: frame_bytes }),
-    ...(chunk_bytes === undefined ? {} : { chunkBytes: chunk_bytes }),
-    ...(depth === undefined ? {} : { depth }),
+    ...limits,
   })
 }
 

@@ -1,6 +1,6 @@
 import { openAgent, type OpenAgent, type OpenAgentOptions } from "./open-agent.ts"
 import { agentPlan } from "./agent-plan.ts"
-import type { ResolvedConfig } from "./config.ts"
+import type { ResolvedConfig } from "./resolved-config.ts"
 import type { OpenContext } from "./open-context.ts"
 import type { OwnSecret } from "./own-secrets.ts"
 

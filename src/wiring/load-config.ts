@@ -2,7 +2,8 @@ import { dirname, join, resolve } from "node:path"
 import { isPurserError, systemErrorCode } from "../base/errors.ts"
 import { readConfigText } from "../config/config-file.ts"
 import { defaultStateDir } from "../state/state-dir.ts"
-import { resolveConfig, resolveConfigText, type PlainConfig, type ResolvedConfig } from "./config.ts"
+import { resolveConfig, resolveConfigText, type PlainConfig } from "./config.ts"
+import type { ResolvedConfig } from "./resolved-config.ts"
 
 /** Where the configuration is; each wins over what a file says. Relative paths are relative to the working directory. */
 export interface ConfigLocation {

@@ -1,7 +1,7 @@
 import type { Ca } from "../ca/ca.ts"
 import type { Catalogue } from "../sources/catalogue.ts"
 import { createCatalogue, type CatalogueDependencies } from "../sources/open-catalogue.ts"
-import type { ResolvedConfig } from "./config.ts"
+import type { ResolvedConfig } from "./resolved-config.ts"
 import { openCa } from "./open-ca.ts"
 import type { OpenContext } from "./open-context.ts"
 import { openStore } from "./open-store.ts"

@@ -1,5 +1,5 @@
 import { SecretStore, type StoreOptions } from "../sources/store/store.ts"
-import type { ResolvedConfig } from "./config.ts"
+import type { ResolvedConfig } from "./resolved-config.ts"
 import type { OpenContext } from "./open-context.ts"
 
 /** Purser's own store, or the keys of certificates, which are encrypted like it. */

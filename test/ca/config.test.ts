@@ -1,6 +1,7 @@
 import assert from "node:assert/strict"
 import { test } from "node:test"
-import { resolveConfigText, type ResolvedConfig } from "../../src/wiring/config.ts"
+import { resolveConfigText } from "../../src/wiring/config.ts"
+import type { ResolvedConfig } from "../../src/wiring/resolved-config.ts"
 import { isPurserError } from "../../src/base/errors.ts"
 
 function resolve(text: string, caText?: string): ResolvedConfig {

@@ -1,5 +1,5 @@
 import { stringify } from "yaml"
-import type { Protocol, TrustMode } from "../../apps/config.ts"
+import type { Protocol, TrustMode } from "../../apps/entry.ts"
 import { nodeFromFlag } from "../../apps/node-spec.ts"
 import type { PlainConfig } from "../../wiring/config.ts"
 import { PurserError } from "../../base/errors.ts"

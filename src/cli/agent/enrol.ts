@@ -1,5 +1,5 @@
 import { Option, type Command } from "commander"
-import type { TrustMode } from "../../apps/config.ts"
+import type { TrustMode } from "../../apps/entry.ts"
 import { enrolApp, needsToken } from "../../agent/enrol.ts"
 import { openStateDir } from "../../state/open.ts"
 import { parseDuration } from "../../base/duration.ts"

@@ -1,7 +1,7 @@
 import { X509Certificate } from "node:crypto"
 import { mkdir } from "node:fs/promises"
 import { resolve } from "node:path"
-import type { ResolvedConfig } from "../../wiring/config.ts"
+import type { ResolvedConfig } from "../../wiring/resolved-config.ts"
 import { replaceFile } from "../../base/atomic-file.ts"
 import { PurserError, reasonOf } from "../../base/errors.ts"
 import { quote } from "../../base/names.ts"

@@ -1,7 +1,7 @@
 import { createReadStream } from "node:fs"
 import type { Command } from "commander"
 import { resolve } from "node:path"
-import type { ResolvedConfig } from "../../wiring/config.ts"
+import type { ResolvedConfig } from "../../wiring/resolved-config.ts"
 import { PurserError, reasonOf } from "../../base/errors.ts"
 import { Secret } from "../../base/secret.ts"
 import type { Ca } from "../../ca/ca.ts"

@@ -1,0 +1,79 @@
+import type { z } from "zod"
+import { PurserError } from "../base/errors.ts"
+import { grantCovers } from "../base/names.ts"
+import { checkPaths, defaultDirectory } from "../files/file-line.ts"
+import { grantOf, type AppEntry } from "./entry.ts"
+
+/** Reports the keys of one app that do not fit together. */
+export function checkEntry(app: AppEntry, context: z.RefinementCtx): void {
+  const report = (key: string, message: string, hint: string): void =>
+    context.addIssue({ code: "custom", path: [key], message, params: { hint, atKey: true } })
+  if (app.trust === "pinned" && app.pins === undefined) {
+    context.addIssue({
+      code: "custom",
+      path: ["trust"],
+      message: "pinned needs pins",
+      params: { hint: "add pins: with what `purser node` prints as its pin" },
+    })
+  }
+  if (app.trust !== "pinned" && app.pins !== undefined) {
+    report("pins", "have no meaning without trust: pinned", "add trust: pinned, or leave the pins out")
+  }
+  const aliases = app.secrets.filter((entry) => typeof entry !== "string")
+  if (app.protocol === "fluxvault") {
+    if (app.trust !== "discovered") {
+      report(
+        "protocol",
+        "fluxvault needs trust: discovered",
+        "its nodes cannot prove who they are; add trust: discovered if you accept that",
+      )
+    }
+    if (app.require_pq) report("require_pq", "has no meaning with protocol: fluxvault", "leave it out")
+    if (app.actions.length > 0)
+      report("actions", "have no meaning with protocol: fluxvault", "its nodes ask for files only")
+    for (const [index, { as }] of aliases.entries()) {
+      const others = [...aliases.slice(0, index).map((one) => one.as), ...app.secrets]
+      if (others.includes(as))
+        report("secrets", `two of them are asked for as ${as}`, "give one of them another as:")
+    }
+  } else if (aliases.length > 0) {
+    report(
+      "secrets",
+      "as: has no meaning without protocol: fluxvault",
+      "a file line's path= says where a file goes",
+    )
+  }
+  if (app.directory === undefined) {
+    const needs = "needs a directory or containers beside it"
+    const hint =
+      "add directory: or containers:, or say it at the node (PURSER_FILES, PURSER_RELOAD, --require-tmpfs)"
+    if (app.containers === undefined) {
+      if (app.files !== undefined) report("files", needs, hint)
+      if (app.reload !== undefined) report("reload", needs, hint)
+      if (app.check !== undefined) report("check", needs, hint)
+      if (app.require_tmpfs === true) report("require_tmpfs", needs, hint)
+    }
+  } else if (app.reload !== undefined && app.reload.kind !== "exec" && app.reload.kind !== "http") {
+    report("reload", "a directory has no process to signal", "use exec:COMMAND or http:URL")
+  }
+  if (app.check !== undefined && app.reload?.kind === "restart") {
+    const hint =
+      "a restart empties the memory of a container, the old files with it: use a signal or exec:COMMAND"
+    report("check", "does not go together with reload: restart", hint)
+  }
+  try {
+    checkPaths(app.files ?? [], app.directory ?? defaultDirectory)
+  } catch (error) {
+    if (!(error instanceof PurserError)) throw error
+    report("files", error.message, error.hint ?? "")
+  }
+  for (const [index, { name }] of (app.files ?? []).entries()) {
+    if (app.secrets.some((one) => grantCovers(grantOf(one), name))) continue
+    context.addIssue({
+      code: "custom",
+      path: ["files", index],
+      message: `${name} is not granted to this app`,
+      params: { hint: "add it to the secrets of the app" },
+    })
+  }
+}

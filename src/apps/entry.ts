@@ -1,0 +1,106 @@
+import { z } from "zod"
+import { isPattern } from "../base/names.ts"
+import { isPin, type Pin } from "../channel/pin.ts"
+import { filePath, grant, parsedBy } from "../config/scalars.ts"
+import { parseFileLine } from "../files/file-line.ts"
+import { parseCheck } from "../rollout/check.ts"
+import { parseReload } from "../rollout/reload.ts"
+import { certificateSchema } from "./certificate-config.ts"
+import { containersSchema } from "./containers/rule-config.ts"
+import { nodeSchema } from "./node-spec.ts"
+
+/** One entry of `apps:` as it is written, key by key. Whether the keys fit together is checked in `entry-checks.ts`. */
+
+const trustModes = ["enrolled", "approved", "pinned", "discovered"] as const
+
+/** How an app's nodes are recognised; design section 6. */
+export type TrustMode = (typeof trustModes)[number]
+
+const protocols = ["purser", "fluxvault"] as const
+
+/** What is spoken with an app's nodes. */
+export type Protocol = (typeof protocols)[number]
+
+/** A secret under the name by which nodes ask for it, where Purser has no such name. */
+export interface Alias {
+  readonly secret: string
+  readonly as: string
+}
+
+const aliasSchema = z.strictObject({
+  secret: grant.refine((name) => !isPattern(name), { error: "a pattern has no other name" }),
+  as: z
+    .string()
+    .refine(isWireName, {
+      error: "not a name for a file",
+      params: { hint: "a relative path, such as .env, without dot segments" },
+    })
+    .describe("with protocol: fluxvault, how its nodes ask for it: .env, say"),
+})
+
+/** What is only looked up here becomes a path at the other end. */
+function isWireName(text: string): boolean {
+  if (text.length > 255 || /[\p{Cc}\\]/u.test(text)) return false
+  return text.split("/").every((part) => !["", ".", ".."].includes(part))
+}
+
+/** The secret that an entry of the grants names, or the pattern. */
+export function grantOf(entry: string | Alias): string {
+  return typeof entry === "string" ? entry : entry.secret
+}
+
+export const entrySchema = z.strictObject({
+  secrets: z
+    .array(z.union([grant, aliasSchema]))
+    .default([])
+    .describe("the grants: names, or patterns with a trailing /*"),
+  actions: z
+    .array(z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, { error: "not the name of an action" }))
+    .default([])
+    .describe("actions that it may ask for, beside list and file"),
+  certificate: certificateSchema.optional(),
+  protocol: z
+    .enum(protocols)
+    .default("purser")
+    .describe("what is spoken with its nodes; fluxvault only with trust: discovered"),
+  trust: z.enum(trustModes).default("enrolled").describe("how its nodes are recognised"),
+  pins: z
+    .array(
+      z.string().refine((text): text is Pin => isPin(text), {
+        error: "not a pin",
+        params: { hint: "sha256: and 43 characters of base64url" },
+      }),
+    )
+    .min(1)
+    .optional()
+    .describe("with trust: pinned, the nodes that there are"),
+  max_nodes: z.int().min(1).max(1_000_000).default(100).describe("nodes that may be alive at a time"),
+  require_pq: z.boolean().default(false).describe("only nodes with post-quantum key exchange"),
+  nodes: z.array(nodeSchema).min(1).optional().describe("where its nodes are"),
+  directory: filePath.optional().describe("a directory beside the agent to fill, best a tmpfs volume"),
+  containers: containersSchema
+    .optional()
+    .describe("which running containers of this host may have its secrets"),
+  files: z
+    .array(parsedBy(parseFileLine))
+    .min(1)
+    .optional()
+    .describe(
+      "file lines for the directory or the containers: NAME [path=] [mode=] [owner=] [optional]; default: all grants",
+    ),
+  reload: parsedBy(parseReload)
+    .optional()
+    .describe("after files changed: exec:COMMAND or http:URL; for containers also a signal, or restart"),
+  check: parsedBy(parseCheck)
+    .optional()
+    .describe(
+      "then the new certificate is served there, or the old files are put back: [HOST]:PORT [file=] [name=] [within=]",
+    ),
+  require_tmpfs: z
+    .boolean()
+    .optional()
+    .describe("refuse to write to a disk; default: true for containers, false for a directory"),
+})
+
+/** One entry, each key parsed by itself. */
+export type AppEntry = z.output<typeof entrySchema>
