@@ -5,6 +5,7 @@
 import { chmod, writeFile } from "node:fs/promises"
 import { rolldown } from "rolldown"
 import { minify } from "rolldown/experimental"
+import { errorKinds } from "../src/base/errors/table.ts"
 
 /** Also the promise of the docs: it is copied into other people's images, so it stays small. */
 export const maximumBytes = 92 * 1024
@@ -29,7 +30,7 @@ export async function bundleReceiver(entry: string): Promise<string> {
     treeshake: true,
     transform: { target: "node22" },
     checks: { unresolvedImport: true },
-    plugins: [{ name: "without-documentation", transform: withoutDocumentation }],
+    plugins: [{ name: "exit-codes-only", load: exitCodesOnly }],
     onLog(_level, log) {
       throw new Error(`rolldown: ${log.message}`)
     },
@@ -43,9 +44,12 @@ export async function bundleReceiver(entry: string): Promise<string> {
   return `${guard}${code}\n`
 }
 
-/** What `docs/errors.md` is made from, nobody reads in a container. */
-function withoutDocumentation(code: string, id: string): string | null {
-  return /\bbase[/\\]errors\.ts$/.test(id) ? code.replace(/about:\s*"[^"]*",?/g, "") : null
+/** The table of errors as a container needs it: without texts and HTTP statuses, and without the most frequent exit code. */
+function exitCodesOnly(id: string): string | null {
+  if (!/\bbase[/\\]errors[/\\]table\.ts$/.test(id)) return null
+  const others = Object.entries(errorKinds).filter(([, { exit }]) => exit !== 1)
+  const codes = Object.fromEntries(others.map(([code, { exit }]) => [code, exit]))
+  return `const codes = ${JSON.stringify(codes)}\nexport const exitCodeOf = (code) => codes[code] ?? 1\n`
 }
 
 /** Writes the bundle, executable. Returns its size in bytes; throws where that is over the promise. */

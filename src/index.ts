@@ -13,7 +13,8 @@ export type {
   FileStatus,
   StartEvent,
 } from "./agent/delivery/events.ts"
-export { errorKinds, isPurserError, PurserError, type ErrorCode } from "./base/errors.ts"
+export { isPurserError, PurserError, type ErrorCode } from "./base/errors.ts"
+export { errorKinds } from "./base/errors/table.ts"
 export { createLog, silentLog, type Log } from "./base/log.ts"
 export { Secret } from "./base/secret.ts"
 export { AllowList } from "./channel/allow-list.ts"

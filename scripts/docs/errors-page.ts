@@ -1,4 +1,4 @@
-import { errorKinds } from "../../src/base/errors.ts"
+import { errorFamilies, errorKinds } from "../../src/base/errors/table.ts"
 
 const exitCodes: readonly [code: number, about: string][] = [
   [0, "it is done; of `purser agent --once`: every target has everything"],
@@ -18,9 +18,6 @@ export function errorsPage(): string {
   )
   if (unlisted.length > 0)
     throw new Error(`an exit code without a meaning: ${unlisted.map(([code]) => code).join(", ")}`)
-  const rows = Object.entries(errorKinds).map(
-    ([code, { exit, about }]) => `| \`${code}\` | ${exit} | ${about} |`,
-  )
   return `<!-- Written by scripts/docs.ts. -->
 
 # Errors and exit codes
@@ -41,8 +38,19 @@ ${exitCodes.map(([code, about]) => `| ${code} | ${about} |`).join("\n")}
 
 In exec mode \`purser node -- COMMAND\` ends as the command does.
 
-| code | exit code | means |
-| --- | --- | --- |
+A program that answers over HTTP takes the status of an error from \`errorKinds[error.code].http\`.
+
+${errorFamilies.map(familySection).join("\n")}`
+}
+
+function familySection({ title, kinds }: (typeof errorFamilies)[number]): string {
+  const rows = Object.entries(kinds).map(
+    ([code, { exit, http, about }]) => `| \`${code}\` | ${exit} | ${http} | ${about} |`,
+  )
+  return `## ${title}
+
+| code | exit code | HTTP | means |
+| --- | --- | --- | --- |
 ${rows.join("\n")}
 `
 }

@@ -1,6 +1,7 @@
 import { Option, type Command } from "commander"
 import { membershipOf } from "../apps/containers/membership.ts"
-import { PurserError, errorKinds } from "../base/errors.ts"
+import { PurserError } from "../base/errors.ts"
+import { exitCodeOf } from "../base/errors/table.ts"
 import { escapeForTerminal } from "../base/escape.ts"
 import type { AsksInVain } from "../doctor/container.ts"
 import { examine, examineComposeFile } from "../doctor/doctor.ts"
@@ -44,7 +45,7 @@ async function run(context: Context, flags: Flags): Promise<number> {
   const findings =
     flags.file === undefined ? await ofEngine(context, flags) : await examineComposeFile(flags.file)
   await print(findings, flags, context)
-  return findings.some(({ level }) => isAtLeast(level, flags.failOn)) ? errorKinds.ERR_FINDINGS.exit : 0
+  return findings.some(({ level }) => isAtLeast(level, flags.failOn)) ? exitCodeOf("ERR_FINDINGS") : 0
 }
 
 async function ofEngine(context: Context, { container, image }: Flags): Promise<Finding[]> {

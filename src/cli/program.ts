@@ -1,5 +1,6 @@
 import { Command, CommanderError, Option } from "commander"
-import { PurserError, errorKinds } from "../base/errors.ts"
+import { PurserError } from "../base/errors.ts"
+import { exitCodeOf } from "../base/errors/table.ts"
 import { createLog } from "../base/log.ts"
 import { version } from "../base/version.ts"
 import type { Action, Context } from "./command.ts"
@@ -75,7 +76,7 @@ export async function main(argv: readonly string[], process: NodeJS.Process): Pr
     if (error instanceof CommanderError) {
       if (error.exitCode === 0) return 0
       // A command that lacks its subcommand: its help went to stderr.
-      if (error.code === "commander.help") return errorKinds.ERR_USAGE.exit
+      if (error.code === "commander.help") return exitCodeOf("ERR_USAGE")
     }
     const json = argv.includes("--json")
     const verbose = argv.includes("--verbose") || argv.includes("-v")

@@ -1,4 +1,5 @@
-import { errorKinds, PurserError, reasonOf } from "../base/errors.ts"
+import { PurserError, reasonOf } from "../base/errors.ts"
+import { exitCodeOf } from "../base/errors/table.ts"
 import { escapeForTerminal } from "../base/escape.ts"
 
 export interface ReportOptions {
@@ -32,7 +33,7 @@ export function reportError(error: unknown, { stderr, json, verbose }: ReportOpt
     }
     if (verbose) for (const line of causes(error, known)) stderr.write(`${line}\n`)
   }
-  return errorKinds[code].exit
+  return exitCodeOf(code)
 }
 
 function causes(error: unknown, known: boolean): string[] {

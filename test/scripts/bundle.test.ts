@@ -6,6 +6,7 @@ import { join, resolve } from "node:path"
 import { test } from "node:test"
 import { promisify } from "node:util"
 import { bundleReceiver, deferImports, maximumBytes, writeReceiver } from "../../scripts/bundle.ts"
+import { errorKinds } from "../../src/base/errors/table.ts"
 import { oldNode, requireService } from "../support/services.ts"
 import { tempDir } from "../support/temp.ts"
 
@@ -30,6 +31,24 @@ test("the receiver is one small executable file that imports nothing but node: m
   )
   assert.doesNotMatch(code, /^\s*(?:import|export)\s[^(]|\bimport\s*\(\s*[^"`\s]|\brequire\s*\(/m)
   assert.match((await exec(process.execPath, [file, "--help"])).stdout, /Usage: purser node/)
+})
+
+test("a bundle has the exit code of every error, and nothing else of the table", async (t) => {
+  const dir = await tempDir(t)
+  const source = join(dir, "entry.ts")
+  const table = resolve(import.meta.dirname, "../../src/base/errors/table.ts")
+  const codes = Object.keys(errorKinds)
+  await writeFile(
+    source,
+    `import { exitCodeOf } from ${JSON.stringify(table)}; console.log(JSON.stringify(${JSON.stringify(codes)}.map(exitCodeOf)))`,
+  )
+  const file = join(dir, "out.mjs")
+  assert.ok((await writeReceiver(source, file)) < 4096)
+  const { stdout } = await exec(process.execPath, [file])
+  assert.deepEqual(
+    JSON.parse(stdout),
+    Object.values(errorKinds).map(({ exit }) => exit),
+  )
 })
 
 test("the receiver runs on Node 22.0.0", async (t) => {
