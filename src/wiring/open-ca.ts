@@ -1,7 +1,7 @@
 import type { Secret } from "../base/secret.ts"
 import { Ca } from "../ca/ca.ts"
 import type { CaOptions } from "../ca/options.ts"
-import { readPassphrase } from "../sources/store/store.ts"
+import { readPassphrase } from "../sources/store/passphrase.ts"
 import type { ResolvedConfig } from "./resolved-config.ts"
 import type { OpenContext } from "./open-context.ts"
 import { openStore } from "./open-store.ts"

@@ -3,22 +3,23 @@ import { existsSync } from "node:fs"
 import { readFile, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { test } from "node:test"
-import { isPurserError } from "../../src/base/errors.ts"
-import { execSource, type ExecSpec } from "../../src/sources/exec.ts"
-import { tempDir } from "../support/temp.ts"
-import { waitFor } from "../support/wait.ts"
+import { isPurserError } from "../../../src/base/errors.ts"
+import { execKind } from "../../../src/sources/kinds/exec.ts"
+import type { Source } from "../../../src/sources/source.ts"
+import { tempDir } from "../../support/temp.ts"
+import { waitFor } from "../../support/wait.ts"
+import { signal, sourceOf } from "../host.ts"
 
-const limit = 1024
-const { signal } = new AbortController()
+type ExecSpec = ReturnType<typeof execKind.resolve>
+
+function execSource(spec: Partial<ExecSpec> & Pick<ExecSpec, "argv">, env = process.env): Source {
+  const usual = { directory: ".", key: undefined, raw: false, timeoutMs: 30_000 }
+  return sourceOf(execKind, { kind: "exec", ...usual, ...spec }, { env })
+}
 
 /** A source that runs this piece of JavaScript. */
 function node(script: string, more: Partial<ExecSpec> = {}, env: NodeJS.ProcessEnv = process.env) {
-  const argv = [process.execPath, "-e", script] as const
-  return execSource(
-    { kind: "exec", argv: [...argv], directory: ".", key: undefined, raw: false, timeoutMs: 30_000, ...more },
-    env,
-    limit,
-  )
+  return execSource({ argv: [process.execPath, "-e", script], ...more }, env)
 }
 
 const outputs: [what: string, output: string, more: Partial<ExecSpec>, secret: string | null][] = [
@@ -73,18 +74,7 @@ test("a command that fails is an error, whatever it printed, and neither is repe
 })
 
 test("a command that cannot be started is an error that does not repeat its arguments", async () => {
-  const source = execSource(
-    {
-      kind: "exec",
-      argv: ["purser-no-such-command", "hunter2"],
-      directory: ".",
-      key: undefined,
-      raw: false,
-      timeoutMs: 1000,
-    },
-    process.env,
-    limit,
-  )
+  const source = execSource({ argv: ["purser-no-such-command", "hunter2"] })
   await refused(source, "ERR_SOURCE", /purser-no-such-command.*ENOENT/)
 })
 
@@ -137,23 +127,12 @@ test("runs without a shell, in the directory of the configuration, without PURSE
   await writeFile(join(directory, "here"), "")
   const env = { ...process.env, PURSER_ENROL: "hunter2", OTHER: "kept" }
   const script = `console.log(JSON.stringify([process.argv[1], require("fs").readdirSync("."), process.env.PURSER_ENROL ?? null, process.env.OTHER]))`
-  const source = execSource(
-    {
-      kind: "exec",
-      argv: [process.execPath, "-e", script, "$(id); `id`"],
-      directory,
-      key: undefined,
-      raw: false,
-      timeoutMs: 30_000,
-    },
-    env,
-    limit,
-  )
+  const source = execSource({ argv: [process.execPath, "-e", script, "$(id); `id`"], directory }, env)
   const text = (await source.read("", signal))?.revealText() ?? ""
   assert.deepEqual(JSON.parse(text), ["$(id); `id`", ["here"], null, "kept"])
 })
 
-async function refused(source: ReturnType<typeof execSource>, code: string, message: RegExp): Promise<void> {
+async function refused(source: Source, code: string, message: RegExp): Promise<void> {
   await assert.rejects(source.read("", signal), (error) => {
     assert.ok(isPurserError(error), String(error))
     assert.equal(error.code, code)

@@ -1,10 +1,10 @@
-import { isOpenToOthers, readRegularFile } from "../base/read-file.ts"
+import { isOpenToOthers, readRegularFile } from "../../base/read-file.ts"
 import { randomBytes } from "node:crypto"
 import { link, readFile, unlink, writeFile } from "node:fs/promises"
 import { join } from "node:path"
-import { replaceFile } from "../base/atomic-file.ts"
-import { PurserError, isPurserError, reasonOf, systemErrorCode } from "../base/errors.ts"
-import type { Secret } from "../base/secret.ts"
+import { replaceFile } from "../../base/atomic-file.ts"
+import { PurserError, isPurserError, reasonOf, systemErrorCode } from "../../base/errors.ts"
+import type { Secret } from "../../base/secret.ts"
 import {
   createIdentity,
   decryptWithPassphrase,
@@ -13,7 +13,7 @@ import {
   parseIdentities,
   recipientOf,
   type AgeIdentity,
-} from "./age-file.ts"
+} from "../age-file.ts"
 
 /**
  * `store.key` in the state directory: an age identity file, as `age -i` reads it, plain or under a passphrase.

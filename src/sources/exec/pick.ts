@@ -1,6 +1,6 @@
 import { isAlias, isMap, isScalar, isSeq, parseDocument } from "yaml"
-import { PurserError } from "../base/errors.ts"
-import { quote } from "../base/names.ts"
+import { PurserError } from "../../base/errors.ts"
+import { quote } from "../../base/names.ts"
 
 /**
  * The text at `key` (`a.b`, `list.0`) of JSON or YAML; null when it is not there or null. A key with dots in it

@@ -1,63 +1,27 @@
-import { killGroup, spawnGroup } from "../base/subprocess.ts"
-import { type ChildProcess } from "node:child_process"
+import type { ChildProcess } from "node:child_process"
 import { once } from "node:events"
-import { PurserError, reasonOf, systemErrorCode } from "../base/errors.ts"
-import { quote } from "../base/names.ts"
-import { TimeLimit } from "../base/time-limit.ts"
-import { Secret } from "../base/secret.ts"
-import { tooLarge } from "./bounded-read.ts"
-import type { Source } from "./source.ts"
+import { PurserError, reasonOf, systemErrorCode } from "../../base/errors.ts"
+import { quote } from "../../base/names.ts"
+import { killGroup, spawnGroup } from "../../base/subprocess.ts"
+import { TimeLimit } from "../../base/time-limit.ts"
 
-export interface ExecSpec {
-  readonly kind: "exec"
+export interface CommandToRun {
   readonly argv: readonly [string, ...string[]]
   /** Where it runs. */
   readonly directory: string
-  /** Picks from JSON or YAML output; undefined: all of the output. */
-  readonly key: string | undefined
-  /** Keep the newline at the end of the output. */
-  readonly raw: boolean
   readonly timeoutMs: number
 }
 
-/** With `key`, the output may be larger than the secret that is picked from it. */
-const leastOutputBytes = 1024 * 1024
 /** How long a grandchild that holds our pipe (an agent that was started) may make us wait after the command's end. */
 const lingerMs = 1000
 
 /**
- * The output of a command, without the newline at its end, or what `key` picks from it. Neither its output nor
- * its arguments are ever repeated in a message: either may hold a secret. It gets our environment without
- * PURSER_*, no input, and its standard error is dropped.
+ * The output of a command, null when it is longer than `maxBytes`. Neither its output nor its arguments are ever
+ * repeated in a message: either may hold a secret. It gets our environment without PURSER_*, no input, and its
+ * standard error is dropped. Throws `ERR_SOURCE`.
  */
-export function execSource(spec: ExecSpec, env: NodeJS.ProcessEnv, maxBytes: number): Source {
-  return {
-    async read(_name, signal) {
-      const outputBytes = spec.key === undefined ? maxBytes : Math.max(maxBytes, leastOutputBytes)
-      // Two more for the newline that does not count.
-      const output = await run(spec, env, outputBytes + 2, signal)
-      if (output === null) throw tooLarge(`the output of ${quote(spec.argv[0])}`, outputBytes)
-      const secret = await secretOf(output, spec)
-      if (secret !== null && secret.sizeBytes > maxBytes)
-        throw tooLarge(`the output of ${quote(spec.argv[0])}`, maxBytes)
-      return secret
-    },
-  }
-}
-
-async function secretOf(output: Buffer, { key, raw, argv }: ExecSpec): Promise<Secret | null> {
-  if (key !== undefined) {
-    const { pick } = await import("./pick.ts")
-    const text = pick(output.toString("utf8"), key, quote(argv[0]))
-    return text === null ? null : new Secret(text)
-  }
-  if (raw || output.at(-1) !== 0x0a) return new Secret(output)
-  return new Secret(output.subarray(0, output.at(-2) === 0x0d ? -2 : -1))
-}
-
-/** Null when the output is longer than `maxBytes`. */
-async function run(
-  { argv, directory, timeoutMs }: ExecSpec,
+export async function runCommand(
+  { argv, directory, timeoutMs }: CommandToRun,
   env: NodeJS.ProcessEnv,
   maxBytes: number,
   signal: AbortSignal,
