@@ -10,13 +10,13 @@ import { databaseImage } from "./deploy/support.ts"
 import { freePort } from "./support/free-port.ts"
 import { imageWith, nodeImage } from "./support/base-image.ts"
 import { cleanUp, docker, DockerError, run } from "./support/docker.ts"
-import { codeBlocks } from "./support/markdown.ts"
+import { codeBlocks, type CodeBlock } from "./support/markdown.ts"
 import { requireService } from "./support/services.ts"
 import { tempDir } from "./support/temp.ts"
 import { waitFor } from "./support/wait.ts"
 
 /**
- * The README's shell blocks, as they are printed, in a copy of the repository with a home of its own. Replaced
+ * The shell blocks of the README and of the quick starts in docs/, as they are printed, in a copy of the repository with a home of its own. Replaced
  * are names under example.org, the base image (there is no registry here) and ssh, which leads to another directory.
  */
 
@@ -33,11 +33,7 @@ test("the README names scripts and files that exist", async () => {
   const blocks = await codeBlocks("README.md", "sh")
   assert.deepEqual(
     blocks.map(({ section }) => section),
-    [
-      "Quick start: a Compose project on this host",
-      ...Array.from({ length: 3 }, () => "Quick start: one rented host"),
-      ...Array.from({ length: 2 }, () => "Quick start: containers that say what they need"),
-    ],
+    ["Quick start"],
     "every shell block is one that the tests below run",
   )
 })
@@ -59,7 +55,9 @@ test("the quick start for this host starts a database with the password that it 
 test("the quick start for a rented host starts the application there with the secret from home", async (t) => {
   if (!(await requireService(t, "compose", "busybox"))) return
   const { shell, project, host } = await sandbox(t)
-  const [, home, agent, there] = await codeBlocks("README.md", "sh")
+  const blocks = await codeBlocks("docs/rented-host.md", "sh")
+  assert.equal(blocks.length, 3)
+  const [home, agent, there] = blocks
   const atHome = shell(`set -e\n${home?.text}\n${agent?.text}`, { running: true })
   // It dials in vain until the node is there.
   await atHome.says(/web .*: (failed|ok)/)
@@ -78,7 +76,7 @@ test("the quick start for a rented host starts the application there with the se
 test("the quick start for containers brings the secret into a container that asks by its labels", async (t) => {
   if (!(await requireService(t, "compose", "busybox"))) return
   const { shell, project } = await sandbox(t)
-  const [, , , , block, byHand] = await codeBlocks("README.md", "sh")
+  const [block, byHand] = await labelsQuickStart("sh")
   const agent = shell(`set -e\n${block?.text}`, { running: true })
   await agent.says(/web .*: ok, 1 sent/)
   const web = await docker(["ps", "--quiet", `--filter=label=com.docker.compose.project=${project}`])
@@ -91,8 +89,8 @@ test("the quick start for containers brings the secret into a container that ask
   assert.match(hand.output(), /web-1 +\w+ +1 unchanged/)
 })
 
-test("the README's Compose labels are those of the file in deploy/", async () => {
-  const [block] = await codeBlocks("README.md", "yaml")
+test("the Compose labels of the quick start are those of the file in deploy/", async () => {
+  const [block] = await labelsQuickStart("yaml")
   const file = await readFile(join(root, "deploy/compose.labels.yaml"), "utf8")
   const plain = (text: string): string =>
     text
@@ -101,6 +99,11 @@ test("the README's Compose labels are those of the file in deploy/", async () =>
       .trim()
   assert.equal(plain(block?.text ?? ""), plain(file))
 })
+
+async function labelsQuickStart(language: string): Promise<CodeBlock[]> {
+  const blocks = await codeBlocks("docs/labels.md", language)
+  return blocks.filter(({ section }) => section === "Quick start")
+}
 
 interface Running {
   readonly ended: Promise<void>
