@@ -9,7 +9,7 @@ import { readBounded, tooLarge } from "../bounded-read.ts"
 import type { SourceKind } from "../kind.ts"
 import type { Source } from "../source.ts"
 
-interface AgeSpec {
+export interface AgeSpec {
   readonly kind: "age"
   readonly path: string
   readonly identityFile: string

@@ -12,7 +12,7 @@ import { readBounded } from "../bounded-read.ts"
 import type { SourceKind } from "../kind.ts"
 import type { Source } from "../source.ts"
 
-interface DirSpec {
+export interface DirSpec {
   readonly kind: "dir"
   readonly path: string
 }

@@ -4,7 +4,7 @@ import { tooLarge } from "../bounded-read.ts"
 import type { SourceKind } from "../kind.ts"
 import type { Source } from "../source.ts"
 
-interface EnvSpec {
+export interface EnvSpec {
   readonly kind: "env"
   readonly variable: string
 }

@@ -7,7 +7,7 @@ import { runCommand, type CommandToRun } from "../exec/run.ts"
 import type { SourceKind } from "../kind.ts"
 import type { Source } from "../source.ts"
 
-interface ExecSpec extends CommandToRun {
+export interface ExecSpec extends CommandToRun {
   readonly kind: "exec"
   /** Picks from JSON or YAML output; undefined: all of the output. */
   readonly key: string | undefined

@@ -7,7 +7,7 @@ import { readBounded } from "../bounded-read.ts"
 import type { SourceKind } from "../kind.ts"
 import type { Source } from "../source.ts"
 
-interface FileSpec {
+export interface FileSpec {
   readonly kind: "file"
   readonly path: string
 }

@@ -1,7 +1,7 @@
 import { z } from "zod"
 import type { SourceKind } from "../kind.ts"
 
-interface StoreSpec {
+export interface StoreSpec {
   readonly kind: "store"
 }
 
