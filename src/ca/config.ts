@@ -1,6 +1,7 @@
 import { isIP } from "node:net"
 import { z } from "zod"
 import { anyOf, keyTypeNames, type KeyTypeName } from "../x509/key-families.ts"
+import { caDefaults } from "./defaults.ts"
 import { configPath } from "../config/path.ts"
 import { filePath, wholeNumber } from "../config/scalars.ts"
 
@@ -102,25 +103,25 @@ export const caSchema = z
     name: z
       .string()
       .refine((text) => caName.test(text), { error: "not a name for a CA" })
-      .default("Purser CA")
+      .default(caDefaults.name)
       .describe("what the subjects of root and intermediates begin with"),
     passphrase_file: filePath
       .optional()
       .describe("holds the passphrase of the intermediate's key, for an agent that issues by itself"),
     keys: z
       .strictObject({
-        root: keyType.default("p256"),
-        intermediate: keyType.default("p256"),
-        leaf: keyType.default("p256"),
+        root: keyType.default(caDefaults.keys.root),
+        intermediate: keyType.default(caDefaults.keys.intermediate),
+        leaf: keyType.default(caDefaults.keys.leaf),
       })
       .prefault({})
       .describe(anyOf(keyTypeNames)),
     days: z
       .strictObject({
-        root: days(36_500).default(7300),
-        intermediate: days(36_500).default(1825),
-        leaf: days(3650).default(90),
-        crl: days(365).default(7),
+        root: days(36_500).default(caDefaults.days.root),
+        intermediate: days(36_500).default(caDefaults.days.intermediate),
+        leaf: days(3650).default(caDefaults.days.leaf),
+        crl: days(365).default(caDefaults.days.crl),
       })
       .prefault({})
       .describe("how long each is valid"),
@@ -128,7 +129,7 @@ export const caSchema = z
       .int()
       .min(1)
       .max(8)
-      .default(1)
+      .default(caDefaults.pathLength)
       .describe("how many CAs may follow one another below the root"),
     constraints: z
       .strictObject({
@@ -141,12 +142,15 @@ export const caSchema = z
     policy: z
       .strictObject({
         ...namesSchema,
-        client: z.boolean().default(true).describe("whether certificates for clients are issued"),
-        max_days: days(3650).default(397),
+        client: z
+          .boolean()
+          .default(caDefaults.policy.client)
+          .describe("whether certificates for clients are issued"),
+        max_days: days(3650).default(caDefaults.policy.maxDays),
         keys: z
           .array(keyType)
           .min(1)
-          .default([...keyTypeNames]),
+          .default([...caDefaults.policy.keys]),
       })
       .prefault({})
       .describe("what may be issued; a list that is absent allows any"),

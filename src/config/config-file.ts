@@ -1,4 +1,3 @@
-import { readFile, stat } from "node:fs/promises"
 import {
   isAlias,
   isMap,
@@ -14,8 +13,9 @@ import {
   type YAMLError,
 } from "yaml"
 import type { z } from "zod"
+import { PurserError } from "../base/errors.ts"
+import { deepFreeze } from "./deep-freeze.ts"
 import { problemsOf, type Problem } from "./problems.ts"
-import { PurserError, reasonOf, systemErrorCode } from "../base/errors.ts"
 import { quote } from "../base/names.ts"
 
 /**
@@ -41,25 +41,8 @@ export interface ParsedConfig<T> {
   readonly value: T
 }
 
-const maxFileBytes = 1024 * 1024
 /** How often all aliases together may repeat a node: a file of a kilobyte could otherwise become gigabytes. */
 const maxAliasCount = 100
-
-/** Reads the text of a configuration file. Throws `ERR_CONFIG`. */
-export async function readConfigText(file: string): Promise<string> {
-  let text: string
-  try {
-    const { size } = await stat(file)
-    if (size > maxFileBytes) throw new Error(`it is larger than ${maxFileBytes} bytes`)
-    text = await readFile(file, "utf8")
-  } catch (error) {
-    if (systemErrorCode(error) === "ENOENT") {
-      throw new PurserError("ERR_CONFIG", `there is no ${file}`, { cause: error })
-    }
-    throw new PurserError("ERR_CONFIG", `cannot read ${file}: ${reasonOf(error)}`, { cause: error })
-  }
-  return text
-}
 
 /** `file` is how messages call it. An empty file is an empty mapping. Throws {@link ConfigError}. */
 export function parseConfig<T>(text: string, file: string, schema: z.ZodType<T>): ParsedConfig<T> {
@@ -89,14 +72,6 @@ export function checkConfig<T>(plain: unknown, schema: z.ZodType<T>): ParsedConf
   const result = schema.safeParse(plain)
   if (result.success) return deepFreeze({ plain, value: result.data })
   throw new ConfigError(problemsOf(schema, plain, result.error.issues))
-}
-
-export function deepFreeze<T>(value: T): T {
-  if (typeof value === "object" && value !== null && !Object.isFrozen(value) && !ArrayBuffer.isView(value)) {
-    Object.freeze(value)
-    for (const part of Object.values(value)) deepFreeze(part)
-  }
-  return value
 }
 
 function parseYaml(text: string, file: string, lineCounter: LineCounter): Document.Parsed {

@@ -1,8 +1,9 @@
 import { dirname, join, resolve } from "node:path"
 import { isPurserError, systemErrorCode } from "../base/errors.ts"
-import { readConfigText } from "../config/config-file.ts"
+import { readConfigText } from "../config/config-text.ts"
 import { defaultStateDir } from "../state/state-dir.ts"
-import { resolveConfig, resolveConfigText, type PlainConfig } from "./config.ts"
+import type { PlainConfig } from "./config.ts"
+import { defaultConfig } from "./default-config.ts"
 import type { ResolvedConfig } from "./resolved-config.ts"
 
 /** Where the configuration is; each wins over what a file says. Relative paths are relative to the working directory. */
@@ -24,8 +25,13 @@ export async function loadConfig(location: ConfigLocation): Promise<ResolvedConf
   const text = await readIfThere(name, location.file === undefined)
   const directory = text === undefined ? resolve(".") : dirname(resolve(name))
   const caText = await readIfThere(join(directory, caFileName), true)
+  const places = stateDirOf(location)
+  if (text === undefined && caText === undefined)
+    return withPassphraseFile(defaultConfig(places.stateDir ?? places.defaultStateDir), location)
+  // What parses is loaded only where there is something to parse.
+  const { resolveConfig, resolveConfigText } = await import("./config.ts")
   const options = {
-    ...stateDirOf(location),
+    ...places,
     directory,
     caFile: caText === undefined ? undefined : { name: caFileName, text: caText },
   }
@@ -43,6 +49,7 @@ export async function loadConfig(location: ConfigLocation): Promise<ResolvedConf
 export async function loadConfigWith(plain: PlainConfig, location: ConfigLocation): Promise<ResolvedConfig> {
   const { stateDir, sources, ca, limits, parallel, actionMs, everyMs, discoverMs } =
     await loadConfig(location)
+  const { resolveConfig } = await import("./config.ts")
   const config = resolveConfig(plain, {
     file: undefined,
     directory: resolve("."),

@@ -3,9 +3,8 @@ import { execFile, spawn } from "node:child_process"
 import { once } from "node:events"
 import { readFileSync } from "node:fs"
 import { readdir, readFile, writeFile } from "node:fs/promises"
-import { join, relative, resolve } from "node:path"
+import { join, resolve } from "node:path"
 import { text } from "node:stream/consumers"
-import { fileURLToPath } from "node:url"
 import { suite, test } from "node:test"
 import { promisify } from "node:util"
 import { parseAst } from "rolldown/parseAst"
@@ -23,20 +22,6 @@ suite("help and version", () => {
     for (const args of [["--version"], ["-V"], ["--json", "--version"]]) {
       assert.deepEqual(await purser(args), { code: 0, stdout: `${version}\n`, stderr: "" })
     }
-  })
-
-  test("--version loads nothing but the entry and the version", async () => {
-    const hook = `import { registerHooks } from "node:module"
-      registerHooks({ load(url, context, next) { process.stderr.write(url + "\\n"); return next(url, context) } })`
-    const preload = `data:text/javascript,${encodeURIComponent(hook)}`
-    const { stderr } = await run(process.execPath, ["--import", preload, bin, "--version"])
-    const files = stderr.split("\n").filter((url) => url.startsWith("file:"))
-    assert.deepEqual(files.map((url) => relative(resolve(bin, "../.."), fileURLToPath(url))).toSorted(), [
-      "bin/compile-cache.js",
-      "bin/purser.js",
-      "src/base/version.ts",
-      "src/cli/main.ts",
-    ])
   })
 
   test("--help lists every command", async () => {

@@ -4,10 +4,8 @@ import { join } from "node:path"
 import { suite, test } from "node:test"
 import fc from "fast-check"
 import { z } from "zod"
-import { ConfigError, parseConfig, readConfigText } from "../../src/config/config-file.ts"
-import { isPurserError } from "../../src/base/errors.ts"
+import { ConfigError, parseConfig } from "../../src/config/config-file.ts"
 import { configSchema } from "../../src/wiring/config.ts"
-import { tempDir } from "../support/temp.ts"
 
 const fixtures = join(import.meta.dirname, "../fixtures")
 const numRuns = process.env["SLOW"] === undefined ? 200 : 10_000
@@ -163,15 +161,6 @@ test("any text is either a configuration or refused with a place, and nothing el
     }),
     { numRuns },
   )
-})
-
-test("a file that is not there, or is far too large, is ERR_CONFIG", async (t) => {
-  const directory = await tempDir(t)
-  await assert.rejects(
-    readConfigText(join(directory, "none.yaml")),
-    (error) => isPurserError(error, "ERR_CONFIG") && /there is no/.test(error.message),
-  )
-  await assert.rejects(readConfigText(directory), (error) => isPurserError(error, "ERR_CONFIG"))
 })
 
 function refusal(text: string, schema: z.ZodType = configSchema): ConfigError {

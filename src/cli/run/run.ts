@@ -3,25 +3,18 @@ import { once } from "node:events"
 import { constants } from "node:os"
 import type { Command } from "commander"
 import { PurserError, reasonOf } from "../../base/errors.ts"
-import { grantCovers, parseSecretName, quote } from "../../base/names.ts"
-import type { Secret } from "../../base/secret.ts"
-import {
-  collectLeftovers,
-  createRunDirectory,
-  type Mount,
-  type SecretToMount,
-} from "../../mounts/directory.ts"
+import { parseSecretName, quote } from "../../base/names.ts"
+import { collectLeftovers, createRunDirectory, type Mount } from "../../mounts/directory.ts"
 import { tryMounts } from "../../mounts/probe.ts"
 import { listContainers } from "../../docker/containers.ts"
 import type { Engine } from "../../docker/engine.ts"
 import { engineInfo } from "../../docker/info.ts"
 import { pathOf } from "../../files/file-line.ts"
-import { namesInSpecs } from "../../sources/entries.ts"
 import type { Action, Context } from "../command.ts"
 import { parseDockerRun, type DockerRun } from "./docker-flags.ts"
-import { openCatalogue } from "../../wiring/open-catalogue.ts"
 import { openEngine } from "../../wiring/open-engine.ts"
-import { loadConfig, openContextOf } from "../load-config.ts"
+import { openContextOf } from "../load-config.ts"
+import { readSecrets, type WantedSecret } from "./read-secrets.ts"
 
 interface Flags {
   secret: string[]
@@ -80,13 +73,7 @@ async function run(context: Context, flags: Flags, words: string[]): Promise<num
   }
 }
 
-interface Wanted {
-  readonly name: string
-  /** Absolute, in the container. */
-  readonly path: string
-}
-
-function parseWanted(text: string): Wanted {
+function parseWanted(text: string): WantedSecret {
   const equals = text.indexOf("=")
   const name = parseSecretName(equals < 0 ? text : text.slice(0, equals))
   if (equals < 0) return { name, path: pathOf({ name, mode: 0o400, optional: false }) }
@@ -104,7 +91,7 @@ function parseWanted(text: string): Wanted {
   })
 }
 
-function refuseSamePath(wanted: readonly Wanted[]): void {
+function refuseSamePath(wanted: readonly WantedSecret[]): void {
   for (const [index, { name, path }] of wanted.entries()) {
     const other = wanted
       .slice(0, index)
@@ -117,7 +104,7 @@ function refuseSamePath(wanted: readonly Wanted[]): void {
 }
 
 /** The path is no secret; what lies there is. */
-function variablesFor(wanted: readonly Wanted[], suffix: string): string[] {
+function variablesFor(wanted: readonly WantedSecret[], suffix: string): string[] {
   if (!/^_[A-Z0-9_]+$/.test(suffix)) {
     throw new PurserError("ERR_USAGE", `${quote(suffix)} is not the end of a variable's name`, {
       hint: "--env-file-style _FILE makes DB_PASSWORD_FILE=/run/secrets/db-password",
@@ -126,37 +113,6 @@ function variablesFor(wanted: readonly Wanted[], suffix: string): string[] {
   return wanted.map(
     ({ name, path }) => `--env=${name.toUpperCase().replace(/[^A-Z0-9]/g, "_")}${suffix}=${path}`,
   )
-}
-
-async function readSecrets(wanted: readonly Wanted[], context: Context): Promise<SecretToMount[]> {
-  const found = await loadConfig(context)
-  const given = namesInSpecs(found.sources.secrets)
-  // What purser.yaml does not name can only be in the store.
-  const stored = wanted
-    .map(({ name }) => name)
-    .filter((name) => !given.some((pattern) => grantCovers(pattern, name)))
-  const secrets = {
-    ...found.sources.secrets,
-    ...Object.fromEntries(stored.map((name) => [name, { kind: "store" as const }])),
-  }
-  const config = { ...found, sources: { ...found.sources, secrets } }
-  await using opened = openCatalogue(config, openContextOf(context))
-  const { catalogue } = opened
-  const read: SecretToMount[] = []
-  const sets = new Map<string, ReadonlyMap<string, Secret>>()
-  for (const { name, path } of wanted) {
-    const set = catalogue.setOf(name)
-    if (set !== undefined && !sets.has(set.id)) sets.set(set.id, await set.read(context.signal))
-    const content =
-      set === undefined ? await catalogue.read(name, context.signal) : (sets.get(set.id)?.get(name) ?? null)
-    if (content === null) {
-      throw new PurserError("ERR_SECRET_MISSING", `no source gives ${name}`, {
-        hint: `purser secret set ${name}`,
-      })
-    }
-    read.push({ path, content })
-  }
-  return read
 }
 
 /** Engines on whose host our directory does not lie, or lies under other users. */

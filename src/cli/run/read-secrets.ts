@@ -1,0 +1,73 @@
+import { PurserError } from "../../base/errors.ts"
+import { grantCovers } from "../../base/names.ts"
+import type { Secret } from "../../base/secret.ts"
+import type { SecretToMount } from "../../mounts/directory.ts"
+import type { Catalogue } from "../../sources/catalogue.ts"
+import { openStore } from "../../wiring/open-store.ts"
+import type { ResolvedConfig } from "../../wiring/resolved-config.ts"
+import type { Context } from "../command.ts"
+import { loadConfig, openContextOf } from "../load-config.ts"
+
+export interface WantedSecret {
+  readonly name: string
+  /** Absolute, in the container. */
+  readonly path: string
+}
+
+/** Reads each by the source that purser.yaml gives it, else from the store. Throws `ERR_SECRET_MISSING`. */
+export async function readSecrets(
+  wanted: readonly WantedSecret[],
+  context: Context,
+): Promise<SecretToMount[]> {
+  const names = wanted.map(({ name }) => name)
+  await using opened = await openReader(await loadConfig(context), names, context)
+  const { reader } = opened
+  const read: SecretToMount[] = []
+  const sets = new Map<string, ReadonlyMap<string, Secret>>()
+  for (const { name, path } of wanted) {
+    const set = reader.setOf(name)
+    if (set !== undefined && !sets.has(set.id)) sets.set(set.id, await set.read(context.signal))
+    const content =
+      set === undefined ? await reader.read(name, context.signal) : (sets.get(set.id)?.get(name) ?? null)
+    if (content === null) {
+      throw new PurserError("ERR_SECRET_MISSING", `no source gives ${name}`, {
+        hint: `purser secret set ${name}`,
+      })
+    }
+    read.push({ path, content })
+  }
+  return read
+}
+
+interface OpenReader extends AsyncDisposable {
+  readonly reader: Pick<Catalogue, "read" | "setOf">
+}
+
+/** Without a purser.yaml it is the store alone, and no other source is loaded. */
+async function openReader(
+  config: ResolvedConfig,
+  names: readonly string[],
+  context: Context,
+): Promise<OpenReader> {
+  const opening = openContextOf(context)
+  if (Object.keys(config.sources.secrets).length === 0) {
+    const store = openStore(config, opening)
+    const reader = { read: (name: string) => store.read(name), setOf: () => undefined }
+    return { reader, [Symbol.asyncDispose]: () => Promise.resolve() }
+  }
+  const [{ openCatalogue }, { namesInSpecs }] = await Promise.all([
+    import("../../wiring/open-catalogue.ts"),
+    import("../../sources/entries.ts"),
+  ])
+  const given = namesInSpecs(config.sources.secrets)
+  const stored = names.filter((name) => !given.some((pattern) => grantCovers(pattern, name)))
+  const secrets = {
+    ...config.sources.secrets,
+    ...Object.fromEntries(stored.map((name) => [name, { kind: "store" as const }])),
+  }
+  const opened = openCatalogue({ ...config, sources: { ...config.sources, secrets } }, opening)
+  return {
+    reader: opened.catalogue,
+    [Symbol.asyncDispose]: () => Promise.resolve(opened[Symbol.asyncDispose]()),
+  }
+}
