@@ -3,8 +3,10 @@
 # Idempotent; says what it does. Debian, as root; elsewhere it says what is missing and ends with 1.
 #
 #   scripts/provision.sh                    what the tests need
-#   scripts/provision.sh docker compose …   only these: docker, docker28, compose, age, openssl, certtool, keytool,
-#                                           busybox, nodes, sshd, nginx, postgres, postgres-server, chromium, openbao
+#   scripts/provision.sh --fresh-engine     the same, without an engine: the tests start one of their own
+#   scripts/provision.sh docker compose …   only these: docker, dockerd (its programs, not started), docker28, compose,
+#                                           age, openssl, certtool, keytool, busybox, nodes, sshd, nginx, postgres,
+#                                           postgres-server, chromium, openbao
 #
 # Downloads and logs are kept in .cache. What is started keeps running: dockerd until the machine stops,
 # or until `kill $(cat /var/run/docker.pid)`.
@@ -174,17 +176,29 @@ bring_docker() {
     lacks docker "start Docker, let this user use it (usermod -aG docker), or run this script as root on Debian"
     return 1
   fi
-  if ! have dockerd || ! have docker || ! have iptables; then
-    # iptables is only recommended by docker.io, and without it the engine does not start.
-    if ! { may_install && apt_install docker.io iptables; }; then
-      lacks docker "install Docker Engine (Debian: apt-get install docker.io iptables)"
-      return 1
-    fi
-  fi
+  install_engine || return 1
   mount_cgroups
   start_engine && say "docker: engine $(engine_answers) is running, log in $(engine_log)" && return 0
   tail -n 5 "$(engine_log)" 2>/dev/null | sed 's/^/provision: dockerd: /' >&2
   lacks docker "the engine does not start: see $(engine_log)"
+  return 1
+}
+
+# For scripts/fresh-engine.ts. What is installed for it does not start: no engine runs here that did not run before.
+bring_dockerd() {
+  if [ "$(id -u)" != 0 ]; then lacks dockerd "run this script as root on Debian"; return 1; fi
+  install_engine apt_install_stopped || return 1
+  mount_cgroups
+  iptables -t nat -L -n >/dev/null 2>&1 || use_legacy_iptables || true
+  say "dockerd: $(dockerd --version)"
+}
+
+# install_engine [HOW]
+install_engine() {
+  have dockerd && have docker && have iptables && return 0
+  # iptables is only recommended by docker.io, and without it the engine does not start.
+  if may_install && "${1:-apt_install}" docker.io iptables; then return 0; fi
+  lacks docker "install Docker Engine (Debian: apt-get install docker.io iptables)"
   return 1
 }
 
@@ -398,11 +412,15 @@ bring_openbao() {
 
 # -------------------------------------------------------------------------------------------------------
 
+if [ "${1:-}" = --fresh-engine ]; then
+  shift
+  wanted_by_tests=$(printf '%s' "$wanted_by_tests" | sed 's/ docker / dockerd /')
+fi
 # shellcheck disable=SC2048,SC2086
 for service in ${*:-$wanted_by_tests}; do
   case $service in
-    openssl | certtool | keytool | age | busybox | sshd | nginx | postgres | nodes | docker | docker28 | compose | \
-      chromium | openbao)
+    openssl | certtool | keytool | age | busybox | sshd | nginx | postgres | nodes | docker | dockerd | docker28 | \
+      compose | chromium | openbao)
       "bring_$service" || true # what is missing is noted, the others are still brought
       ;;
     postgres-server) bring_postgres_server || true ;;

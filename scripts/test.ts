@@ -3,7 +3,9 @@
  *
  *   node scripts/test.ts [FILE…] [--only PATTERN]   these files, or all; --only picks by title
  *                        [--timeout SECONDS]        of each file as a whole, so that no test hangs the run
- *   node scripts/test.ts --all                      checks, build, then every test, and none may be skipped
+ *   node scripts/test.ts --all                      provisions, checks, builds, then every test; none may be skipped
+ *   node scripts/test.ts --fresh-engine …           the same on a Docker Engine, HOME and /tmp of the run's own, all
+ *                                                   of them empty, which are removed afterwards (Linux, root)
  *
  * Without --all a test whose service is not there (Docker, age, …) is skipped and named at the end. What
  * fails is shown in full, the rest as a line a file; with files named, every test.
@@ -15,6 +17,7 @@ import { relative, resolve } from "node:path"
 import { run as runTests } from "node:test"
 import { inspect, parseArgs } from "node:util"
 import { removeEverythingOf } from "../test/support/docker.ts"
+import { runOnFreshEngine } from "./fresh-engine.ts"
 import { run } from "./run.ts"
 import { startSweep } from "./sweep.ts"
 
@@ -25,6 +28,7 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     all: { type: "boolean", default: false },
+    "fresh-engine": { type: "boolean", default: false },
     only: { type: "string" },
     timeout: { type: "string" },
   },
@@ -36,14 +40,30 @@ const patient = strict || process.env["SLOW"] !== undefined
 const timeoutMs = Number(values.timeout ?? (patient ? 600 : 180)) * 1000
 const verbose = positionals.length > 0
 
-if (values.all) {
-  for (const step of ["check", "build"]) {
-    const code = await run(process.execPath, [`scripts/${step}.ts`])
-    if (code !== 0) {
-      console.log(`test: not run, since the ${step} failed`)
-      process.exit(code)
-    }
-  }
+/** Set where this is the run on the fresh engine, whose machine has what it needs. */
+const insideVariable = "PURSER_TEST_ON_FRESH_ENGINE"
+const fresh = values["fresh-engine"] ? ["--fresh-engine"] : []
+const isInside = process.env[insideVariable] !== undefined
+if (values.all && !isInside) await step("provisioning", "sh", ["scripts/provision.sh", ...fresh])
+if (values["fresh-engine"] && !isInside) {
+  process.env[insideVariable] = "1"
+  const again = runOnFreshEngine([process.execPath, ...process.execArgv, ...process.argv.slice(1)])
+  process.exit(
+    await again.catch((error: unknown) => {
+      console.log(`test: ${error instanceof Error ? error.message : String(error)}`)
+      return 2
+    }),
+  )
+}
+if (values.all)
+  for (const what of ["check", "build"]) await step(what, process.execPath, [`scripts/${what}.ts`])
+
+/** What has to succeed first. */
+async function step(what: string, command: string, args: readonly string[]): Promise<void> {
+  const code = await run(command, args)
+  if (code === 0) return
+  console.log(`test: not run, since the ${what} failed`)
+  process.exit(code)
 }
 
 // Whatever the tests make on an engine carries this, so that what a killed test leaves can be found.
