@@ -21,4 +21,4 @@ require("./compile-cache.js").enable()
 // In a repository the source is what counts, not the last build; a published package holds only dist.
 var path = require("path")
 var source = path.join(__dirname, "../src/cli/main.ts")
-require(require("fs").existsSync(source) ? source : path.join(__dirname, "../dist/cli/main.js"))
+require(require("fs").existsSync(source) ? source : path.join(__dirname, "../dist/cli/main.cjs"))

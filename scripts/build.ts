@@ -35,7 +35,7 @@ try {
     if (error.code !== "ENOENT") throw error
   })
   await rename(out, dist)
-  const chunks = files.filter((file) => file.endsWith(".js")).length
+  const chunks = files.filter((file) => file.endsWith(".cjs")).length
   console.log(
     `build: dist/ (the command line in ${chunks} chunks), dist/image and dist/purser-node.mjs (${(size / 1024).toFixed(1)} KiB)`,
   )

@@ -1,10 +1,12 @@
 /**
  * The command line as published: `src/cli/main.ts` and everything that it reaches, packages included, in chunks
- * that are loaded when a command needs them. Nothing but `node:` modules is left to import, so neither the package
+ * that are loaded when a command needs them. CommonJS, because Node loads it faster than ES modules and lets its own
+ * modules wait until they are used (`docs/performance.md`). Nothing but `node:` modules is left to import, so neither the package
  * nor the image needs `node_modules` for it.
  */
 import { dirname, relative, resolve } from "node:path"
 import { rolldown, type InputOptions, type OutputChunk, type PreRenderedChunk } from "rolldown"
+import { lazyBuiltins } from "./lazy-builtins.ts"
 
 const root = resolve(import.meta.dirname, "..")
 
@@ -27,6 +29,7 @@ export function cliInput(entry: string): InputOptions {
     treeshake: true,
     transform: { target },
     checks: { unresolvedImport: true },
+    plugins: [lazyBuiltins],
     onLog(_level, log) {
       throw new Error(`rolldown: ${log.message}`)
     },
@@ -34,16 +37,17 @@ export function cliInput(entry: string): InputOptions {
 }
 
 /**
- * Bundles `entry` into `directory` as `main.js` and its chunks, each with a source map. Names and lines stay as they
+ * Bundles `entry` into `directory` as `main.cjs` and its chunks, each with a source map. Names and lines stay as they
  * are, so that a stack trace can be read without the maps; only comments go.
  */
 export async function bundleCli(entry: string, directory: string): Promise<CliBundle> {
   await using build = await rolldown(cliInput(entry))
   const { output } = await build.write({
     dir: directory,
-    format: "esm",
-    entryFileNames: "[name].js",
-    chunkFileNames: (chunk) => `${packageOf(chunk) ?? "[name]"}.js`,
+    format: "cjs",
+    strict: true,
+    entryFileNames: "[name].cjs",
+    chunkFileNames: (chunk) => `${packageOf(chunk) ?? "[name]"}.cjs`,
     sourcemap: true,
     sourcemapPathTransform: (source, map) => inRepository(resolve(dirname(map), source)),
     // The sources are those of the release's tag; with them the maps would be twice the size of the code.

@@ -18,7 +18,7 @@ suite("the bundle of the command line", () => {
   let home: string
   let bundle: CliBundle
   const run = async (...args: string[]) =>
-    (await exec(process.execPath, [join(home, "cli/main.js"), ...args])).stdout
+    (await exec(process.execPath, [join(home, "cli/main.cjs"), ...args])).stdout
 
   before(async () => {
     home = await mkdtemp(join(tmpdir(), "purser-test-bundle-"))
@@ -36,11 +36,34 @@ suite("the bundle of the command line", () => {
 
   test("a command loads its own chunk and not those of others", async () => {
     for (const name of ["cp", "secret", "ca", "doctor", "run", "agent", "node"])
-      assert.ok(bundle.files.includes(`${name}.js`), name)
-    const main = await readFile(join(home, "cli/main.js"), "utf8")
-    assert.doesNotMatch(main, /^import\b/m, "--version is answered before anything is loaded")
-    const program = await readFile(join(home, "cli/program.js"), "utf8")
-    assert.doesNotMatch(program, /^import .*"\.\/(?:cp|secret|ca|doctor|run|agent)\.js"/m)
+      assert.ok(bundle.files.includes(`${name}.cjs`), name)
+    const needed = async (chunk: string) =>
+      [
+        ...(await readFile(join(home, "cli", chunk), "utf8")).matchAll(/^const \w+ = require\("(.*)"\)/gm),
+      ].map(([, name]) => name)
+    assert.deepEqual(await needed("main.cjs"), [], "--version is answered before anything is loaded")
+    const program = await needed("program.cjs")
+    assert.ok(program.length > 2)
+    for (const name of ["cp", "secret", "ca", "doctor", "run", "agent"])
+      assert.ok(!program.includes(`./${name}.cjs`), name)
+  })
+
+  test("a module of Node's is loaded when it is used, and not before", async () => {
+    const probe = `process.on("exit", () => console.error(process.moduleLoadList.join()))
+      process.argv.splice(1, 0, "purser")
+      require(${JSON.stringify(join(home, "cli/main.cjs"))})`
+    const loaded = async (...args: string[]) =>
+      (await exec(process.execPath, ["-e", probe, ...args])).stderr.split(",")
+    const forHelp = await loaded("secret", "--help")
+    assert.ok(forHelp.includes("NativeModule path"))
+    for (const name of ["http", "tls", "crypto", "sqlite"])
+      assert.ok(!forHelp.includes(`NativeModule ${name}`), name)
+    const state = join(home, "state")
+    assert.ok(
+      (await loaded("secret", "set", "one", "--generate", "32", "--state", state)).includes(
+        "NativeModule crypto",
+      ),
+    )
   })
 
   test("a package that is in the source maps is in the licences", async () => {
@@ -60,14 +83,14 @@ suite("the bundle of the command line", () => {
   })
 
   test("a stack trace has the names of the source, and with the maps its files and lines", async () => {
-    const code = await readFile(join(home, "cli/destination.js"), "utf8")
+    const code = await readFile(join(home, "cli/destination.cjs"), "utf8")
     assert.match(code, /^function parseDestination\(/m)
-    const failing = [join(home, "cli/main.js"), "cp", "file", "no-colon", "--json", "--verbose"]
+    const failing = [join(home, "cli/main.cjs"), "cp", "file", "no-colon", "--json", "--verbose"]
     await assert.rejects(
       exec(process.execPath, ["--enable-source-maps", ...failing]),
       (error: Error & { stderr: string }) => {
         const { stack } = JSON.parse(error.stderr) as { stack: string }
-        assert.match(stack, /at parseDestination \(.*src\/cli\/cp\/destination\.ts:\d+:\d+\)/)
+        assert.match(stack, /at (?:Object\.)?parseDestination \(.*src\/cli\/cp\/destination\.ts:\d+:\d+\)/)
         return true
       },
     )

@@ -17,11 +17,8 @@ test("the image's tree holds bin, the bundle and the licences, and starts the bu
   await mkdir(join(dist, "node"))
   await writeFile(join(dist, "index.js"), "")
   await writeFile(join(dist, "THIRD-PARTY-LICENSES.txt"), "")
-  await writeFile(
-    join(dist, "cli/main.js"),
-    'console.log("the bundle, an ES module:", import.meta.url !== "")',
-  )
-  await writeFile(join(dist, "cli/main.js.map"), "{}")
+  await writeFile(join(dist, "cli/main.cjs"), 'console.log("the bundle", typeof require)')
+  await writeFile(join(dist, "cli/main.cjs.map"), "{}")
   const tree = join(dir, "image")
   await writeImageTree(root, dist, tree)
 
@@ -30,9 +27,9 @@ test("the image's tree holds bin, the bundle and the licences, and starts the bu
     "bin/package.json",
     "bin/purser.js",
     "dist/THIRD-PARTY-LICENSES.txt",
-    "dist/cli/main.js",
+    "dist/cli/main.cjs",
     "package.json",
   ])
   const { stdout } = await promisify(execFile)(process.execPath, [join(tree, "bin/purser.js")])
-  assert.equal(stdout, "the bundle, an ES module: true\n")
+  assert.equal(stdout, "the bundle function\n")
 })
