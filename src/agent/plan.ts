@@ -3,6 +3,7 @@ import type { Engine } from "../docker/engine.ts"
 import type { Catalogue } from "../sources/catalogue.ts"
 import type { Certificates } from "./certificates.ts"
 import type { AppConfig } from "../apps/config.ts"
+import type { Pace } from "./targets/schedule.ts"
 
 /** What the agent does. Another plan can take its place while it runs. */
 export interface AgentPlan {
@@ -21,4 +22,13 @@ export interface AgentPlan {
   readonly actionMs: number
   /** To the engine of apps with containers. Undefined: there is no such app. */
   readonly connectEngine?: (signal: AbortSignal) => Promise<Engine>
+}
+
+/** A target that fails is tried again after a second, and then ever more seldom. */
+const retry = { firstMs: 1000, maxMs: 5 * 60_000 }
+
+/** How fast the targets of the plan are served. */
+export function paceOf({ parallel, everyMs }: AgentPlan): Pace {
+  const maxMs = Math.max(retry.firstMs, Math.min(retry.maxMs, everyMs))
+  return { slots: parallel, everyMs, retry: { firstMs: retry.firstMs, maxMs } }
 }

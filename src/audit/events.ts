@@ -60,7 +60,7 @@ export interface AuditedContainer {
 }
 
 /** One thing that was asked for, and for whom. */
-type Request = EachAlone<
+export type AuditedRequest = EachAlone<
   | (DialledNode & {
       /** `file`, or the action's name. */
       readonly action: string
@@ -78,20 +78,20 @@ type Request = EachAlone<
 >
 
 /** A secret, or the result of an action, was sent. */
-export type DeliveredEvent = Request & {
+export type DeliveredEvent = AuditedRequest & {
   readonly kind: "delivered"
   /** `AuditLog.contentTag` of the secret; absent when it is the result of an action. */
   readonly content?: string
 }
 
 /** No source has the secret. */
-export type MissingEvent = Request & { readonly kind: "missing" }
+export type MissingEvent = AuditedRequest & { readonly kind: "missing" }
 
 /** The app is not granted it. */
-export type DeniedEvent = Request & { readonly kind: "denied" }
+export type DeniedEvent = AuditedRequest & { readonly kind: "denied" }
 
 /** The source or the action failed. */
-export type FailedEvent = Request & { readonly kind: "failed"; readonly reason?: string }
+export type FailedEvent = AuditedRequest & { readonly kind: "failed"; readonly reason?: string }
 
 /** New files were not served, and the previous ones were put back. */
 export type RolledBackEvent = EachAlone<AuditedDirectory | AuditedContainer> & {

@@ -36,3 +36,8 @@ export function grantedSecrets(app: AppConfig, catalogue: Catalogue, cache: Secr
     names: (signal) => catalogue.names(app.secrets, signal),
   }
 }
+
+/** Whether the app is granted one of these secrets. */
+export function isGrantedAny(app: AppConfig | undefined, names: readonly string[] | "all"): boolean {
+  return names === "all" || names.some((name) => app?.secrets.some((grant) => grantCovers(grant, name)))
+}

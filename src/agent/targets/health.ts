@@ -1,47 +1,50 @@
-import { pathOf } from "../../files/file-line.ts"
+import { reasonOf } from "../../base/errors.ts"
+import type { Log } from "../../base/log.ts"
 import { processMark, removeHealth, writeHealth } from "../../node/health.ts"
-import type { AppConfig } from "../../apps/config.ts"
 
-/** What `purser health` learns of an agent: which files of the directories it fills must be in place. */
+/** What `purser health` learns of an agent: that it runs, and which files on this host must be in place. */
 export class AgentHealth {
   readonly #file: string | undefined
-  /** By app with a directory; null until it is known what is required there. */
+  readonly #log: Log
+  /** By target; null until it is known what is required there. */
   #required = new Map<string, readonly string[] | null>()
+  #previous: ReadonlyMap<string, readonly string[] | null> = new Map()
   readonly #complete = new Set<string>()
 
   /** Without a file nothing is written, and only {@link isComplete} is of use. */
-  constructor(file: string | undefined) {
+  constructor(file: string | undefined, log: Log) {
     this.#file = file
+    this.#log = log
   }
 
-  /** With these apps to look after. Those with file lines are known at once, the others after a complete delivery. */
-  async begin(apps: Readonly<Record<string, AppConfig>>): Promise<void> {
-    const before = this.#required
+  /** Begins anew, for another plan. What it requires is to be told before {@link write}. */
+  clear(): void {
+    this.#previous = this.#required
     this.#required = new Map()
-    for (const { name, directory, files } of Object.values(apps)) {
-      if (directory === undefined) continue
-      const required = files?.filter((line) => !line.optional).map((line) => pathOf(line, directory))
-      this.#required.set(name, required ?? before.get(name) ?? null)
+  }
+
+  /** These absolute paths must be in place; without them, those of the target's last complete delivery. */
+  require(target: string, paths: readonly string[] | undefined): void {
+    this.#required.set(target, paths ?? this.#previous.get(target) ?? null)
+  }
+
+  /** Whether this target was complete once, so that somebody may use what is in it. */
+  isComplete(target: string): boolean {
+    return this.#complete.has(target)
+  }
+
+  /** A delivery after which these paths must stay in place. It is no failure of the delivery if that cannot be written. */
+  async complete(target: string, paths: readonly string[]): Promise<void> {
+    this.#complete.add(target)
+    this.#required.set(target, paths)
+    try {
+      await this.write()
+    } catch (error) {
+      this.#log.error(`cannot write the status for purser health: ${reasonOf(error)}`)
     }
-    await this.#write()
   }
 
-  /** Whether this app's directory was complete once, so that somebody may use what is in it. */
-  isComplete(app: string): boolean {
-    return this.#complete.has(app)
-  }
-
-  async complete(app: string, required: readonly string[]): Promise<void> {
-    this.#complete.add(app)
-    this.#required.set(app, required)
-    await this.#write()
-  }
-
-  async end(): Promise<void> {
-    if (this.#file !== undefined) await removeHealth(this.#file)
-  }
-
-  async #write(): Promise<void> {
+  async write(): Promise<void> {
     if (this.#file === undefined) return
     const all = [...this.#required.values()]
     const process = await processMark()
@@ -49,5 +52,13 @@ export class AgentHealth {
       required: all.includes(null) ? null : all.flatMap((paths) => paths ?? []),
       ...(process === undefined ? {} : { process }),
     })
+  }
+
+  async end(): Promise<void> {
+    try {
+      if (this.#file !== undefined) await removeHealth(this.#file)
+    } catch (error) {
+      this.#log.error(`cannot remove the status for purser health: ${reasonOf(error)}`)
+    }
   }
 }

@@ -8,13 +8,18 @@ import { backoffMs } from "../../base/backoff.ts"
  * not starve those that are known to be good.
  */
 
-export interface ScheduleOptions<T> {
+export interface Pace {
   /** How many are served at a time. */
-  slots: number
+  readonly slots: number
   /** Between the end of one success and the next turn, in milliseconds; spread by a tenth. */
-  everyMs: number
+  readonly everyMs: number
   /** First and longest delay after failures, in milliseconds. */
-  retry: { firstMs: number; maxMs: number }
+  readonly retry: { readonly firstMs: number; readonly maxMs: number }
+}
+
+export interface ScheduleOptions<T> {
+  /** Asked anew for each decision, since it may change. */
+  pace: () => Pace
   /** Serves one target; resolves with whether it succeeded. Must not reject. */
   serve: (target: T) => Promise<boolean>
   /** Serve each once and do not come back. */
@@ -84,6 +89,12 @@ export class Schedule<T> {
     this.#settleIdle()
   }
 
+  /** This target is due at once, whatever it was waiting for. */
+  makeDue(key: string): void {
+    const entry = this.#entries.get(key)
+    if (entry !== undefined) this.#due(entry)
+  }
+
   /** Everything that this holds for is due at once, whatever it was waiting for. */
   dueNow(holds: (target: T) => boolean): void {
     for (const entry of this.#entries.values()) {
@@ -126,7 +137,7 @@ export class Schedule<T> {
   }
 
   #startDue(): void {
-    const { slots } = this.#options
+    const { slots } = this.#options.pace()
     while (this.#running < slots) {
       const entry =
         first(this.#dueProven) ?? (this.#runningNew < Math.ceil(slots / 2) ? first(this.#dueNew) : undefined)
@@ -160,7 +171,7 @@ export class Schedule<T> {
       return
     }
     if (this.#options.once === true) return
-    const { everyMs, retry } = this.#options
+    const { everyMs, retry } = this.#options.pace()
     const delayMs =
       entry.failures > 0 ? backoffMs(entry.failures, retry) : everyMs * (0.9 + Math.random() * 0.1)
     entry.timer = setTimeout(() => this.#due(entry), Math.min(delayMs, maxTimerMs))

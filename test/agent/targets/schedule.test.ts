@@ -1,22 +1,20 @@
 import assert from "node:assert/strict"
 import { test } from "node:test"
-import { Schedule, type ScheduleOptions } from "../../../src/agent/targets/schedule.ts"
+import { Schedule } from "../../../src/agent/targets/schedule.ts"
 
 /** A schedule whose turns end when the test says so. */
-function scheduleOf(options: Partial<ScheduleOptions<string>> = {}) {
+function scheduleOf({ slots = 4, once = false }: { slots?: number; once?: boolean } = {}) {
   const started: string[] = []
   const running = new Map<string, (succeeded: boolean) => void>()
   const schedule = new Schedule<string>({
-    slots: 4,
-    everyMs: 1000,
-    retry: { firstMs: 100, maxMs: 400 },
+    pace: () => ({ slots, everyMs: 1000, retry: { firstMs: 100, maxMs: 400 } }),
+    once,
     serve: (target) => {
       started.push(target)
       const { promise, resolve } = Promise.withResolvers<boolean>()
       running.set(target, resolve)
       return promise
     },
-    ...options,
   })
   const end = async (target: string, succeeded = true): Promise<void> => {
     const finish = running.get(target)
@@ -128,9 +126,7 @@ test("ten thousand targets are served with sixty-four at a time", async () => {
   let running = 0
   let most = 0
   const schedule = new Schedule<number>({
-    slots: 64,
-    everyMs: 1_000_000,
-    retry: { firstMs: 1000, maxMs: 1000 },
+    pace: () => ({ slots: 64, everyMs: 1_000_000, retry: { firstMs: 1000, maxMs: 1000 } }),
     once: true,
     serve: async () => {
       most = Math.max(most, ++running)

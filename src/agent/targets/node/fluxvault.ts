@@ -1,20 +1,15 @@
 import { isUtf8 } from "node:buffer"
-import type { AuditLog } from "../../../audit/audit-log.ts"
 import type { FluxvaultNode } from "../../../audit/events.ts"
 import { PurserError, asPurserError, isPurserError } from "../../../base/errors.ts"
-import { errorFields, type Log } from "../../../base/log.ts"
+import { errorFields } from "../../../base/log.ts"
 import type { Secret } from "../../../base/secret.ts"
-import { TimeLimit } from "../../../base/time-limit.ts"
 import { crc32 } from "../../../channel/fluxvault/crc32.ts"
 import { connectToFluxvaultNode } from "../../../channel/fluxvault/dial.ts"
 import type { FileAnswer, FileRequest } from "../../../channel/fluxvault/messages.ts"
-import type { ChannelLimits } from "../../../channel/limits.ts"
-import type { AppConfig } from "../../../apps/config.ts"
-import { formatAddress, type Address } from "../../../apps/discovery/address.ts"
-import type { AgentEvent, DeliveryEvent, FileStatus } from "../../delivery/events.ts"
-import type { GrantedSecrets } from "../../delivery/granted.ts"
 import type { NodeSighting } from "../../../state/nodes.ts"
-import type { State } from "../../../state/state.ts"
+import type { Delivery } from "../../delivery/delivery.ts"
+import type { FileStatus } from "../../delivery/events.ts"
+import type { NodeTurn } from "./protocol.ts"
 
 /**
  * One delivery to a node of FluxVault's own. Nothing proves who answers at the
@@ -22,97 +17,42 @@ import type { State } from "../../../state/state.ts"
  * and everything is in the audit log before it is sent.
  */
 
-export interface FluxvaultDelivery {
-  app: AppConfig
-  address: Address
-  secrets: GrantedSecrets
-  limits: ChannelLimits
-  /** A node that was seen within this time counts as alive. */
-  aliveMs: number
-  state: State
-  audit: AuditLog
-  log: Log
-  onEvent: (event: AgentEvent) => void
-}
-
 /** How this protocol is called in the audit log, and its nodes, which have no names, in `purser nodes`. */
 const protocol = "fluxvault"
 
-interface Counts {
-  sent: number
-  matched: number
-  missing: number
-}
-
-/** Never rejects: what went wrong is in the event. */
-export async function deliverToFluxvaultNode(
-  options: FluxvaultDelivery,
-  signal: AbortSignal,
-): Promise<DeliveryEvent> {
-  const { app, address, limits, onEvent } = options
-  const target = formatAddress(address)
-  const of = { app: app.name, target }
-  const begun = performance.now()
-  onEvent({ type: "start", ...of })
-  const counts: Counts = { sent: 0, matched: 0, missing: 0 }
-  let error: PurserError | undefined
-  try {
-    using limit = new TimeLimit(signal, limits.sessionMs)
-    await converse(options, target, counts, limit.signal)
-  } catch (thrown) {
-    error = asPurserError(thrown)
-  }
-  const event: DeliveryEvent = {
-    type: "delivery",
-    ...of,
-    status: error === undefined ? "ok" : isPurserError(error, "ERR_UNTRUSTED") ? "refused" : "failed",
-    ...counts,
-    durationMs: Math.round(performance.now() - begun),
-    ...(error === undefined ? {} : { error }),
-  }
-  return event
-}
-
-async function converse(
-  options: FluxvaultDelivery,
-  target: string,
-  counts: Counts,
+export async function deliverByFluxvault(
+  delivery: Delivery,
+  turn: NodeTurn,
   signal: AbortSignal,
 ): Promise<void> {
-  const { app, address, limits, audit, state } = options
-  const who: FluxvaultNode = { app: app.name, address: target, protocol }
-  await using channel = await connectToFluxvaultNode({ ...address, limits, signal }).catch(async (error) => {
-    if (isPurserError(error, "ERR_PROTOCOL"))
-      await audit.append({ kind: "rejected", ...who, reason: error.message })
-    throw error
+  const { address, target, plan, parts } = turn
+  const { state, audit } = parts
+  const who: FluxvaultNode = { app: delivery.app.name, address: target, protocol }
+  delivery.start({ target })
+  await using channel = await connectToFluxvaultNode({ ...address, limits: plan.limits, signal }).catch(
+    async (error) => {
+      if (isPurserError(error, "ERR_PROTOCOL"))
+        await audit.append({ kind: "rejected", ...who, reason: error.message })
+      throw error
+    },
+  )
+  await takePlace(delivery, who, turn)
+  delivery.openSession((end, error) => {
+    state.nodes.record(seen(who, end.status, error?.message ?? null))
+    return { kind: "session", ...who, ...end }
   })
-  await takePlace(options, who)
-  let error: PurserError | undefined
-  try {
-    for (;;) {
-      const request = await channel.next(signal)
-      if (request === null) break
-      await channel.answer(request, await decide(request, options, target, counts, signal), signal)
-    }
-  } catch (thrown) {
-    error = asPurserError(thrown)
+  for (;;) {
+    const request = await channel.next(signal)
+    if (request === null) break
+    await channel.answer(request, await decide(request, who, delivery, turn, signal), signal)
   }
-  const status = error === undefined ? "ok" : "failed"
-  state.nodes.record(seen(who, status, error?.message ?? null))
-  await audit.append({
-    kind: "session",
-    ...who,
-    status,
-    ...counts,
-    ...(error === undefined ? {} : { error: error.code }),
-  })
-  if (error !== undefined) throw error
 }
 
 /** The node at a known address counts once. Whether there is place, and taking it, is one step: others may come at once. */
 async function takePlace(
-  { app, state, audit, log, aliveMs }: FluxvaultDelivery,
+  { app }: Delivery,
   who: FluxvaultNode,
+  { parts: { state, audit, log }, aliveMs }: NodeTurn,
 ): Promise<void> {
   const { address } = who
   const alive =
@@ -138,35 +78,18 @@ function seen(
 /** Resolves once the decision is in the audit log. */
 async function decide(
   request: FileRequest,
-  options: FluxvaultDelivery,
-  target: string,
-  counts: Counts,
+  who: FluxvaultNode,
+  delivery: Delivery,
+  turn: NodeTurn,
   signal: AbortSignal,
 ): Promise<FileAnswer> {
-  const { app, audit, onEvent } = options
   // Looked up, and never made a path of.
-  const secret = app.aliases.find(({ as }) => as === request.name)?.secret ?? request.name
-  const { status, content, reason } = await look(secret, request, options, signal)
-  if (status !== "match") {
-    const what = {
-      app: app.name,
-      address: target,
-      protocol,
-      action: "file",
-      secret,
-      ...(secret === request.name ? {} : { as: request.name }),
-    } as const
-    if (status === "sent") {
-      const tag = content === undefined ? {} : { content: audit.contentTag(content) }
-      await audit.append({ kind: "delivered", ...what, ...tag })
-    } else if (status === "failed") {
-      await audit.append({ kind: "failed", ...what, ...(reason === undefined ? {} : { reason }) })
-    } else await audit.append({ kind: status, ...what })
-  }
-  if (status === "sent") counts.sent++
-  else if (status === "match") counts.matched++
-  else counts.missing++
-  onEvent({ type: "file", app: app.name, target, secret, status })
+  const secret = delivery.app.aliases.find(({ as }) => as === request.name)?.secret ?? request.name
+  const { status, content, reason } = await look(secret, request, delivery, turn, signal)
+  const as = secret === request.name ? {} : { as: request.name }
+  const asked = { ...who, action: "file", secret, ...as } as const
+  await delivery.record(asked, { status, reason, content })
+  delivery.tell(secret, status)
   if (status === "sent") return { status: "Success", body: content?.revealText() ?? "" }
   // There is no other word here for what the node does not get.
   return { status: status === "match" ? "Match" : "FileNotFound", body: "" }
@@ -182,7 +105,8 @@ interface Found {
 async function look(
   name: string,
   request: FileRequest,
-  { app, secrets, limits, log }: FluxvaultDelivery,
+  { app, secrets }: Delivery,
+  { plan: { limits }, parts: { log } }: NodeTurn,
   signal: AbortSignal,
 ): Promise<Found> {
   try {

@@ -1,0 +1,23 @@
+import type { Member } from "../../../apps/containers/membership.ts"
+import type { AuditLog } from "../../../audit/audit-log.ts"
+import type { Log } from "../../../base/log.ts"
+import type { ContainerDetails } from "../../../docker/container-details.ts"
+import type { Engine } from "../../../docker/engine.ts"
+import type { FailedSets } from "../../../rollout/failed-sets.ts"
+import type { ContainerStarts } from "../../../state/container-starts.ts"
+import type { ReportedOnce } from "./reported-once.ts"
+
+/** What a delivery to a container has besides its secrets. */
+export interface ContainerTurn {
+  readonly member: Member
+  /** Just inspected. Nothing but its full id leads to it. */
+  readonly container: ContainerDetails
+  readonly engine: Engine
+  readonly starts: ContainerStarts
+  readonly reported: ReportedOnce
+  readonly failedSets: FailedSets
+  /** After a restart that was its reload deliver once more, since nobody hears of its start. */
+  readonly isOnce: boolean
+  readonly audit: AuditLog
+  readonly log: Log
+}

@@ -1,0 +1,91 @@
+import type { AppConfig } from "../../apps/config.ts"
+import type { AuditLog } from "../../audit/audit-log.ts"
+import type { PurserError } from "../../base/errors.ts"
+import type { Log } from "../../base/log.ts"
+import type { Identity } from "../../channel/identity.ts"
+import type { ChannelLimits } from "../../channel/limits.ts"
+import type { Engine } from "../../docker/engine.ts"
+import type { FailedSets } from "../../rollout/failed-sets.ts"
+import type { State } from "../../state/state.ts"
+import type { Action } from "../actions/action.ts"
+import type { Delivery } from "../delivery/delivery.ts"
+import type { AgentHealth } from "./health.ts"
+import type { Target } from "./target.ts"
+
+/**
+ * The port of targets: what the agent asks of each kind of place that gets secrets. A kind is a folder beside this
+ * file and a line in `kinds.ts`; nothing else knows which kinds there are.
+ *
+ * The parameters of its methods may be of its own type of target, because the agent hands a target only to the kind
+ * whose name it bears.
+ */
+export interface TargetKind<T extends Target = Target> {
+  readonly name: T["kind"]
+  /** Differs for any two targets of the kind. */
+  key(target: T): string
+  /** Called once for each plan. Nothing begins before {@link OpenTargetKind.find} or {@link OpenTargetKind.watch}. */
+  open(plan: TargetPlan, found: FoundTargets<T>): OpenTargetKind<T>
+  /** Logged at the agent's start: what was written out, and is dangerous all the same. */
+  warnings?(app: AppConfig): readonly Warning[]
+}
+
+/** A kind under one plan. Its disposal ends what it began, and lets deliveries in flight end first. */
+export interface OpenTargetKind<T extends Target = Target> extends AsyncDisposable {
+  /** Looks once for all targets. Rejects only with the signal's reason. */
+  find(signal: AbortSignal): Promise<void>
+  /** Begins to look until the signal. Targets of the previous plan that it does not find again are removed. */
+  watch(signal: AbortSignal): void
+  /** Throws what keeps the delivery from being complete. Does not start it where there is nothing to deliver now. */
+  deliver(target: T, delivery: Delivery, signal: AbortSignal): Promise<void>
+  /** Whether the target will be found again when it can be served, so that no retry is due. */
+  isAway?(error: PurserError): boolean
+}
+
+/** Where a kind puts the targets that it finds. */
+export interface FoundTargets<T extends Target = Target> {
+  /**
+   * Makes it a target, due at once. One that is there already is due if it is found for the first time under this
+   * plan, which may grant it something else, or if `again` says so. `isProven`: it was served before (the default).
+   */
+  add(target: T, options?: { isProven?: boolean; again?: boolean }): void
+  /** Removes those for which this does not hold. A delivery in progress ends as it began. */
+  keepOnly(holds: (target: T) => boolean): void
+}
+
+/** What a kind may use as long as the agent lives. */
+export interface AgentParts {
+  readonly identity: Identity
+  readonly state: State
+  readonly audit: AuditLog
+  readonly log: Log
+  readonly health: AgentHealth
+  /** Sets that failed their check. */
+  readonly failedSets: FailedSets
+  /** Environment of `exec:` reloads. */
+  readonly reloadEnv: NodeJS.ProcessEnv
+}
+
+/** What a kind sees of the plan. Secrets are not in it: each delivery brings those that its app is granted. */
+export interface TargetPlan {
+  readonly apps: Readonly<Record<string, AppConfig>>
+  /** Between deliveries to a known target, in milliseconds. */
+  readonly everyMs: number
+  /** Between looks for new targets, in milliseconds. */
+  readonly discoverMs: number
+  readonly limits: ChannelLimits
+  /** What a peer may ask for besides secrets, as far as its app is granted it. */
+  readonly actions: Readonly<Record<string, Action>>
+  /** Time limit of one action, in milliseconds. */
+  readonly actionMs: number
+  /** Undefined: no app has containers. */
+  readonly connectEngine?: ((signal: AbortSignal) => Promise<Engine>) | undefined
+  /** Whether each target is served once only. */
+  readonly isOnce: boolean
+}
+
+export interface Warning {
+  readonly message: string
+  readonly hint: string
+}
+
+export type CreateTargetKind = (parts: AgentParts) => TargetKind

@@ -1,0 +1,57 @@
+import type { AppConfig } from "../../../apps/config.ts"
+import type { Protocol } from "../../../apps/entry.ts"
+import { formatAddress, type Address } from "../../../apps/discovery/address.ts"
+import { TimeLimit } from "../../../base/time-limit.ts"
+import type { AgentParts, TargetKind, Warning } from "../kind.ts"
+import { deliverByFluxvault } from "./fluxvault.ts"
+import type { DeliverToNode } from "./protocol.ts"
+import { deliverByPurser } from "./purser.ts"
+import { NodeSearch } from "./search.ts"
+import type { NodeTarget } from "./target.ts"
+
+const protocols: Readonly<Record<Protocol, DeliverToNode>> = {
+  purser: deliverByPurser,
+  fluxvault: deliverByFluxvault,
+}
+
+/** Nodes, which the agent dials. What leads to them is for discovery to say; whom to trust is decided by what they prove. */
+export function createNodeKind(parts: AgentParts): TargetKind<NodeTarget> {
+  const known = new Map<string, readonly Address[]>()
+  return {
+    name: "node",
+    key: ({ app, address }) => `${app} ${formatAddress(address)}`,
+    open(plan, found) {
+      const search = new NodeSearch({ plan, found, parts, known })
+      return {
+        find: (signal) => search.look(signal),
+        watch: (signal) => search.keepLooking(signal),
+        async deliver({ address }, delivery, signal) {
+          const target = formatAddress(address)
+          const turn = { address, target, parts, plan, aliveMs: 2 * plan.everyMs }
+          using limit = new TimeLimit(signal, plan.limits.sessionMs)
+          await protocols[delivery.app.protocol](delivery, turn, limit.signal)
+        },
+        [Symbol.asyncDispose]: () => search.ended(),
+      }
+    },
+    warnings,
+  }
+}
+
+function warnings({ name, protocol, trust }: AppConfig): Warning[] {
+  if (protocol === "fluxvault") {
+    return [
+      {
+        message: `${name} speaks FluxVault's protocol: its nodes are not authenticated, and whoever answers at an address can read the content of every name it asks for`,
+        hint: "once a node is Purser's, take protocol: fluxvault away and enrol it (docs/fluxvault.md)",
+      },
+    ]
+  }
+  if (trust !== "discovered") return []
+  return [
+    {
+      message: `${name} has trust: discovered: whoever answers at its addresses gets its secrets`,
+      hint: "use trust: enrolled, and give the nodes what purser enrol prints",
+    },
+  ]
+}

@@ -1,0 +1,40 @@
+import type { PurserError } from "../../base/errors.ts"
+import type { Delivery } from "../delivery/delivery.ts"
+import type { OpenTargetKind, TargetKind, TargetPlan } from "./kind.ts"
+import type { Schedule } from "./schedule.ts"
+import { ScheduledTargets } from "./scheduled-targets.ts"
+import type { Target } from "./target.ts"
+
+/** All kinds of targets under one plan. */
+export class OpenKinds implements AsyncDisposable {
+  readonly #byName: ReadonlyMap<string, OpenTargetKind>
+
+  constructor(kinds: readonly TargetKind[], plan: TargetPlan, schedule: Schedule<Target>) {
+    this.#byName = new Map(
+      kinds.map((kind) => [kind.name, kind.open(plan, new ScheduledTargets(kind, schedule))]),
+    )
+  }
+
+  /** Looks once. Rejects only with the signal's reason. */
+  async find(signal: AbortSignal): Promise<void> {
+    await Promise.all([...this.#byName.values()].map((kind) => kind.find(signal)))
+  }
+
+  /** Begins to look until the signal. */
+  watch(signal: AbortSignal): void {
+    for (const kind of this.#byName.values()) kind.watch(signal)
+  }
+
+  async deliver(target: Target, delivery: Delivery, signal: AbortSignal): Promise<void> {
+    await this.#byName.get(target.kind)?.deliver(target, delivery, signal)
+  }
+
+  /** Whether the target will be found again when it can be served, so that no retry is due. */
+  isAway({ kind }: Target, error: PurserError): boolean {
+    return this.#byName.get(kind)?.isAway?.(error) ?? false
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all([...this.#byName.values()].map((kind) => kind[Symbol.asyncDispose]()))
+  }
+}
