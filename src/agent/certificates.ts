@@ -1,6 +1,6 @@
 import type { AuditLog } from "../audit/audit-log.ts"
 import type { Ca } from "../ca/ca.ts"
-import type { Issued } from "../sources/ca/source.ts"
+import type { Issued } from "../sources/ca/renewal.ts"
 import type { SourcesConfig } from "../sources/schema.ts"
 import type { Action } from "./actions/action.ts"
 import { certificateActionOf } from "./actions/certificate.ts"

@@ -2,7 +2,7 @@ import type { z } from "zod"
 import type { Log } from "../base/log.ts"
 import type { Ca } from "../ca/ca.ts"
 import type { CaConfig } from "../ca/config.ts"
-import type { Issued } from "./ca/source.ts"
+import type { Issued } from "./ca/renewal.ts"
 import type { Source } from "./source.ts"
 import type { SecretStore } from "./store/store.ts"
 

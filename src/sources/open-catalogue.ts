@@ -1,6 +1,6 @@
 import type { Log } from "../base/log.ts"
 import type { Ca } from "../ca/ca.ts"
-import type { Issued } from "./ca/source.ts"
+import type { Issued } from "./ca/renewal.ts"
 import { SourceCatalogue, type Catalogue, type NamedSource } from "./catalogue.ts"
 import { namesGiven, type OpenedKind, type SourceHost, type SourceKind, type SpecBase } from "./kind.ts"
 import { kindOfSpec } from "./entries.ts"
