@@ -2,7 +2,7 @@ import assert from "node:assert/strict"
 import { globSync, readFileSync } from "node:fs"
 import { join, resolve } from "node:path"
 import { test } from "node:test"
-import { violations } from "./support/import-rules.ts"
+import { openers, violations } from "./support/import-rules.ts"
 
 const root = resolve(import.meta.dirname, "..")
 
@@ -18,6 +18,14 @@ test("the source follows the import rules of the design", () => {
   assert.deepEqual(violations(sources), [])
 })
 
+test("what only the composition root may open is there under its name", () => {
+  for (const [path, names] of Object.entries(openers)) {
+    const code = readFileSync(join(root, path), "utf8")
+    for (const name of names)
+      assert.match(code, new RegExp(`^export (?:class|(?:async )?function) ${name}\\b`, "m"), path)
+  }
+})
+
 test("an import from a row above, from the own folder or of node: passes", () => {
   const files = {
     "src/base/a.ts": 'import { readFile } from "node:fs/promises"',
@@ -31,6 +39,11 @@ test("an import from a row above, from the own folder or of node: passes", () =>
     "src/agent/targets/node/fluxvault.ts": 'import "../../../channel/fluxvault/dial.ts"',
     "src/cli/main.ts": 'import "../agent/d.ts"; process.exit(process.argv.length)',
     "src/index.ts": 'export { x } from "./agent/d.ts"',
+    "src/wiring/open-ca.ts":
+      'import { Ca } from "../ca/ca.ts"; import * as store from "../sources/store/store.ts"',
+    "src/ca/import.ts": 'import { Ca } from "./ca.ts"',
+    "src/cli/secret.ts":
+      'import type { Ca } from "../ca/ca.ts"; import { readPassphrase, type SecretStore } from "../sources/store/store.ts"',
   }
   assert.deepEqual(planted(files), [])
 })
@@ -71,6 +84,42 @@ const refused: [claim: string, path: string, code: string, message: RegExp][] = 
     "src/cli/node/receiver.ts",
     'import "commander"',
     /imports commander/,
+  ],
+  [
+    "a CA opened by a command",
+    "src/cli/a.ts",
+    'import { Ca } from "../ca/ca.ts"',
+    /only src\/wiring opens.* Ca /,
+  ],
+  [
+    "a renamed store opened by the agent",
+    "src/agent/a.ts",
+    'import { SecretStore as S, type StoreOptions } from "../sources/store/store.ts"',
+    /only src\/wiring opens.* SecretStore /,
+  ],
+  [
+    "a namespace that holds a catalogue",
+    "src/cli/a.ts",
+    'import * as sources from "../sources/open-catalogue.ts"',
+    /only src\/wiring opens.* createCatalogue /,
+  ],
+  [
+    "an agent opened lazily",
+    "src/cli/a.ts",
+    'await import("../agent/agent.ts")',
+    /only src\/wiring opens.* Agent /,
+  ],
+  [
+    "an engine opened by a route",
+    "src/copy/routes/a.ts",
+    'export { connectEngine } from "../../docker/engine.ts"',
+    /only src\/wiring opens.* connectEngine /,
+  ],
+  [
+    "a state opened by a command",
+    "src/cli/a.ts",
+    'export * from "../state/open.ts"',
+    /only src\/wiring opens.* openStateDir /,
   ],
   ["process.env", "src/base/a.ts", "const x = process.env.HOME", /only src\/cli uses process\.env/],
   ["process['argv']", "src/base/a.ts", 'const x = process["argv"]', /process\.argv/],

@@ -2,11 +2,11 @@ import { watch } from "node:fs"
 import { open, type FileHandle } from "node:fs/promises"
 import { dirname } from "node:path"
 import type { Command } from "commander"
-import { openState } from "../state/state.ts"
 import { auditFileIn, isStateDir } from "../state/open.ts"
 import { parseExpected, verifyAuditLog } from "../audit/verify.ts"
 import { PurserError, systemErrorCode } from "../base/errors.ts"
 import { ensureStateDir } from "../state/state-dir.ts"
+import { openDatabaseOf } from "../wiring/open-state.ts"
 import type { Action, Context } from "./command.ts"
 import { loadConfig } from "./load-config.ts"
 
@@ -21,7 +21,8 @@ export function define(command: Command, action: Action): void {
 }
 
 async function verify(context: Context, { expect }: { expect?: string }): Promise<void> {
-  const { stateDir } = await loadConfig(context)
+  const config = await loadConfig(context)
+  const { stateDir } = config
   const expected = expect === undefined ? undefined : parseExpected(expect)
   // A mistyped directory must not count as a log that is whole.
   if (!isStateDir(stateDir)) {
@@ -29,7 +30,7 @@ async function verify(context: Context, { expect }: { expect?: string }): Promis
       hint: "name the agent's by --state or PURSER_STATE",
     })
   }
-  using state = openState(stateDir)
+  using state = openDatabaseOf(config)
   const head = await verifyAuditLog(
     {
       file: auditFileIn(stateDir),

@@ -30,6 +30,22 @@ const nodeOnly = /^src\/(?:base|x509|env|channel|files|rollout|node|cli\/node)\/
 /** Belongs to src/cli alone, which reads the command line and the environment, and ends the process. */
 const ofTheProcess = new Set(["argv", "argv0", "execArgv", "env", "exit", "exitCode", "reallyExit", "abort"])
 
+/**
+ * What opens things by a configuration, by file. Only src/wiring and the folder itself may import these names as values,
+ * so that what stands in a purser.yaml means the same for every command, the library and the server.
+ */
+export const openers: Readonly<Record<string, readonly string[]>> = {
+  "src/agent/agent.ts": ["Agent"],
+  "src/agent/certificates.ts": ["certificatesOf"],
+  "src/ca/ca.ts": ["Ca"],
+  "src/docker/engine.ts": ["connectEngine"],
+  "src/sources/open-catalogue.ts": ["createCatalogue"],
+  "src/sources/store/store.ts": ["SecretStore"],
+  "src/state/open.ts": ["openStateDir"],
+  "src/state/state.ts": ["openState"],
+}
+const compositionRoot = "wiring"
+
 /** FluxVault's own protocol: nothing knows of it but itself and the two places that choose a protocol. */
 const insideFluxvault = "src/channel/fluxvault/"
 const choosesFluxvault = new Set(["src/agent/targets/node/fluxvault.ts", "src/node/fluxvault.ts"])
@@ -43,6 +59,8 @@ export interface Source {
 interface Import {
   readonly specifier: string
   readonly line: number
+  /** Names that it takes as values; `all` for a namespace, a lazy import or `export *`. */
+  readonly values: readonly string[] | "all"
 }
 
 interface SyntaxNode {
@@ -60,8 +78,9 @@ export function violations(sources: readonly Source[]): string[] {
     importsOf.set(path, imports)
     const folder = folderOf(path)
     if (rowOf(folder) < 0) found.push(`${path}:1: folder ${folder} is not in the design's layout`)
-    for (const { specifier, line } of imports) {
-      const why = refusal(path, specifier)
+    for (const one of imports) {
+      const { specifier, line } = one
+      const why = refusal(path, specifier) ?? openingRefusal(path, one)
       if (why !== undefined) found.push(`${path}:${line}: ${why}`)
     }
     if (folder === "cli") continue
@@ -113,6 +132,17 @@ function refusal(path: string, specifier: string): string | undefined {
   return `${from} imports ${specifier}, and ${to} stands ${where} it`
 }
 
+/** Why `path` may not import these values, by the rule of the one composition root. */
+function openingRefusal(path: string, { specifier, values }: Import): string | undefined {
+  const target = isRelative(specifier) ? resolved(path, specifier) : ""
+  const folder = folderOf(path)
+  if (!Object.hasOwn(openers, target) || folder === compositionRoot || folder === folderOf(target))
+    return undefined
+  const taken = openers[target]?.filter((name) => values === "all" || values.includes(name)) ?? []
+  if (taken.length === 0) return undefined
+  return `only src/${compositionRoot} opens things: import ${taken.join(", ")} there, or as a type`
+}
+
 /** Packages from npm that `start` reaches, each with the way there. */
 function packagesReached(start: string, importsOf: ReadonlyMap<string, readonly Import[]>): string[] {
   const found: string[] = []
@@ -161,7 +191,7 @@ function read(code: string): { imports: Import[]; uses: { name: string; line: nu
         const source = node["source"]
         if (!isNode(source)) break
         const specifier = typeof source["value"] === "string" ? source["value"] : ""
-        imports.push({ specifier, line: lineAt(node.start) })
+        imports.push({ specifier, line: lineAt(node.start), values: valuesOf(node) })
         if (!/^(?:node:)?process$/.test(specifier) || node.type !== "ImportDeclaration") break
         for (const one of node["specifiers"] as SyntaxNode[]) {
           if (one.type === "ImportSpecifier") use(one["imported"], one)
@@ -181,6 +211,20 @@ function read(code: string): { imports: Import[]; uses: { name: string; line: nu
     }
   })
   return { imports, uses }
+}
+
+function valuesOf(node: SyntaxNode): readonly string[] | "all" {
+  if (node["importKind"] === "type" || node["exportKind"] === "type" || node.type === "TSImportType")
+    return []
+  if (node.type === "ImportExpression" || node.type === "ExportAllDeclaration") return "all"
+  const names: string[] = []
+  for (const one of node["specifiers"] as SyntaxNode[]) {
+    if (one.type === "ImportNamespaceSpecifier") return "all"
+    const name = one["imported"] ?? one["local"]
+    if (one["importKind"] === "type" || one["exportKind"] === "type" || !isNode(name)) continue
+    names.push(String(name["name"] ?? name["value"]))
+  }
+  return names
 }
 
 function isGlobalProcess(node: SyntaxNode): boolean {

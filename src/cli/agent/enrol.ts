@@ -1,10 +1,10 @@
 import { Option, type Command } from "commander"
 import type { TrustMode } from "../../apps/entry.ts"
 import { enrolApp, needsToken } from "../../agent/enrol.ts"
-import { openStateDir } from "../../state/open.ts"
 import { parseDuration } from "../../base/duration.ts"
 import { PurserError } from "../../base/errors.ts"
 import { parseAppName } from "../../base/names.ts"
+import { openStateOf } from "../../wiring/open-state.ts"
 import type { Action, Context } from "../command.ts"
 import { loadConfig } from "../load-config.ts"
 
@@ -50,7 +50,7 @@ async function run(context: Context, { rotate, overlap, revoke, trust }: Flags, 
   }
   if (trust === undefined && config.file !== undefined && !Object.hasOwn(config.apps, app))
     context.output.warn(`${app} is not among the apps of ${config.file}`)
-  await using opened = await openStateDir(config.stateDir, context.log)
+  await using opened = await openStateOf(config, context)
   const { state, audit } = opened
   if (revoke === true) {
     const count = state.tokens.revoke(app)

@@ -5,8 +5,8 @@ import {
   prepareNextIdentity,
   promoteNextIdentity,
 } from "../../state/identity-files.ts"
-import { openStateDir } from "../../state/open.ts"
 import { PurserError } from "../../base/errors.ts"
+import { openStateOf } from "../../wiring/open-state.ts"
 import type { Action, Context } from "../command.ts"
 import { loadConfig } from "../load-config.ts"
 
@@ -26,8 +26,9 @@ export function define(command: Command, action: Action): void {
 async function run(context: Context, { next, promote }: Flags): Promise<void> {
   if (next === true && promote === true)
     throw new PurserError("ERR_USAGE", "--next and --promote do not go together")
-  const { stateDir } = await loadConfig(context)
-  await using opened = await openStateDir(stateDir, context.log)
+  const config = await loadConfig(context)
+  const { stateDir } = config
+  await using opened = await openStateOf(config, context)
   if (next === true) {
     const isNew = (await nextIdentity(stateDir)) === undefined
     const { pin } = await prepareNextIdentity(stateDir)

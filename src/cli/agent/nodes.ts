@@ -1,9 +1,10 @@
 import type { Command } from "commander"
 import type { KnownNode } from "../../state/nodes.ts"
-import { isStateDir, openStateDir, type OpenStateDir } from "../../state/open.ts"
+import { isStateDir, type OpenStateDir } from "../../state/open.ts"
 import { PurserError } from "../../base/errors.ts"
 import { quote } from "../../base/names.ts"
 import { isPin } from "../../channel/pin.ts"
+import { openStateOf } from "../../wiring/open-state.ts"
 import type { Action, Context } from "../command.ts"
 import { loadConfig } from "../load-config.ts"
 
@@ -119,5 +120,5 @@ async function forget(context: Context, _flags: object, pinOrAddress: string): P
 }
 
 async function open(context: Context): Promise<OpenStateDir> {
-  return await openStateDir((await loadConfig(context)).stateDir, context.log)
+  return await openStateOf(await loadConfig(context), context)
 }

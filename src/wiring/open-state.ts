@@ -1,0 +1,17 @@
+import { openStateDir, type OpenStateDir } from "../state/open.ts"
+import { openState, type State } from "../state/state.ts"
+import type { OpenContext } from "./open-context.ts"
+import type { ResolvedConfig } from "./resolved-config.ts"
+
+/** The database and the audit log of the state directory, made if absent. Throws `ERR_STATE`. */
+export async function openStateOf(
+  { stateDir }: Pick<ResolvedConfig, "stateDir">,
+  { log }: Pick<OpenContext, "log">,
+): Promise<OpenStateDir> {
+  return await openStateDir(stateDir, log)
+}
+
+/** The database alone, so that nothing is done to the audit log. Throws `ERR_STATE`. */
+export function openDatabaseOf({ stateDir }: Pick<ResolvedConfig, "stateDir">): State {
+  return openState(stateDir)
+}
