@@ -1,11 +1,8 @@
-import { isPurserError } from "../base/errors.ts"
-import { getArchive } from "../docker/archive.ts"
-import type { Engine } from "../docker/engine.ts"
-import { statusOf } from "../docker/refusal.ts"
-import { readTar } from "../docker/tar.ts"
-import { maxNamesBytes, resolveContainerUser, resolveFileOwner, type ReadNames } from "./container-user.ts"
-import type { Owner } from "../files/owner.ts"
 import type { ContainerDetails } from "../docker/container-details.ts"
+import type { Engine } from "../docker/engine.ts"
+import { readFileIn } from "../docker/read-file.ts"
+import { maxNamesBytes, type Owner, type ReadNames } from "../files/owner.ts"
+import { resolveContainerUser, resolveFileOwner } from "./container-user.ts"
 
 /** Who is to own files, for routes that see the container's names only through the engine. */
 
@@ -31,19 +28,11 @@ export async function findOwners(
   return { usual: await resolveContainerUser(user, read), named }
 }
 
+/** Each file is asked for once. */
 function namesByArchive(engine: Engine, id: string, signal: AbortSignal): ReadNames {
   const known = new Map<string, Promise<string | null>>()
-  const read = async (path: string): Promise<string | null> => {
-    const archive = await getArchive(engine, id, path, signal).catch((error: unknown) => {
-      // An image need not have one.
-      if (isPurserError(error, "ERR_DOCKER") && statusOf(error) === 404) return null
-      throw error
-    })
-    const file = archive === null ? undefined : readTar(archive)[0]
-    return file?.type === "file" && file.size <= maxNamesBytes ? file.content.toString("utf8") : null
-  }
   return (path) => {
-    const found = known.get(path) ?? read(path)
+    const found = known.get(path) ?? readFileIn(engine, id, { path, maxBytes: maxNamesBytes }, signal)
     known.set(path, found)
     return found
   }

@@ -1,57 +1,74 @@
-import { readFile } from "node:fs/promises"
-import { PurserError } from "../base/errors.ts"
-import { quote } from "../base/names.ts"
-import type { FileLine } from "./file-line.ts"
-import type { TargetDirectory } from "./target-directory.ts"
+import type { PurserError } from "../base/errors.ts"
+
+/**
+ * `USER[:GROUP]`, each a number or a name, by the text of passwd(5) and group(5). Read as container engines read it
+ * (github.com/moby/sys/user, `GetExecUser`), so that what we write belongs to the user that the application gets: a
+ * number is an id and never a name, and the first line that fits counts. Reading the text is the caller's, because it
+ * is this system's own, or a container's through the engine or through its process's root.
+ */
 
 export interface Owner {
   readonly uid: number
   readonly gid: number
 }
 
-/**
- * `USER[:GROUP]`, each a number or a name of this system's `/etc/passwd` and `/etc/group`. Without a group: the user's
- * own, or for a number that has none there, the same number. Throws `ERR_TARGET` for a name that is not there.
- */
-export async function resolveOwner(owner: string): Promise<Owner> {
-  const [user = "", group] = owner.split(":")
-  const entry = await findEntry("/etc/passwd", user)
-  const uid = idOf(user, entry?.[2])
+/** The text of a file, or null where there is none. */
+export type ReadNames = (path: "/etc/passwd" | "/etc/group") => Promise<string | null>
+
+/** Far more than any that people keep; the container may have written it. */
+export const maxNamesBytes = 1024 * 1024
+
+export interface OwnerRules {
+  /** The group of a number without a line in /etc/passwd: 0 is the engine's rule. */
+  groupOfUnlisted: (uid: number) => number
+  /** The error for a name that is not there. */
+  unknown: (kind: "user" | "group", name: string) => PurserError
+}
+
+/** No user is root, and no group is the user's own. Reads only what it needs: numbers with a group need neither file. */
+export async function resolveOwner(
+  owner: string,
+  read: ReadNames,
+  { groupOfUnlisted, unknown }: OwnerRules,
+): Promise<Owner> {
+  if (owner === "") return { uid: 0, gid: 0 }
+  const [user = "", group = ""] = owner.split(":")
+  const number = user === "" ? 0 : idOf(user)
+  if (number !== undefined && group !== "") return { uid: number, gid: await groupId() }
+  const found = findUser((await read("/etc/passwd")) ?? "", number ?? user)
+  const uid = number ?? found?.uid
   if (uid === undefined) throw unknown("user", user)
-  if (group === undefined) return { uid, gid: idOf(entry?.[3] ?? "", undefined) ?? uid }
-  const gid = idOf(group, (await findEntry("/etc/group", group))?.[2])
-  if (gid === undefined) throw unknown("group", group)
-  return { uid, gid }
+  return { uid, gid: group === "" ? (found?.gid ?? groupOfUnlisted(uid)) : await groupId() }
+
+  async function groupId(): Promise<number> {
+    const gid = idOf(group) ?? findGroup((await read("/etc/group")) ?? "", group)
+    if (gid === undefined) throw unknown("group", group)
+    return gid
+  }
 }
 
-/** Who is to own a file: as its line says, or as its directory; undefined where the writer may, because it cannot be otherwise. */
-export async function ownerOf(line: FileLine, place: TargetDirectory): Promise<Owner | undefined> {
-  if (line.owner !== undefined) return await resolveOwner(line.owner)
-  if (process.getuid?.() !== 0) return undefined
-  const stats = await place.handle?.stat()
-  return stats === undefined ? undefined : { uid: stats.uid, gid: stats.gid }
+/** The ids of a user by name or number. An id is undefined where its field is not one. */
+function findUser(
+  passwd: string,
+  user: string | number,
+): { uid: number | undefined; gid: number | undefined } | undefined {
+  for (const [name, , uid = "", gid = ""] of linesOf(passwd)) {
+    const found = { uid: idOf(uid), gid: idOf(gid) }
+    if (typeof user === "number" ? found.uid === user : name === user) return found
+  }
+  return undefined
 }
 
-export function idOf(name: string, found: string | undefined): number | undefined {
-  if (/^\d{1,10}$/.test(name)) return Number(name)
-  return found === undefined || !/^\d{1,10}$/.test(found) ? undefined : Number(found)
+function findGroup(text: string, group: string): number | undefined {
+  for (const [name, , gid = ""] of linesOf(text)) if (name === group) return idOf(gid)
+  return undefined
 }
 
-async function findEntry(file: string, name: string): Promise<string[] | undefined> {
-  return entryIn(await readFile(file, "utf8").catch(() => ""), name)
+function linesOf(text: string): string[][] {
+  return text.split("\n").map((line) => line.trim().split(":"))
 }
 
-/** The fields of the line with this name, or with this number as its id (passwd(5), group(5)). */
-export function entryIn(text: string, name: string): string[] | undefined {
-  const entries = text.split("\n").map((line) => line.split(":"))
-  return (
-    entries.find((fields) => fields[0] === name) ??
-    entries.find((fields) => /^\d+$/.test(name) && fields[2] === name)
-  )
-}
-
-function unknown(kind: string, name: string): PurserError {
-  return new PurserError("ERR_TARGET", `there is no ${kind} ${quote(name)} here`, {
-    hint: "use the number: a container has its own names",
-  })
+/** 4294967295 is no id: to chown(2) it means that nothing changes. */
+function idOf(text: string): number | undefined {
+  return /^\d{1,10}$/.test(text) && Number(text) < 0xffff_ffff ? Number(text) : undefined
 }

@@ -1,20 +1,15 @@
 import { randomBytes } from "node:crypto"
 import { chmod, chown, lstat, mkdir, readdir, rm, writeFile } from "node:fs/promises"
-import { basename, dirname, join, posix } from "node:path"
+import { dirname, join, posix } from "node:path"
 import { PurserError, isPurserError, reasonOf } from "../base/errors.ts"
 import { acquireLock } from "../base/lock.ts"
-import type { Log } from "../base/log.ts"
 import type { Secret } from "../base/secret.ts"
 import { isMemory } from "../files/memory.ts"
-
-/**
- * Secrets in the host's memory for one container of `purser run`, mounted before its first instruction. A lock
- * that ends with its holder tells the directory of a living command from one that `kill -9` left behind.
- */
+import type { Owner } from "../files/owner.ts"
 
 /** On the host; only root may look in. The second is for hosts whose /run lies on a disk. */
-const roots = ["/run/purser", "/dev/shm/purser"] as const
-/** What the container's directory is called there. */
+export const roots = ["/run/purser", "/dev/shm/purser"] as const
+/** The name of the container's directory there. */
 const mounted = "secrets"
 const directoryInContainer = "/run/secrets"
 
@@ -31,13 +26,18 @@ export interface Mount {
   readonly target: string
 }
 
-export interface RunDirectory extends AsyncDisposable {
-  /** Value of the container's label `purser.run`. */
+/**
+ * The secrets of one container. A lock that ends with its holder tells the directory of a living process from one that
+ * `kill -9` left behind.
+ */
+export interface SecretDirectory extends AsyncDisposable {
   readonly id: string
+  /** `KEY=VALUE`, for the container: by it a running container is found to need the directory. */
+  readonly label: string
   readonly mounts: readonly Mount[]
   /** Puts the secrets there, for this user of the container to read and nobody to write. */
-  fill(owner: { readonly uid: number; readonly gid: number }): Promise<void>
-  /** Leaves it to {@link collectLeftovers}: its container runs on. */
+  fill(owner: Owner): Promise<void>
+  /** Leaves the directory there, because its container runs on: a later process removes it. */
   keep(): void
 }
 
@@ -45,10 +45,10 @@ export interface RunDirectory extends AsyncDisposable {
  * Makes the directory and its empty files, so that the mounts can be tried before anything secret is in them.
  * Throws `ERR_DISK` where it would not lie in memory, and `ERR_TARGET`.
  */
-export async function createRunDirectory(
+export async function createSecretDirectory(
   secrets: readonly SecretToMount[],
   candidates: readonly string[] = roots,
-): Promise<RunDirectory> {
+): Promise<SecretDirectory> {
   const root = await firstInMemory(candidates)
   const id = randomBytes(16).toString("hex")
   const directory = join(root, id)
@@ -83,6 +83,7 @@ export async function createRunDirectory(
   let kept = false
   return {
     id,
+    label: labelOf(id),
     mounts: [
       ...(files.some(({ path }) => isInDirectory(path))
         ? [{ source: join(directory, mounted), target: directoryInContainer }]
@@ -110,33 +111,16 @@ export async function createRunDirectory(
   }
 }
 
-/** Removes what commands that were killed left, unless its container still runs. Resolves with how many there were. */
-export async function collectLeftovers(
-  isRunning: (id: string) => Promise<boolean>,
-  { candidates = roots, log }: { candidates?: readonly string[]; log: Log },
-): Promise<number> {
-  let collected = 0
-  for (const directory of (await Promise.all(candidates.map(leftIn))).flat()) {
-    const id = basename(directory)
-    try {
-      using _ = acquireLock(lockOf(directory), directory)
-      if (await isRunning(id)) continue
-      await removeAll(directory)
-      collected++
-    } catch (error) {
-      // Its command lives, or has just removed it.
-      if (isPurserError(error, "ERR_LOCKED") || (await isGone(directory))) continue
-      log.warn(`cannot remove what an earlier purser run left in ${directory}: ${reasonOf(error)}`)
-    }
-  }
-  return collected
+/** The label of the container that has the directory of this id. */
+export function labelOf(id: string): string {
+  return `purser.run=${id}`
 }
 
-function lockOf(directory: string): string {
+export function lockOf(directory: string): string {
   return `${directory}.lock`
 }
 
-async function removeAll(directory: string): Promise<void> {
+export async function removeAll(directory: string): Promise<void> {
   await rm(directory, { recursive: true, force: true })
   // SQLite leaves the journal where its process was killed.
   for (const end of ["-journal", ".pid", ""]) await rm(`${lockOf(directory)}${end}`, { force: true })
@@ -161,20 +145,8 @@ async function checkRoot(root: string): Promise<void> {
   })
 }
 
-async function leftIn(root: string): Promise<string[]> {
-  const names = await readdir(root).catch(() => [])
-  return names.filter((name) => /^[0-9a-f]{32}$/.test(name)).map((name) => join(root, name))
-}
-
 /** The deepest last, so that each can still be entered. */
 async function directoriesBelow(directory: string): Promise<string[]> {
   const entries = await readdir(directory, { recursive: true, withFileTypes: true })
   return entries.filter((entry) => entry.isDirectory()).map(({ parentPath, name }) => join(parentPath, name))
-}
-
-async function isGone(directory: string): Promise<boolean> {
-  return await lstat(directory).then(
-    () => false,
-    () => true,
-  )
 }

@@ -1,22 +1,14 @@
 import assert from "node:assert/strict"
 import { existsSync } from "node:fs"
-import { chmod, mkdir, mkdtemp, readFile, readdir, rm, stat } from "node:fs/promises"
+import { chmod, mkdir, readFile, readdir, stat } from "node:fs/promises"
 import { join } from "node:path"
-import { test, type TestContext } from "node:test"
-import { silentLog } from "../../src/base/log.ts"
+import { test } from "node:test"
 import { Secret } from "../../src/base/secret.ts"
-import { collectLeftovers, createRunDirectory } from "../../src/mounts/directory.ts"
-import { startScript } from "../support/script.ts"
+import { createSecretDirectory } from "../../src/mounts/directory.ts"
 import { requireService } from "../support/services.ts"
-import { tempDir } from "../support/temp.ts"
+import { rootInMemory } from "./support.ts"
 
 const owner = { uid: 1234, gid: 5678 }
-
-async function rootInMemory(t: TestContext): Promise<string> {
-  const directory = await mkdtemp("/dev/shm/purser-test-")
-  t.after(() => rm(directory, { recursive: true, force: true }))
-  return join(directory, "purser")
-}
 
 test("files are the container user's alone, in directories that nobody writes to", async (t) => {
   if (!(await requireService(t, "linux", "root"))) return
@@ -26,7 +18,7 @@ test("files are the container user's alone, in directories that nobody writes to
     { path: "/run/secrets/www/tls.key", content: new Secret("two") },
     { path: "/etc/tls.key", content: new Secret("three") },
   ]
-  await using directory = await createRunDirectory(secrets, [root])
+  await using directory = await createSecretDirectory(secrets, [root])
   assert.deepEqual(
     directory.mounts.map(({ target }) => target),
     ["/run/secrets", "/etc/tls.key"],
@@ -59,7 +51,7 @@ test("it is gone in the end", async (t) => {
   if (!(await requireService(t, "linux", "root"))) return
   const root = await rootInMemory(t)
   {
-    await using directory = await createRunDirectory(
+    await using directory = await createSecretDirectory(
       [{ path: "/run/secrets/a", content: new Secret("x") }],
       [root],
     )
@@ -72,48 +64,11 @@ test("what lies on a disk, or belongs to others, is refused and left as it was",
   if (!(await requireService(t, "linux", "root"))) return
   const secrets = [{ path: "/run/secrets/a", content: new Secret("x") }]
   const onDisk = join("/var/tmp", `purser-test-${process.pid}`)
-  await assert.rejects(createRunDirectory(secrets, [onDisk]), { code: "ERR_DISK" })
+  await assert.rejects(createSecretDirectory(secrets, [onDisk]), { code: "ERR_DISK" })
   assert.ok(!existsSync(onDisk))
   const root = await rootInMemory(t)
   await mkdir(root)
   await chmod(root, 0o755)
-  await assert.rejects(createRunDirectory(secrets, [root]), { code: "ERR_TARGET", message: /ours alone/ })
+  await assert.rejects(createSecretDirectory(secrets, [root]), { code: "ERR_TARGET", message: /ours alone/ })
   assert.deepEqual(await readdir(root), [])
-})
-
-test("what a killed command left is collected, unless its container runs or it lives", async (t) => {
-  if (!(await requireService(t, "linux", "root"))) return
-  const root = await rootInMemory(t)
-  const child = startScript(
-    t,
-    `const { createRunDirectory } = await import(src("mounts/directory.ts"))
-     const { Secret } = await import(src("base/secret.ts"))
-     const directory = await createRunDirectory([{ path: "/run/secrets/a", content: new Secret("x") }], [process.argv.at(-1)])
-     await directory.fill({ uid: 1, gid: 1 })
-     console.log(directory.id)
-     setInterval(() => {}, 1 << 30)`,
-    [root],
-  )
-  const id = await child.line()
-  const collect = (running: boolean) =>
-    collectLeftovers(async () => running, { candidates: [root], log: silentLog })
-  assert.equal(await collect(false), 0, "its command lives")
-  child.process.kill("SIGKILL")
-  await child.ended()
-  assert.equal(await collect(true), 0, "its container runs")
-  assert.ok(existsSync(join(root, id)))
-  assert.equal(await collect(false), 1)
-  assert.deepEqual(await readdir(root), [])
-})
-
-test("what is no directory of ours is not touched", async (t) => {
-  if (!(await requireService(t, "linux"))) return
-  const root = await tempDir(t)
-  await mkdir(join(root, "something-else"))
-  assert.equal(await collectLeftovers(async () => false, { candidates: [root], log: silentLog }), 0)
-  assert.deepEqual(await readdir(root), ["something-else"])
-  assert.equal(
-    await collectLeftovers(async () => false, { candidates: [join(root, "not-there")], log: silentLog }),
-    0,
-  )
 })

@@ -4,11 +4,9 @@ import { constants } from "node:os"
 import type { Command } from "commander"
 import { PurserError, reasonOf } from "../../base/errors.ts"
 import { parseSecretName, quote } from "../../base/names.ts"
-import { collectLeftovers, createRunDirectory, type Mount } from "../../mounts/directory.ts"
-import { tryMounts } from "../../mounts/probe.ts"
-import { listContainers } from "../../docker/containers.ts"
-import type { Engine } from "../../docker/engine.ts"
-import { engineInfo } from "../../docker/info.ts"
+import type { Mount } from "../../mounts/directory.ts"
+import { isInUse } from "../../mounts/leftovers.ts"
+import { mountSecrets } from "../../mounts/mount-secrets.ts"
 import { pathOf } from "../../files/file-line.ts"
 import type { Action, Context } from "../command.ts"
 import { parseDockerRun, type DockerRun } from "./docker-flags.ts"
@@ -47,30 +45,23 @@ async function run(context: Context, flags: Flags, words: string[]): Promise<num
   }
   const secrets = await readSecrets(wanted, context)
   await using engine = await openEngine(openContextOf(context), context.signal)
-  await refuseElsewhere(engine, context.signal)
-  await collectLeftovers((id) => isRunning(engine, id, context.signal), { log: context.log })
-  const directory = await createRunDirectory(secrets)
-  try {
-    const owner = await tryMounts(engine, docker, directory, {
-      pull: () => pull(docker, context),
-      signal: context.signal,
-    })
-    await directory.fill(owner)
-    context.signal.throwIfAborted()
-    const code = await runDocker(
-      docker,
-      [...mountFlags(directory.mounts), ...variables, `--label=purser.run=${directory.id}`],
-      context,
-    )
-    // Ctrl-P Ctrl-Q leaves docker run, and the container runs on.
-    if (await isRunning(engine, directory.id, AbortSignal.timeout(10_000))) {
-      directory.keep()
-      context.log.warn("the container runs on; its secrets stay until the first purser run after its end")
-    }
-    return code
-  } finally {
-    await directory[Symbol.asyncDispose]()
+  await using mounted = await mountSecrets(engine, docker, secrets, {
+    pull: () => pull(docker, context),
+    log: context.log,
+    signal: context.signal,
+  })
+  context.signal.throwIfAborted()
+  const code = await runDocker(
+    docker,
+    [...mountFlags(mounted.mounts), ...variables, `--label=${mounted.label}`],
+    context,
+  )
+  // Ctrl-P Ctrl-Q leaves docker run, and the container runs on.
+  if (await isInUse(engine, mounted.id, AbortSignal.timeout(10_000))) {
+    mounted.keep()
+    context.log.warn("the container runs on; its secrets stay until the first purser run after its end")
   }
+  return code
 }
 
 function parseWanted(text: string): WantedSecret {
@@ -113,28 +104,6 @@ function variablesFor(wanted: readonly WantedSecret[], suffix: string): string[]
   return wanted.map(
     ({ name, path }) => `--env=${name.toUpperCase().replace(/[^A-Z0-9]/g, "_")}${suffix}=${path}`,
   )
-}
-
-/** Engines on whose host our directory does not lie, or lies under other users. */
-async function refuseElsewhere(engine: Engine, signal: AbortSignal): Promise<void> {
-  const { operatingSystem, securityOptions } = await engineInfo(engine, signal)
-  const why = !engine.isLocal
-    ? `it is another machine's: ${engine.address}`
-    : /docker desktop/i.test(operatingSystem)
-      ? "it runs in Docker Desktop's virtual machine"
-      : securityOptions.some((option) => option.includes("rootless"))
-        ? "it runs without root, and sees other users than we do"
-        : securityOptions.some((option) => option.includes("userns"))
-          ? "it gives its containers other users than we know (userns-remap)"
-          : undefined
-  if (why === undefined) return
-  throw new PurserError("ERR_ROUTE", `a directory of ours cannot be mounted by this engine: ${why}`, {
-    hint: "give the container a tmpfs and let purser cp or purser agent fill it, or put a purser node beside it",
-  })
-}
-
-async function isRunning(engine: Engine, id: string, signal: AbortSignal): Promise<boolean> {
-  return (await listContainers(engine, { labels: [`purser.run=${id}`] }, signal)).length > 0
 }
 
 /** docker run would do it too, but only after we have tried the mounts. */

@@ -1,0 +1,20 @@
+import { isPurserError } from "../base/errors.ts"
+import { getArchive } from "./archive.ts"
+import type { Engine } from "./engine.ts"
+import { statusOf } from "./refusal.ts"
+import { readTar } from "./tar.ts"
+
+/** The text of a small file of a container, which need not run. Null where there is no file, or one of more bytes. */
+export async function readFileIn(
+  engine: Engine,
+  id: string,
+  { path, maxBytes }: { path: string; maxBytes: number },
+  signal: AbortSignal,
+): Promise<string | null> {
+  const archive = await getArchive(engine, id, path, signal).catch((error: unknown) => {
+    if (isPurserError(error, "ERR_DOCKER") && statusOf(error) === 404) return null
+    throw error
+  })
+  const file = archive === null ? undefined : readTar(archive)[0]
+  return file?.type === "file" && file.size <= maxBytes ? file.content.toString("utf8") : null
+}

@@ -1,0 +1,28 @@
+import { readFile } from "node:fs/promises"
+import { PurserError } from "../base/errors.ts"
+import { quote } from "../base/names.ts"
+import type { FileLine } from "./file-line.ts"
+import { resolveOwner, type Owner } from "./owner.ts"
+import type { TargetDirectory } from "./target-directory.ts"
+
+/**
+ * `USER[:GROUP]` by this system's own names. Without a group: the user's own, or for a number that has none here, the
+ * same number. Throws `ERR_TARGET` for a name that is not there.
+ */
+export async function resolveLocalOwner(owner: string): Promise<Owner> {
+  return await resolveOwner(owner, (path) => readFile(path, "utf8").catch(() => null), {
+    groupOfUnlisted: (uid) => uid,
+    unknown: (kind, name) =>
+      new PurserError("ERR_TARGET", `there is no ${kind} ${quote(name)} here`, {
+        hint: "use the number: a container has its own names",
+      }),
+  })
+}
+
+/** The owner that a file gets: its line's, or its directory's; undefined for the writer itself, where it is not root. */
+export async function ownerOf(line: FileLine, place: TargetDirectory): Promise<Owner | undefined> {
+  if (line.owner !== undefined) return await resolveLocalOwner(line.owner)
+  if (process.getuid?.() !== 0) return undefined
+  const stats = await place.handle?.stat()
+  return stats === undefined ? undefined : { uid: stats.uid, gid: stats.gid }
+}

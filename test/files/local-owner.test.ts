@@ -1,0 +1,28 @@
+import assert from "node:assert/strict"
+import { test } from "node:test"
+import { resolveLocalOwner } from "../../src/files/local-owner.ts"
+import { requireService } from "../support/services.ts"
+import { purserError } from "./support.ts"
+
+test("numbers that nobody has here stand for themselves, the group too", async () => {
+  assert.deepEqual(await resolveLocalOwner("54321"), { uid: 54_321, gid: 54_321 })
+  assert.deepEqual(await resolveLocalOwner("54321:0"), { uid: 54_321, gid: 0 })
+})
+
+test("a user's name, or number, brings the user's own group", async (t) => {
+  if (!(await requireService(t, "linux"))) return
+  assert.deepEqual(await resolveLocalOwner("root"), { uid: 0, gid: 0 })
+  assert.deepEqual(await resolveLocalOwner("0"), { uid: 0, gid: 0 })
+  assert.deepEqual(await resolveLocalOwner("54321:root"), { uid: 54_321, gid: 0 })
+})
+
+test("a name that is not there is refused and told", async () => {
+  await assert.rejects(
+    resolveLocalOwner("nobody-of-this-name"),
+    purserError("ERR_TARGET", /no user "nobody-of-this-name"/),
+  )
+  await assert.rejects(
+    resolveLocalOwner("0:no-such-group"),
+    purserError("ERR_TARGET", /no group "no-such-group"/),
+  )
+})
