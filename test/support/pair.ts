@@ -4,6 +4,7 @@ import type { TestContext } from "node:test"
 import type { Action } from "../../src/agent/actions/action.ts"
 import type { Agent } from "../../src/agent/agent.ts"
 import type { AgentPlan } from "../../src/agent/plan.ts"
+import type { CreateTargetKind } from "../../src/agent/targets/kind.ts"
 import type { AppConfig } from "../../src/apps/config.ts"
 import type { AgentEvent, DeliveryEvent } from "../../src/agent/delivery/events.ts"
 import { agentIdentity, agentPins } from "../../src/state/identity-files.ts"
@@ -101,6 +102,7 @@ export interface AgentSettings {
   limits?: Partial<ChannelLimits>
   plan?: Partial<AgentPlan>
   actions?: Readonly<Record<string, Action>>
+  kinds?: readonly CreateTargetKind[]
   statusFile?: string
 }
 
@@ -218,6 +220,7 @@ async function openTestAgent(t: TestContext, stateDir: string, settings: AgentSe
     plan: planOf(settings, catalogue),
     log: said.log,
     ...(settings.actions === undefined ? {} : { actions: settings.actions }),
+    ...(settings.kinds === undefined ? {} : { kinds: settings.kinds }),
     ...(settings.statusFile === undefined ? {} : { statusFile: settings.statusFile }),
     onEvent(event) {
       events.push(event)
