@@ -163,6 +163,15 @@ test("finds files that import each other, types included, and names them all", (
   assert.deepEqual(found, ["src/ca/a.ts:1: imports itself through src/ca/b.ts, src/ca/c.ts"])
 })
 
+test("finds a name that two files export, but not the entry points of commands", () => {
+  const found = planted({
+    "src/base/a.ts": "export const one = 1; export type Kind = string; export function main() {}",
+    "src/base/b.ts":
+      "export interface Kind {}; const one = 2; export function main() {}; export { one as two }",
+  })
+  assert.deepEqual(found, ["src/base/b.ts:1: exports Kind, and so does src/base/a.ts"])
+})
+
 test("takes neither comments nor strings for imports", () => {
   const code =
     '// import "../cli/b.ts"\n/* process.env */ const text = `import("zod") process.exit`; const re = /[`"]/'

@@ -41,7 +41,7 @@ export interface IdentifiedNode extends DialledNode {
 }
 
 /** A node of FluxVault's own, which has neither a key nor a name. */
-export interface FluxvaultNode {
+export interface AuditedFluxvaultNode {
   readonly app: string
   readonly address: string
   readonly protocol: "fluxvault"
@@ -67,7 +67,7 @@ export type AuditedRequest = EachAlone<
       /** The secret's name as the node sent it; absent when an action was asked for. */
       readonly secret?: string
     })
-  | (FluxvaultNode & {
+  | (AuditedFluxvaultNode & {
       readonly action: "file"
       readonly secret: string
       /** The name by which the file was asked for, where the grant has an `as:`. */
@@ -107,7 +107,7 @@ export type SessionEvent = EachAlone<
       /** Key exchange group, as TLS names it. */
       readonly group: string
     })
-  | FluxvaultNode
+  | AuditedFluxvaultNode
 > & {
   readonly kind: "session"
   readonly status: "ok" | "failed"
@@ -119,11 +119,11 @@ export type SessionEvent = EachAlone<
 
 /** A peer was not trusted, or a container asked in vain. */
 export type RejectedEvent = EachAlone<
-  DialledNode | FluxvaultNode | (AuditedContainer & { readonly image: string })
+  DialledNode | AuditedFluxvaultNode | (AuditedContainer & { readonly image: string })
 > & { readonly kind: "rejected"; readonly reason: string }
 
 /** Somebody should look. */
-export type AlertEvent = EachAlone<IdentifiedNode | FluxvaultNode> & {
+export type AlertEvent = EachAlone<IdentifiedNode | AuditedFluxvaultNode> & {
   readonly kind: "alert"
   readonly reason: "waits for approval" | "max_nodes"
 }

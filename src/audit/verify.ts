@@ -5,7 +5,7 @@ import { PurserError, reasonOf, systemErrorCode } from "../base/errors.ts"
 import { emptyHash, missingPart, type AuditHead } from "./audit-log.ts"
 
 /** A place in the chain that was written down elsewhere. */
-export interface Expected {
+export interface ExpectedHead {
   readonly seq: number
   readonly hash: Digest
 }
@@ -14,13 +14,13 @@ export interface VerifyOptions {
   file: string
   /** Reads the head; asked before and after, since an agent may be writing. */
   readHead: () => AuditHead
-  expect?: Expected
+  expect?: ExpectedHead
   /** An agent commits lines a moment before it writes them: what is missing for longer was left by a crash. Default 1000. */
   patienceMs?: number
 }
 
 /** `SEQ:HASH`. Throws `ERR_USAGE`. */
-export function parseExpected(text: string): Expected {
+export function parseExpected(text: string): ExpectedHead {
   const [, seq, hash] = /^(\d{1,15}):(.+)$/.exec(text) ?? []
   if (seq === undefined || !isDigest(hash)) {
     throw new PurserError("ERR_USAGE", "cannot read what is to be expected", {
@@ -37,7 +37,7 @@ const longestLine = 1024 * 1024
 const pauseMs = 50
 
 /** Resolves with the last line's number and hash. Throws `ERR_AUDIT`, which names the line and what is wrong with it. */
-export async function verifyAuditLog(options: VerifyOptions, signal: AbortSignal): Promise<Expected> {
+export async function verifyAuditLog(options: VerifyOptions, signal: AbortSignal): Promise<ExpectedHead> {
   const until = performance.now() + (options.patienceMs ?? 1000)
   for (;;) {
     try {
@@ -52,7 +52,7 @@ export async function verifyAuditLog(options: VerifyOptions, signal: AbortSignal
 /** The end of the file is missing or torn as if it were still being written. */
 class Unfinished extends PurserError {}
 
-async function verifyOnce({ file, readHead, expect }: VerifyOptions): Promise<Expected> {
+async function verifyOnce({ file, readHead, expect }: VerifyOptions): Promise<ExpectedHead> {
   const before = readHead()
   let seq = 0
   let hash = emptyHash

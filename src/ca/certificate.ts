@@ -1,6 +1,6 @@
 import { createHash, createPublicKey, randomBytes, sign, X509Certificate, type KeyObject } from "node:crypto"
 import { addressBytes, generalNames } from "../x509/csr.ts"
-import { familyOf, keyFamilies, signatureAlgorithm } from "../x509/key-families.ts"
+import { keyFamilyOf, keyFamilies, signatureAlgorithm } from "../x509/key-families.ts"
 import * as der from "../x509/der.ts"
 import { PurserError } from "../base/errors.ts"
 import type { CertificateSpec } from "./certificate-spec.ts"
@@ -137,7 +137,7 @@ function nameOf(commonName: string): Buffer {
 function leafExtensions(profile: Profile): Buffer[] {
   const { publicKey, ask } = profile
   if (ask === undefined) throw new TypeError("a leaf needs names")
-  const enciphers = familyOf(publicKey, keyFamilies)?.enciphers === true
+  const enciphers = keyFamilyOf(publicKey, keyFamilies)?.enciphers === true
   const isNameless = subjectFor(profile).length === der.sequence().length
   const purposes = [
     "1.3.6.1.5.5.7.3.1",

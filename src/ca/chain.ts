@@ -50,9 +50,9 @@ export async function orderChain(
     current = issuer
   }
   if (current === leaf && !leaf.ca)
-    throw bad(`${nameOf(leaf)} has signed itself`, "it is no other CA's certificate")
+    throw bad(`${subjectName(leaf)} has signed itself`, "it is no other CA's certificate")
   if (roots.length > 0 && !roots.some((root) => root.fingerprint256 === current.fingerprint256)) {
-    throw bad(`the chain ends in ${nameOf(current)}, which is not the root that was given`)
+    throw bad(`the chain ends in ${subjectName(current)}, which is not the root that was given`)
   }
   return { leaf, intermediates: above.slice(0, -1), root: current, missing: null }
 }
@@ -83,10 +83,10 @@ function issuerOf(certificate: X509Certificate, pool: readonly X509Certificate[]
   // One of the same name that is no CA, or did not sign it, would be taken for a gap.
   const pretender = named.find((one) => isSignedBy(certificate, one))
   if (pretender !== undefined)
-    throw bad(`${nameOf(pretender)} has signed ${nameOf(certificate)}, and may not`, "it is no CA")
+    throw bad(`${subjectName(pretender)} has signed ${subjectName(certificate)}, and may not`, "it is no CA")
   if (named.length > 0) {
     throw bad(
-      `the signature of ${nameOf(certificate)} is not of ${nameOf(named[0] ?? certificate)}`,
+      `the signature of ${subjectName(certificate)} is not of ${subjectName(named[0] ?? certificate)}`,
       "it was changed, or its issuer has another certificate of the same name: ask the CA for that one",
     )
   }
@@ -95,21 +95,21 @@ function issuerOf(certificate: X509Certificate, pool: readonly X509Certificate[]
 
 /** `below`: how many CAs follow it already. */
 async function checkIssuer(issuer: X509Certificate, below: number): Promise<void> {
-  if (!issuer.ca) throw bad(`${nameOf(issuer)} is no CA, but has signed`)
+  if (!issuer.ca) throw bad(`${subjectName(issuer)} is no CA, but has signed`)
   const { BasicConstraints, Certificate } = await import("pkijs")
   const extension = Certificate.fromBER(issuer.raw).extensions?.find(({ extnID }) => extnID === "2.5.29.19")
   const value: unknown = extension?.parsedValue
   const most = value instanceof BasicConstraints ? value.pathLenConstraint : undefined
   if (typeof most === "number" && below > most)
-    throw bad(`${nameOf(issuer)} may have ${most} CAs below it, and has ${below}`)
+    throw bad(`${subjectName(issuer)} may have ${most} CAs below it, and has ${below}`)
 }
 
 function checkTime(certificate: X509Certificate, now: Date): void {
   const { validFromDate: from, validToDate: to } = certificate
-  if (now > to) throw bad(`${nameOf(certificate)} expired at ${to.toISOString()}`)
+  if (now > to) throw bad(`${subjectName(certificate)} expired at ${to.toISOString()}`)
   if (now.getTime() + skewMs < from.getTime())
     throw bad(
-      `${nameOf(certificate)} is not valid before ${from.toISOString()}`,
+      `${subjectName(certificate)} is not valid before ${from.toISOString()}`,
       "is the clock of this machine right?",
     )
 }
@@ -128,7 +128,7 @@ function isSignedBy(certificate: X509Certificate, issuer: X509Certificate): bool
 }
 
 /** Its subject, as a message may show it. */
-export function nameOf({ subject, subjectAltName, serialNumber }: X509Certificate): string {
+export function subjectName({ subject, subjectAltName, serialNumber }: X509Certificate): string {
   return lineOf(subject || subjectAltName || `serial ${serialNumber}`)
 }
 

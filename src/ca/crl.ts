@@ -27,7 +27,7 @@ export function isReason(text: string): text is Reason {
 }
 
 /** Of a CRLReason; undefined for one that is never given. */
-export function reasonOf(code: number): Reason | undefined {
+export function revocationReason(code: number): Reason | undefined {
   return reasons.find((reason) => reasonCodes[reason] === code)
 }
 

@@ -5,7 +5,7 @@ import type { CertificationRequest, Extension, GeneralName } from "pkijs"
 import { certificateRequest, type SubjectNames } from "../x509/csr.ts"
 import { PurserError, isPurserError } from "../base/errors.ts"
 import type { CertificateSpec } from "./certificate-spec.ts"
-import { anyOf, familyOf, keyFamilies, type KeyTypeName } from "../x509/key-families.ts"
+import { anyOf, keyFamilyOf, keyFamilies, type KeyTypeName } from "../x509/key-families.ts"
 import type { KeyFamily } from "../x509/key-family.ts"
 import { assertDer, childrenOf, contentOf } from "../x509/der-elements.ts"
 import { keyTypeOf } from "./keys.ts"
@@ -155,7 +155,7 @@ function checkSignature(
 }
 
 function checkKey(key: KeyObject, families: readonly KeyFamily[]): KeyFamily {
-  const family = familyOf(key, families)
+  const family = keyFamilyOf(key, families)
   if (family === undefined) throw bad("its key is of a kind that is not signed here", use(families))
   const weakness = family.weakness(key)
   if (weakness !== null) throw bad(weakness.why, weakness.hint)

@@ -89,7 +89,7 @@ export async function namesIn(directory: string): Promise<string[]> {
 }
 
 /** Makes it, if the one above it is there or can be made. */
-export async function makeDirectory(directory: string): Promise<void> {
+export async function makeCaDirectory(directory: string): Promise<void> {
   await writing(directory, () => makeDirectories(directory, 0o700))
 }
 

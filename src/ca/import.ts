@@ -5,7 +5,7 @@ import type { Log } from "../base/log.ts"
 import { quote } from "../base/names.ts"
 import type { CertificateSpec } from "./certificate-spec.ts"
 import type { Ca } from "./ca.ts"
-import { nameOf, orderChain } from "./chain.ts"
+import { subjectName, orderChain } from "./chain.ts"
 import { keyId } from "./keys.ts"
 import { readCertificates } from "./pem.ts"
 import type { CertificateRecord } from "./records/record.ts"
@@ -50,7 +50,7 @@ export async function importCertificates(
     const { intermediates, root, missing } = await orderChain(leaf, filled, { now, roots })
     const top = root ?? intermediates.at(-1) ?? leaf
     if (missing !== null) {
-      log.warn(`${name}: the certificate of ${missing} is missing, so ca.crt holds ${nameOf(top)}`, {
+      log.warn(`${name}: the certificate of ${missing} is missing, so ca.crt holds ${subjectName(top)}`, {
         hint: "import it again with --root FILE, or with the certificate of the issuer",
       })
     }
@@ -123,7 +123,7 @@ function neededOf(
 async function matchesNone(ca: Ca, all: readonly X509Certificate[]): Promise<PurserError> {
   const waiting = (await ca.requests()).map(({ name }) => name)
   const [first] = all.filter((one) => !one.ca)
-  const what = first === undefined ? "none of these certificates is" : `${nameOf(first)} is not`
+  const what = first === undefined ? "none of these certificates is" : `${subjectName(first)} is not`
   return new PurserError("ERR_CERTIFICATE", `${what} for a key of ours`, {
     hint:
       waiting.length === 0

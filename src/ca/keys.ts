@@ -9,7 +9,7 @@ import {
 } from "node:crypto"
 import { promisify } from "node:util"
 import * as der from "../x509/der.ts"
-import { familyOf, keyFamilies, keyTypesOf, type KeyTypeName } from "../x509/key-families.ts"
+import { keyFamilyOf, keyFamilies, keyTypesOf, type KeyTypeName } from "../x509/key-families.ts"
 import type { KeyFamily } from "../x509/key-family.ts"
 import { PurserError } from "../base/errors.ts"
 import type { Secret } from "../base/secret.ts"
@@ -36,7 +36,7 @@ export function keyTypeOf<Name extends string>(
   families: readonly KeyFamily<Name>[],
 ): Name | null
 export function keyTypeOf(key: KeyObject, families: readonly KeyFamily[] = keyFamilies): string | null {
-  return familyOf(key, families)?.types.find((type) => type.is(key))?.name ?? null
+  return keyFamilyOf(key, families)?.types.find((type) => type.is(key))?.name ?? null
 }
 
 /** 32 hex digits: half of the SHA-256 of the SPKI. */

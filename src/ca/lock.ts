@@ -2,13 +2,13 @@ import { join } from "node:path"
 import { setTimeout as delay } from "node:timers/promises"
 import { isPurserError } from "../base/errors.ts"
 import { acquireLock } from "../base/lock.ts"
-import { makeDirectory } from "./files.ts"
+import { makeCaDirectory } from "./files.ts"
 
 const lockMs = 15_000
 
 /** Held for a change of what is in `ca/`; waits for its turn. Throws `ERR_LOCKED` when it does not come. */
 export async function lockCa(directory: string, signal: AbortSignal): Promise<Disposable> {
-  await makeDirectory(directory)
+  await makeCaDirectory(directory)
   const end = performance.now() + lockMs
   for (;;) {
     signal.throwIfAborted()

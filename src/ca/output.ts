@@ -13,7 +13,7 @@ import type { CertificateRecord } from "./records/record.ts"
 
 export type OutputFormat = "pem" | "p12" | "truststore"
 
-export interface OutputOptions {
+export interface CertificateOutputOptions {
   /** Where they go; must be there. */
   readonly directory: string
   readonly formats: readonly OutputFormat[]
@@ -31,7 +31,7 @@ export async function writeOutputs(
   record: CertificateRecord,
   key: Secret | null,
   root: string,
-  { directory, formats, password, legacy = false }: OutputOptions,
+  { directory, formats, password, legacy = false }: CertificateOutputOptions,
 ): Promise<readonly string[]> {
   const name = basename(record.name)
   const files = new Map<string, Buffer>()

@@ -7,11 +7,11 @@ import { parseExpected, verifyAuditLog } from "../audit/verify.ts"
 import { PurserError, systemErrorCode } from "../base/errors.ts"
 import { ensureStateDir } from "../state/state-dir.ts"
 import { openDatabaseOf } from "../wiring/open-state.ts"
-import type { Action, Context } from "./command.ts"
-import { loadConfig } from "./load-config.ts"
+import type { CommandAction, Context } from "./command.ts"
+import { commandConfig } from "./load-config.ts"
 
 /** `purser audit`: what was decided, and whether the log of it is whole. */
-export function define(command: Command, action: Action): void {
+export function define(command: Command, action: CommandAction): void {
   command.option("--follow", "go on with new lines as they come").action(action(show))
   command
     .command("verify")
@@ -21,7 +21,7 @@ export function define(command: Command, action: Action): void {
 }
 
 async function verify(context: Context, { expect }: { expect?: string }): Promise<void> {
-  const config = await loadConfig(context)
+  const config = await commandConfig(context)
   const { stateDir } = config
   const expected = expect === undefined ? undefined : parseExpected(expect)
   // A mistyped directory must not count as a log that is whole.
@@ -46,7 +46,7 @@ async function verify(context: Context, { expect }: { expect?: string }): Promis
 }
 
 async function show(context: Context, { follow = false }: { follow?: boolean }): Promise<void> {
-  const { stateDir } = await loadConfig(context)
+  const { stateDir } = await commandConfig(context)
   const file = auditFileIn(stateDir)
   await using reader = new LineReader(file)
   const print = async (): Promise<void> => {

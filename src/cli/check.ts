@@ -5,13 +5,13 @@ import { grantCovers, isPattern } from "../base/names.ts"
 import type { Catalogue } from "../sources/catalogue.ts"
 import { kindOfSpec, missingHint } from "../sources/entries.ts"
 import { namesGiven } from "../sources/kind.ts"
-import type { Action, Context } from "./command.ts"
+import type { CommandAction, Context } from "./command.ts"
 import type { ResolvedConfig } from "../wiring/resolved-config.ts"
 import { openCatalogue } from "../wiring/open-catalogue.ts"
-import { loadConfig, openContextOf } from "./load-config.ts"
+import { commandConfig, openContextOf } from "./load-config.ts"
 
 /** `purser check`: reads the configuration and every granted secret, and dials nobody. Shows sizes, never contents. */
-export function define(command: Command, action: Action): void {
+export function define(command: Command, action: CommandAction): void {
   command.action(action(check))
 }
 
@@ -27,7 +27,7 @@ interface Row {
 
 async function check(context: Context): Promise<number> {
   const { output, signal } = context
-  const config = await loadConfig(context)
+  const config = await commandConfig(context)
   if (config.file === undefined) {
     throw new PurserError("ERR_USAGE", "there is no purser.yaml here to check", {
       hint: "name it by --config FILE",

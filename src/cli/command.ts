@@ -47,10 +47,10 @@ export type Run<Options, Arguments extends readonly unknown[]> = (
 ) => Promise<number | void>
 
 /** Turns a {@link Run} into what commander's `.action()` takes. */
-export type Action = <Options, Arguments extends readonly unknown[]>(
+export type CommandAction = <Options, Arguments extends readonly unknown[]>(
   run: Run<Options, Arguments>,
 ) => (...args: unknown[]) => Promise<void>
 
 export interface CommandModule {
-  define(command: Command, action: Action): void
+  define(command: Command, action: CommandAction): void
 }

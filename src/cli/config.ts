@@ -1,8 +1,8 @@
 import type { Command } from "commander"
-import type { Action } from "./command.ts"
+import type { CommandAction } from "./command.ts"
 
 /** `purser config schema`. */
-export function define(command: Command, action: Action): void {
+export function define(command: Command, action: CommandAction): void {
   command
     .command("schema")
     .summary("print the JSON Schema of purser.yaml, for editors")

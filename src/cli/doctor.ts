@@ -6,9 +6,9 @@ import { escapeForTerminal } from "../base/escape.ts"
 import type { AsksInVain } from "../doctor/container.ts"
 import { examine, examineComposeFile } from "../doctor/doctor.ts"
 import { isAtLeast, type Finding, type Level, type Location } from "../doctor/finding.ts"
-import type { Action, Context } from "./command.ts"
+import type { CommandAction, Context } from "./command.ts"
 import { openEngine } from "../wiring/open-engine.ts"
-import { loadConfig, openContextOf } from "./load-config.ts"
+import { commandConfig, openContextOf } from "./load-config.ts"
 
 interface Flags {
   container?: string
@@ -19,7 +19,7 @@ interface Flags {
 }
 
 /** `purser doctor`: where secrets leak, and how to mend it. Names and reasons, never values. */
-export function define(command: Command, action: Action): void {
+export function define(command: Command, action: CommandAction): void {
   command
     .description(
       "Looks for secrets that leak, on an engine, in one container, image or Compose file; changes nothing.",
@@ -60,7 +60,7 @@ async function ofEngine(context: Context, { container, image }: Flags): Promise<
 
 /** By the apps of purser.yaml, where there is one. */
 async function asker(context: Context): Promise<AsksInVain | undefined> {
-  const { apps, file } = await loadConfig(context)
+  const { apps, file } = await commandConfig(context)
   if (file === undefined) return undefined
   return (container, imageLabels) => membershipOf(apps, container, imageLabels).refusal ?? null
 }

@@ -15,12 +15,12 @@ type Where = Pick<Context, "env" | "config" | "state">
  * `--state`, else `PURSER_STATE`, else the file's `state:`, else the platform's. `passphraseFile` is that of a flag, and
  * wins over `PURSER_PASSPHRASE_FILE`, which wins over the file. Throws `ERR_CONFIG`.
  */
-export async function loadConfig(context: Where, passphraseFile?: string): Promise<ResolvedConfig> {
+export async function commandConfig(context: Where, passphraseFile?: string): Promise<ResolvedConfig> {
   return await wiring.loadConfig(locationOf(context, passphraseFile))
 }
 
 /** The same, with secrets and apps from flags (`configFromFlags`). Throws `ERR_CONFIG`. */
-export async function loadConfigWith(flags: PlainConfig, context: Where): Promise<ResolvedConfig> {
+export async function commandConfigWith(flags: PlainConfig, context: Where): Promise<ResolvedConfig> {
   return await wiring.loadConfigWith(flags, locationOf(context))
 }
 

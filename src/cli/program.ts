@@ -3,7 +3,7 @@ import { PurserError } from "../base/errors.ts"
 import { exitCodeOf } from "../base/errors/table.ts"
 import { createLog } from "../base/log.ts"
 import { version } from "../base/version.ts"
-import type { Action, Context } from "./command.ts"
+import type { CommandAction, Context } from "./command.ts"
 import { groups, type CommandEntry } from "./commands.ts"
 import { createOutput } from "./output.ts"
 import { reportError } from "./report-error.ts"
@@ -31,7 +31,7 @@ export async function main(argv: readonly string[], process: NodeJS.Process): Pr
   stderr.on("error", () => {})
 
   let exitCode = 0
-  const action: Action =
+  const action: CommandAction =
     (run) =>
     async (...args) => {
       const command = args.pop() as Command
@@ -105,7 +105,7 @@ const commonOptions = [
 ]
 
 /** Adds every command, and has the one that is called define itself. */
-async function buildProgram(program: Command, argv: readonly string[], action: Action): Promise<void> {
+async function buildProgram(program: Command, argv: readonly string[], action: CommandAction): Promise<void> {
   const words = commandWords(argv)
   if (words[0] === "node" || words[0] === "health") {
     throw new PurserError("ERR_USAGE", `the options of ${words[0]} come after its name`, {
@@ -130,7 +130,7 @@ async function buildProgram(program: Command, argv: readonly string[], action: A
 async function load(
   entry: CommandEntry,
   command: Command,
-  action: Action,
+  action: CommandAction,
   words: readonly string[],
 ): Promise<void> {
   const called = entry.below?.find(({ name }) => name === words[0])

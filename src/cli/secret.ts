@@ -9,8 +9,8 @@ import { readBounded } from "../sources/bounded-read.ts"
 import { readPassphrase } from "../sources/store/passphrase.ts"
 import type { SecretStore, StoredSecret } from "../sources/store/store.ts"
 import { openStore } from "../wiring/open-store.ts"
-import type { Action, Context } from "./command.ts"
-import { loadConfig, openContextOf } from "./load-config.ts"
+import type { CommandAction, Context } from "./command.ts"
+import { commandConfig, openContextOf } from "./load-config.ts"
 import { askNewPassword, canAsk, confirm, readStdin } from "./prompt.ts"
 
 /** `purser secret set·get·ls·rm·key`: Purser's own store. A secret is never an argument and never in a listing. */
@@ -32,7 +32,7 @@ interface KeyOptions extends CommonOptions {
   passphrase: boolean
 }
 
-export function define(command: Command, action: Action): void {
+export function define(command: Command, action: CommandAction): void {
   const set = command
     .command("set")
     .summary("store a secret: from a prompt, stdin or a file")
@@ -245,7 +245,7 @@ function report(context: Context, count: number, what: string): void {
 }
 
 async function open(context: Context, { passphraseFile }: CommonOptions) {
-  const config = await loadConfig(context, passphraseFile)
+  const config = await commandConfig(context, passphraseFile)
   await ensureStateDir(config.stateDir)
   const { store, secretBytes } = config.sources
   return {

@@ -31,7 +31,7 @@ function problemsOfIssue(
   above: readonly PropertyKey[],
 ): Problem[] {
   const path = [...above, ...issue.path]
-  const here = nameOf(path)
+  const here = keyPath(path)
   const input = valueAt(value, issue.path)
   const say = (message: string, hint?: string): Problem[] => [{ path, atKey: false, message, hint }]
   switch (issue.code) {
@@ -41,7 +41,7 @@ function problemsOfIssue(
     }
     case "invalid_type":
       if (input === undefined) {
-        const inside = nameOf(path.slice(0, -1))
+        const inside = keyPath(path.slice(0, -1))
         const key = String(path.at(-1))
         return [{ path: path.slice(0, -1), atKey: true, message: `${inside} lacks ${quote(key)}` }]
       }
@@ -109,16 +109,16 @@ function problemsOfUnion(
   const near = isShort ? nearest(input, words) : undefined
   const message =
     isMapping(input) && keys.length > 0
-      ? `${nameOf(path)} has none of ${keys.join(", ")}`
+      ? `${keyPath(path)} has none of ${keys.join(", ")}`
       : input === null
-        ? `${nameOf(path)} is empty`
-        : `${nameOf(path)} is ${typeName(input)} that cannot be used here`
+        ? `${keyPath(path)} is empty`
+        : `${keyPath(path)} is ${typeName(input)} that cannot be used here`
   const hint = near === undefined ? `write ${ways.join(", or ")}` : `did you mean ${quote(near)}?`
   return [{ path, atKey: false, message, hint: ways.length > 0 ? hint : undefined }]
 }
 
 function unknownKey(path: readonly PropertyKey[], key: string, known: readonly string[]): Problem {
-  const inside = path.length > 0 ? ` in ${nameOf(path)}` : ""
+  const inside = path.length > 0 ? ` in ${keyPath(path)}` : ""
   const near = nearest(key, known)
   return {
     path: [...path, key],
@@ -129,7 +129,7 @@ function unknownKey(path: readonly PropertyKey[], key: string, known: readonly s
 }
 
 /** `apps.web.nodes[2]`. */
-export function nameOf(path: readonly PropertyKey[]): string {
+export function keyPath(path: readonly PropertyKey[]): string {
   if (path.length === 0) return "the file"
   return path
     .map((part, index) => {

@@ -1,5 +1,5 @@
 import { PurserError, isPurserError } from "../base/errors.ts"
-import { pathOf } from "../docker/containers.ts"
+import { containerPath } from "../docker/containers.ts"
 import type { Engine } from "../docker/engine.ts"
 import { statusOf } from "../docker/refusal.ts"
 import { inspectVolume } from "../docker/volumes.ts"
@@ -93,7 +93,7 @@ export async function kindOf(
   signal: AbortSignal,
 ): Promise<"none" | "file" | "link" | "directory" | "other"> {
   const response = await engine
-    .request({ method: "HEAD", path: `${pathOf(id)}/archive`, query: { path }, signal })
+    .request({ method: "HEAD", path: `${containerPath(id)}/archive`, query: { path }, signal })
     .catch((error: unknown) => {
       if (statusOf(error) === 404) return null
       throw error

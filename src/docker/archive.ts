@@ -1,5 +1,5 @@
-import { readBody } from "./body.ts"
-import { pathOf } from "./containers.ts"
+import { readResponse } from "./body.ts"
+import { containerPath } from "./containers.ts"
 import type { Engine } from "./engine.ts"
 
 /**
@@ -20,7 +20,7 @@ export async function putArchive(
 ): Promise<void> {
   await engine.json({
     method: "PUT",
-    path: `${pathOf(id)}/archive`,
+    path: `${containerPath(id)}/archive`,
     query: { path: directory, noOverwriteDirNonDir: "1" },
     body: tar,
     contentType: "application/x-tar",
@@ -35,6 +35,6 @@ export async function getArchive(
   path: string,
   signal: AbortSignal,
 ): Promise<Buffer> {
-  const { body } = await engine.request({ path: `${pathOf(id)}/archive`, query: { path }, signal })
-  return await readBody(body, maxArchiveBytes, signal)
+  const { body } = await engine.request({ path: `${containerPath(id)}/archive`, query: { path }, signal })
+  return await readResponse(body, maxArchiveBytes, signal)
 }

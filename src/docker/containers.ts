@@ -1,6 +1,6 @@
 import { PurserError } from "../base/errors.ts"
 import { quote } from "../base/names.ts"
-import { readBody } from "./body.ts"
+import { readResponse } from "./body.ts"
 import { detailsOf, type InspectAnswer, type ContainerDetails } from "./container-details.ts"
 import type { Engine } from "./engine.ts"
 import { labelFilter } from "./filters.ts"
@@ -24,7 +24,7 @@ export async function inspectContainer(
   idOrName: string,
   signal: AbortSignal,
 ): Promise<ContainerDetails> {
-  return detailsOf(await engine.json<InspectAnswer>({ path: `${pathOf(idOrName)}/json`, signal }))
+  return detailsOf(await engine.json<InspectAnswer>({ path: `${containerPath(idOrName)}/json`, signal }))
 }
 
 export interface ListOptions {
@@ -74,7 +74,7 @@ export async function createContainer(
 
 /** One that runs already is no error. */
 export async function startContainer(engine: Engine, id: string, signal: AbortSignal): Promise<void> {
-  await engine.json({ method: "POST", path: `${pathOf(id)}/start`, signal })
+  await engine.json({ method: "POST", path: `${containerPath(id)}/start`, signal })
 }
 
 export interface WaitOptions {
@@ -91,13 +91,13 @@ export async function waitContainer(
   id: string,
   { signal, condition, onReady }: WaitOptions,
 ): Promise<number> {
-  const path = `${pathOf(id)}/wait`
+  const path = `${containerPath(id)}/wait`
   // The head of the answer comes when the engine waits.
   const { body } = await engine.request({ method: "POST", path, query: { condition }, signal })
   let answer: { readonly StatusCode?: number; readonly Error?: { readonly Message?: string } | null }
   try {
     await onReady?.()
-    answer = JSON.parse((await readBody(body, 64 * 1024, signal)).toString("utf8")) as typeof answer
+    answer = JSON.parse((await readResponse(body, 64 * 1024, signal)).toString("utf8")) as typeof answer
   } catch (error) {
     body.destroy()
     if (!(error instanceof SyntaxError)) throw error
@@ -117,7 +117,12 @@ export async function killContainer(
   signalName: string,
   signal: AbortSignal,
 ): Promise<void> {
-  await engine.json({ method: "POST", path: `${pathOf(id)}/kill`, query: { signal: signalName }, signal })
+  await engine.json({
+    method: "POST",
+    path: `${containerPath(id)}/kill`,
+    query: { signal: signalName },
+    signal,
+  })
 }
 
 /** The engine kills it after `graceSeconds` (default: the container's own stop time limit, or 10). */
@@ -127,7 +132,12 @@ export async function restartContainer(
   signal: AbortSignal,
   graceSeconds?: number,
 ): Promise<void> {
-  await engine.json({ method: "POST", path: `${pathOf(id)}/restart`, query: graceOf(graceSeconds), signal })
+  await engine.json({
+    method: "POST",
+    path: `${containerPath(id)}/restart`,
+    query: graceOf(graceSeconds),
+    signal,
+  })
 }
 
 /** One that is stopped already is no error. */
@@ -137,7 +147,12 @@ export async function stopContainer(
   signal: AbortSignal,
   graceSeconds?: number,
 ): Promise<void> {
-  await engine.json({ method: "POST", path: `${pathOf(id)}/stop`, query: graceOf(graceSeconds), signal })
+  await engine.json({
+    method: "POST",
+    path: `${containerPath(id)}/stop`,
+    query: graceOf(graceSeconds),
+    signal,
+  })
 }
 
 function graceOf(seconds: number | undefined): Record<string, string | undefined> {
@@ -147,7 +162,7 @@ function graceOf(seconds: number | undefined): Record<string, string | undefined
 /** Kills it if it runs, and removes its anonymous volumes. One that is gone or going is no error. */
 export async function removeContainer(engine: Engine, id: string, signal: AbortSignal): Promise<void> {
   try {
-    await engine.json({ method: "DELETE", path: pathOf(id), query: { force: "1", v: "1" }, signal })
+    await engine.json({ method: "DELETE", path: containerPath(id), query: { force: "1", v: "1" }, signal })
   } catch (error) {
     const status = statusOf(error)
     const isGoing = error instanceof Error && /already in progress/.test(error.message)
@@ -156,7 +171,7 @@ export async function removeContainer(engine: Engine, id: string, signal: AbortS
 }
 
 /** Throws `ERR_NO_SUCH_CONTAINER` for what could lead to another path of the API. */
-export function pathOf(idOrName: string): string {
+export function containerPath(idOrName: string): string {
   if (/^[A-Za-z0-9][A-Za-z0-9_.-]*$/.test(idOrName)) return `/containers/${idOrName}`
   throw new PurserError("ERR_NO_SUCH_CONTAINER", `${quote(idOrName)} is not a container's name or id`)
 }

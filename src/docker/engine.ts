@@ -3,7 +3,7 @@ import type { Duplex, Readable } from "node:stream"
 import { PurserError } from "../base/errors.ts"
 import { escapeForTerminal } from "../base/escape.ts"
 import { TimeLimit } from "../base/time-limit.ts"
-import { readBody } from "./body.ts"
+import { readResponse } from "./body.ts"
 import { findEndpoint } from "./endpoint.ts"
 import { refusal } from "./refusal.ts"
 import { Transport, type HttpAnswer } from "./transport.ts"
@@ -115,7 +115,7 @@ class HttpEngine implements Engine {
 
   async json<T>(call: EngineCall): Promise<T> {
     const { body } = await this.request(call)
-    const text = (await readBody(body, maxJsonBytes, call.signal)).toString("utf8")
+    const text = (await readResponse(body, maxJsonBytes, call.signal)).toString("utf8")
     try {
       return (text === "" ? undefined : JSON.parse(text)) as T
     } catch (error) {
@@ -197,7 +197,7 @@ async function agreeOnVersion(http: Transport, outer: AbortSignal): Promise<stri
     if (answer.socket !== undefined) answer.socket.destroy()
     else {
       const { headers, body } = await accept(call, answer.response)
-      await readBody(body, 64 * 1024, limit.signal)
+      await readResponse(body, 64 * 1024, limit.signal)
       const theirs = headers["api-version"]
       if (typeof theirs === "string" && /^\d+\.\d+$/.test(theirs)) return commonVersion(theirs, address)
     }

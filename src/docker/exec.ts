@@ -4,9 +4,9 @@ import { setTimeout as delay } from "node:timers/promises"
 import { PurserError, reasonOf, systemErrorCode } from "../base/errors.ts"
 import { quote } from "../base/names.ts"
 import { TimeLimit } from "../base/time-limit.ts"
-import { pathOf } from "./containers.ts"
+import { containerPath } from "./containers.ts"
 import type { Engine } from "./engine.ts"
-import { FrameReader } from "./frames.ts"
+import { OutputReader } from "./frames.ts"
 
 export interface ExecOptions {
   readonly command: readonly string[]
@@ -61,7 +61,7 @@ async function runIn(
 ): Promise<ExecResult> {
   const { Id: exec } = await engine.json<{ readonly Id: string }>({
     method: "POST",
-    path: `${pathOf(id)}/exec`,
+    path: `${containerPath(id)}/exec`,
     body: {
       AttachStdin: stdin !== undefined,
       AttachStdout: true,
@@ -101,7 +101,7 @@ interface Output {
 }
 
 async function readOutput(connection: Duplex, { out, err, maxBytes, onStdout }: Output): Promise<void> {
-  const frames = new FrameReader()
+  const frames = new OutputReader()
   let size = 0
   try {
     for await (const part of connection as AsyncIterable<Buffer>) {

@@ -13,7 +13,7 @@ export interface FramePart {
 
 const headerBytes = 8
 
-export class FrameReader {
+export class OutputReader {
   #header = Buffer.alloc(headerBytes)
   #headerFilled = 0
   #left = 0

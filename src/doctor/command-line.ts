@@ -1,4 +1,4 @@
-import { isNoContent, isSecretName, shapeOf } from "./secret-like.ts"
+import { isNoContent, namesASecret, shapeOf } from "./secret-like.ts"
 
 /**
  * What in a command line is a secret, each as the end of a sentence and without its value. `words` are arguments; one
@@ -13,7 +13,7 @@ export function secretsInCommand(words: readonly string[]): string[] {
     const [, dashes = "", name = "", equals, value = ""] =
       /^(--?|\/)?([A-Za-z_][\w.-]*)(=)?(.*)$/s.exec(part) ?? []
     // Of `--secret` what follows is mostly the name of one.
-    if (name === "" || !isSecretName(name) || (dashes !== "" && /^secrets?$/.test(name))) continue
+    if (name === "" || !namesASecret(name) || (dashes !== "" && /^secrets?$/.test(name))) continue
     if (equals !== undefined && isContent(value))
       found.add(dashes === "" ? `it sets ${name}` : `the value of ${dashes}${name} is in it`)
     const next = parts[index + 1]

@@ -57,7 +57,7 @@ export function suspicionOf(name: string, value: string): Suspicion | null {
   if (shape !== null) return { reason: shape, isSure: true }
   const upper = splitCamel(name).toUpperCase()
   if (isNoContent(value)) return null
-  if (isSecretName(name)) return { reason: "its name says that it is a secret", isSure: true }
+  if (namesASecret(name)) return { reason: "its name says that it is a secret", isSure: true }
   if (!publicNames.test(upper) && looksRandom(value))
     return { reason: "its value looks random", isSure: false }
   return null
@@ -69,7 +69,7 @@ export function shapeOf(text: string): string | null {
 }
 
 /** Whether a flag or variable of this name takes a secret. */
-export function isSecretName(name: string): boolean {
+export function namesASecret(name: string): boolean {
   const upper = splitCamel(name).toUpperCase()
   return secretWords.test(upper) && !aboutSecrets.test(upper) && !notSecret.test(upper)
 }

@@ -66,7 +66,7 @@ export function parseFileLines(text: string | readonly string[]): FileLine[] {
 export function checkPaths(lines: readonly FileLine[], directory: string): void {
   const paths = new Map<string, FileLine>()
   for (const line of lines) {
-    const path = pathOf(line, directory)
+    const path = targetPath(line, directory)
     const other = paths.get(path)
     if (other !== undefined)
       throw new PurserError("ERR_FILE_LINE", `${other.name} and ${line.name} both go to ${written(line)}`, {
@@ -99,7 +99,7 @@ export function formatFileLine({ name, path, mode, owner, optional }: FileLine):
 }
 
 /** Absolute path of the file. */
-export function pathOf({ name, path }: FileLine, directory: string = defaultDirectory): string {
+export function targetPath({ name, path }: FileLine, directory: string = defaultDirectory): string {
   const relative = path ?? name
   return isAbsolute(relative) ? normalize(relative) : join(directory, relative)
 }

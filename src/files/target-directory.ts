@@ -2,7 +2,7 @@ import { constants } from "node:fs"
 import { basename, dirname, isAbsolute, join, relative, sep } from "node:path"
 import { PurserError, reasonOf, systemErrorCode } from "../base/errors.ts"
 import { makeDirectories } from "../base/make-directories.ts"
-import { pathOf, type FileLine } from "./file-line.ts"
+import { targetPath, type FileLine } from "./file-line.ts"
 import { lstat, mkdir, open, readdir, realpath, type FileHandle } from "./system-calls.ts"
 
 /**
@@ -34,7 +34,7 @@ export async function openTargetDirectory(
   base: string,
   { create }: { create: boolean },
 ): Promise<TargetDirectory | null> {
-  const path = pathOf(line, base)
+  const path = targetPath(line, base)
   const below = isBelow(path, base)
   const root = below ? base : dirname(path)
   const steps = below

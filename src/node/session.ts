@@ -47,7 +47,7 @@ export interface StepsSummary {
   readonly missing: number
 }
 
-export interface SessionOptions {
+export interface NodeSessionOptions {
   enrolment: Enrolment
   /** SHA-256 of this node's SPKI. */
   spkiSha256: Buffer
@@ -60,7 +60,7 @@ export interface SessionOptions {
 /** Throws `ERR_REFUSED` when the agent does not take this node, and whatever the steps throw. */
 export async function runSession(
   channel: NodeChannel,
-  options: SessionOptions,
+  options: NodeSessionOptions,
   signal: AbortSignal,
 ): Promise<void> {
   const { reader, writer } = channel
@@ -84,7 +84,7 @@ export async function runSession(
   await writer.write(done("ok", summary))
 }
 
-function helloOf(channel: NodeChannel, { enrolment, spkiSha256, name, version }: SessionOptions): Hello {
+function helloOf(channel: NodeChannel, { enrolment, spkiSha256, name, version }: NodeSessionOptions): Hello {
   const proof =
     enrolment.token === undefined
       ? null

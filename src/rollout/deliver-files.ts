@@ -3,7 +3,7 @@ import { isPurserError, reasonOf } from "../base/errors.ts"
 import type { Secret } from "../base/secret.ts"
 import { checkServed, leafAmong, type NamedContent } from "./check.ts"
 import { inspectOnDisk, readOnDisk } from "../files/content.ts"
-import { checkPaths, pathOf, type FileLine } from "../files/file-line.ts"
+import { checkPaths, targetPath, type FileLine } from "../files/file-line.ts"
 import { installFiles, type CheckOptions, type FileToInstall, type InstallOptions } from "./install.ts"
 import { runPendingReload } from "./pending-reload.ts"
 
@@ -101,7 +101,7 @@ export async function deliverFiles(
     written: written.length,
     unchanged: unchanged.length + files.filter(({ status }) => status === "match").length,
     missing: files.filter(({ status }) => !isInPlace(status)).length,
-    required: required.map((line) => pathOf(line, directory)),
+    required: required.map((line) => targetPath(line, directory)),
     lacking: files
       .filter(({ line, status }) => !line.optional && !isInPlace(status))
       .map(({ line }) => line.name),

@@ -14,7 +14,7 @@ import {
   pathOnly,
   verifyContent,
 } from "../files/content.ts"
-import { checkPaths, pathOf, type FileLine } from "../files/file-line.ts"
+import { checkPaths, targetPath, type FileLine } from "../files/file-line.ts"
 import { checkServed, isCheckFailure, leafAmong, type Check, type Leaf, type NamedContent } from "./check.ts"
 import { contentsDigest, type FailedSets } from "./failed-sets.ts"
 import { isMemory } from "../files/memory.ts"
@@ -270,7 +270,7 @@ async function placeOf(
   { directory, ...options }: InstallOptions,
   opened: Map<string, TargetDirectory>,
 ): Promise<TargetDirectory> {
-  const path = pathOf(line, directory)
+  const path = targetPath(line, directory)
   const known = opened.get(dirname(path))
   if (known !== undefined) return { ...known, path, leaf: basename(path) }
   const place = await (options.openPlace?.(line) ?? openTargetDirectory(line, directory, { create: true }))

@@ -4,7 +4,7 @@ import { isDigest, type Digest } from "../base/digest.ts"
 import { isPurserError, systemErrorCode } from "../base/errors.ts"
 import type { Log } from "../base/log.ts"
 import { digestAt, openCurrent } from "../files/content.ts"
-import { pathOf, type FileLine } from "../files/file-line.ts"
+import { targetPath, type FileLine } from "../files/file-line.ts"
 import { openDirectory, openTargetDirectory, resolveAbove, targetError } from "../files/target-directory.ts"
 import { formatReload, reloadWith, type Reload, type RunReload } from "./reload.ts"
 import { readdir, rm } from "../files/system-calls.ts"
@@ -146,7 +146,7 @@ type Visit = (directory: string) => Promise<void>
 
 /** The directories of the lines, as far as they are there and may be looked into. */
 async function eachOfLines({ directory, files = [] }: SearchScope, visit: Visit): Promise<void> {
-  const oneOfEach = new Map(files.map((line) => [dirname(pathOf(line, directory)), line]))
+  const oneOfEach = new Map(files.map((line) => [dirname(targetPath(line, directory)), line]))
   for (const [path, line] of oneOfEach) {
     await using place = await openTargetDirectory(line, directory, { create: false }).catch(
       (error: unknown) => {

@@ -55,7 +55,7 @@ export async function encryptWithPassphrase(text: string, passphrase: string): P
   return armor.encode(await encrypter.encrypt(text))
 }
 
-export async function createIdentity(): Promise<{ identity: AgeIdentity; recipient: string }> {
+export async function createAgeIdentity(): Promise<{ identity: AgeIdentity; recipient: string }> {
   // X25519, not the hybrid: the `age` program of a stable distribution has to read the files.
   const { generateX25519Identity } = await import("age-encryption")
   const identity = await generateX25519Identity()

@@ -19,7 +19,7 @@ export function keyTypesOf<Name extends string>(families: Families<Name>): KeyTy
 }
 
 /** Undefined for a key that no certificate is for. */
-export function familyOf<Name extends string>(
+export function keyFamilyOf<Name extends string>(
   key: KeyObject,
   families: Families<Name>,
 ): KeyFamily<Name> | undefined {
@@ -31,7 +31,7 @@ export function signatureAlgorithm(
   key: KeyObject,
   families: Families<string> = keyFamilies,
 ): SignatureAlgorithm {
-  const family = familyOf(key, families)
+  const family = keyFamilyOf(key, families)
   if (family !== undefined) return family.signature
   throw new TypeError(`${key.asymmetricKeyType ?? "this"} is not a key that certificates are signed with`)
 }

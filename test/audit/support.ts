@@ -4,7 +4,7 @@ import type { TestContext } from "node:test"
 import { openState, type State } from "../../src/state/state.ts"
 import { openAuditLog, type AuditLog } from "../../src/audit/audit-log.ts"
 import type { AuditEvent } from "../../src/audit/events.ts"
-import { parseExpected, verifyAuditLog, type Expected } from "../../src/audit/verify.ts"
+import { parseExpected, verifyAuditLog, type ExpectedHead } from "../../src/audit/verify.ts"
 import { silentLog } from "../../src/base/log.ts"
 import { tempDir } from "../support/temp.ts"
 
@@ -20,7 +20,7 @@ export interface Place {
   readonly lines: () => Promise<string[]>
   readonly write: (lines: readonly string[]) => Promise<void>
   /** Without waiting long for what a crash may have left out, unless told otherwise. */
-  readonly verify: (expect?: string, patienceMs?: number) => Promise<Expected>
+  readonly verify: (expect?: string, patienceMs?: number) => Promise<ExpectedHead>
 }
 
 export async function place(t: TestContext): Promise<Place> {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict"
 import { readdir, readFile, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { test, type TestContext } from "node:test"
-import { createIdentity } from "../../src/sources/age-file.ts"
+import { createAgeIdentity } from "../../src/sources/age-file.ts"
 import { requireService } from "../support/services.ts"
 import { tempDir } from "../support/temp.ts"
 import { bin, purser, type RunOptions, type RunResult } from "./purser.ts"
@@ -198,7 +198,7 @@ test("the age program asks for the same passphrase", { skip: process.platform !=
 test("the user's own recipients take over by purser secret key, and give back by --no-passphrase", async (t) => {
   const { cwd, state, run, quiet } = await made(t)
   await quiet(["set", "a"], { input: secret })
-  const { identity, recipient } = await createIdentity()
+  const { identity, recipient } = await createAgeIdentity()
   await writeFile(join(cwd, "key.txt"), `${identity}\n`)
   await writeFile(join(cwd, "purser.yaml"), `store: { recipients: [${recipient}], identity_file: key.txt }\n`)
   assert.match(

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict"
 import { test } from "node:test"
 import fc from "fast-check"
-import { FrameReader } from "../../src/docker/frames.ts"
+import { OutputReader } from "../../src/docker/frames.ts"
 
 const numRuns = process.env["SLOW"] === undefined ? 200 : 20_000
 
@@ -27,7 +27,7 @@ const cuts = fc.array(fc.nat({ max: 15 }), { maxLength: 40 })
 test("frames cut anywhere give the same two streams", () => {
   fc.assert(
     fc.property(fc.array(output, { maxLength: 8 }), cuts, (frames, lengths) => {
-      const reader = new FrameReader()
+      const reader = new OutputReader()
       const found = { stdout: [] as Buffer[], stderr: [] as Buffer[] }
       const wire = Buffer.concat(frames.map(([stream, content]) => frame(stream, content)))
       for (const piece of pieces(wire, lengths)) {
@@ -46,14 +46,14 @@ test("frames cut anywhere give the same two streams", () => {
 test("an end in the middle of a frame shows", () => {
   const wire = frame(1, Buffer.from("hello"))
   for (let length = 1; length < wire.byteLength; length++) {
-    const reader = new FrameReader()
+    const reader = new OutputReader()
     Array.from(reader.push(wire.subarray(0, length)))
     assert.ok(!reader.isWhole, `${length} bytes`)
   }
 })
 
 test("what is no frame is refused, whatever it is", () => {
-  const read = (bytes: Uint8Array): unknown => Array.from(new FrameReader().push(Buffer.from(bytes)))
+  const read = (bytes: Uint8Array): unknown => Array.from(new OutputReader().push(Buffer.from(bytes)))
   for (const bytes of ["HTTP/1.1 200 OK\r\n", "\x03\0\0\0\0\0\0\x01x", "\x01\0\0\x01\0\0\0\x01x"]) {
     assert.throws(() => read(Buffer.from(bytes, "latin1")), { code: "ERR_DOCKER" })
   }

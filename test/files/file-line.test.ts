@@ -9,7 +9,7 @@ import {
   formatFileLine,
   parseFileLine,
   parseFileLines,
-  pathOf,
+  targetPath,
   type FileLine,
 } from "../../src/files/file-line.ts"
 import { purserError } from "./support.ts"
@@ -49,7 +49,7 @@ test("a line that was formatted is read back as it was", () => {
 test("a line's defaults: mode 0400, required, the name below the directory", () => {
   assert.deepEqual(parseFileLine("  db/password "), { name: "db/password", mode: 0o400, optional: false })
   assert.deepEqual(parseFileLine("db/password"), fileLineFor("db/password"))
-  assert.equal(pathOf(fileLineFor("db/password")), "/run/secrets/db/password")
+  assert.equal(targetPath(fileLineFor("db/password")), "/run/secrets/db/password")
 })
 
 test("every part of a line is read, in any order", () => {
@@ -63,8 +63,8 @@ test("every part of a line is read, in any order", () => {
 })
 
 test("paths lie below the directory, unless they are absolute", () => {
-  assert.equal(pathOf(parseFileLine("a path=b/c"), "/out"), "/out/b/c")
-  assert.equal(pathOf(parseFileLine("a path=/etc/app//c"), "/out"), "/etc/app/c")
+  assert.equal(targetPath(parseFileLine("a path=b/c"), "/out"), "/out/b/c")
+  assert.equal(targetPath(parseFileLine("a path=/etc/app//c"), "/out"), "/etc/app/c")
 })
 
 const refused: [text: string, message: RegExp][] = [

@@ -8,7 +8,7 @@ import { test, type TestContext } from "node:test"
 import { setTimeout } from "node:timers/promises"
 import { once } from "node:events"
 import { AllowList } from "../../src/channel/allow-list.ts"
-import { asciiJson, seal } from "../../src/channel/fluxvault/envelope.ts"
+import { asciiJson, sealMessage } from "../../src/channel/fluxvault/envelope.ts"
 import { resolveLimits, type ChannelLimits } from "../../src/channel/limits.ts"
 import { parseFileLine, parseFileLines } from "../../src/files/file-line.ts"
 import { parseReload } from "../../src/rollout/reload.ts"
@@ -449,7 +449,7 @@ test("a name that fits no segment, or that our agent refuses, is an error before
 test("the longest request arrives in the smallest segment there is", () => {
   for (const path of [`.${"ä".repeat(72)}`, `.${"x".repeat(254)}`]) {
     const request = { State: "REQUEST", FILE: wireName(parseFileLine(`a path=${path}`)), crc32: 0xffff_ffff }
-    assert.ok(asciiJson(seal(Buffer.alloc(32), { ...request, fill: "0".repeat(32) })).length <= 1220)
+    assert.ok(asciiJson(sealMessage(Buffer.alloc(32), { ...request, fill: "0".repeat(32) })).length <= 1220)
   }
 })
 

@@ -89,7 +89,36 @@ export function violations(sources: readonly Source[]): string[] {
   for (const { path } of sources) {
     if (nodeOnly.test(path)) found.push(...packagesReached(path, importsOf))
   }
-  return [...found, ...circles(importsOf)]
+  return [...found, ...circles(importsOf), ...homonyms(sources)]
+}
+
+/** Entry points: every command defines itself, and `main` is what is run. */
+const entryNames = new Set(["define", "main"])
+
+/** One word stands for one thing everywhere: two files may not export the same name. */
+function homonyms(sources: readonly Source[]): string[] {
+  const found: string[] = []
+  const firstAt = new Map<string, string>()
+  for (const { path, code } of sources) {
+    for (const name of exportedNames(code)) {
+      const first = firstAt.get(name)
+      if (first === undefined) firstAt.set(name, path)
+      else if (!entryNames.has(name)) found.push(`${path}:1: exports ${name}, and so does ${first}`)
+    }
+  }
+  return found
+}
+
+/** Names that are declared where they are exported, each once though a function may have overloads. */
+function exportedNames(code: string): Set<string> {
+  const names = new Set<string>()
+  visit(parseAst(code, { lang: "ts" }), (node) => {
+    if (node.type !== "ExportNamedDeclaration" || !isNode(node["declaration"])) return
+    const { declaration } = node
+    const declared = declaration["declarations"] ?? [declaration]
+    for (const one of declared as SyntaxNode[]) if (isNode(one["id"])) names.add(String(one["id"]["name"]))
+  })
+  return names
 }
 
 /** Files that import each other, type-only imports included: one line for each group. */

@@ -28,7 +28,7 @@ export interface Recipient {
 }
 
 /** What a peer has proved (its pin) and says of itself (its name). */
-export interface Peer {
+export interface DeliveredPeer {
   readonly pin?: Pin
   readonly node?: string
 }
@@ -51,7 +51,7 @@ export class Delivery {
   readonly #options: DeliveryOptions
   readonly #counts = { sent: 0, matched: 0, missing: 0 }
   #recipient: Recipient = { target: "" }
-  #peer: Peer = {}
+  #peer: DeliveredPeer = {}
   #endSession: ((end: SessionEnd, error: PurserError | undefined) => SessionEvent) | undefined
   #isStarted = false
 
@@ -103,7 +103,7 @@ export class Delivery {
   }
 
   /** Adds what is known of the peer by now. */
-  meet(peer: Peer): void {
+  meet(peer: DeliveredPeer): void {
     this.#peer = { ...this.#peer, ...peer }
   }
 

@@ -23,7 +23,7 @@ export interface Member {
 }
 
 /** A container that asks by its labels, and gets nothing. */
-export interface Refusal {
+export interface MembershipRefusal {
   /** As the container writes it, so perhaps no name at all. */
   readonly app: string
   readonly reason: string
@@ -32,7 +32,7 @@ export interface Refusal {
 
 export interface Membership {
   readonly members: readonly Member[]
-  readonly refusal: Refusal | undefined
+  readonly refusal: MembershipRefusal | undefined
 }
 
 export type Judged = Pick<ContainerDetails, "name" | "image" | "labels">
@@ -108,7 +108,7 @@ function refuse(
   asked: string,
   container: Judged,
   own: Readonly<Record<string, string>>,
-): Refusal | undefined {
+): MembershipRefusal | undefined {
   if (app === undefined) {
     return {
       app: asked,

@@ -27,9 +27,9 @@ export interface TrustQuestion {
 }
 
 /** Resolves with why the node is not trusted, or undefined when it is. */
-export type TrustRule = (question: TrustQuestion) => Promise<Refusal | undefined>
+export type TrustRule = (question: TrustQuestion) => Promise<TrustRefusal | undefined>
 
-export interface Refusal {
+export interface TrustRefusal {
   readonly reason: string
   readonly hint?: string
 }

@@ -5,7 +5,7 @@ import { approved } from "./approved.ts"
 import { discovered } from "./discovered.ts"
 import { enrolled } from "./enrolled.ts"
 import { pinned } from "./pinned.ts"
-import type { TrustQuestion, TrustRule, Refusal } from "./trust-rule.ts"
+import type { TrustQuestion, TrustRule, TrustRefusal } from "./trust-rule.ts"
 
 const rules: Readonly<Record<TrustMode, TrustRule>> = { enrolled, approved, pinned, discovered }
 
@@ -28,7 +28,7 @@ export async function decideTrust(question: TrustQuestion): Promise<void> {
 
 async function refused(
   { app, target, hello, channel, audit }: TrustQuestion,
-  { reason, hint }: Refusal,
+  { reason, hint }: TrustRefusal,
 ): Promise<PurserError> {
   await audit.append({
     kind: "rejected",
@@ -42,7 +42,7 @@ async function refused(
 }
 
 /** The app is that of the target: a node cannot choose another one's secrets. */
-function claims({ app, hello }: TrustQuestion): Refusal | undefined {
+function claims({ app, hello }: TrustQuestion): TrustRefusal | undefined {
   if (!isAppName(hello.node)) return { reason: `it calls itself ${quote(hello.node)}, which is not a name` }
   if (hello.app === app.name) return undefined
   return {
@@ -55,7 +55,7 @@ function claims({ app, hello }: TrustQuestion): Refusal | undefined {
  * The node at a known address counts once, whatever its pin: containers are replaced all the time. Synchronous, so that
  * of many that come at once none slips in between counting and being counted.
  */
-function takePlace({ app, target, state, channel, hello, aliveMs }: TrustQuestion): Refusal | undefined {
+function takePlace({ app, target, state, channel, hello, aliveMs }: TrustQuestion): TrustRefusal | undefined {
   // Counting who is alive is only needed where it could be too many.
   const alive =
     state.nodes.countKnown(app.name) < app.maxNodes ? 0 : state.nodes.countAlive(app.name, aliveMs, target)

@@ -2,7 +2,7 @@ import { basename } from "node:path"
 import { isPurserError } from "../../base/errors.ts"
 import type { Log } from "../../base/log.ts"
 import { watchFiles } from "../../state/watch-files.ts"
-import { makeDirectory } from "../files.ts"
+import { makeCaDirectory } from "../files.ts"
 import type { Kind, RecordFiles } from "./records.ts"
 
 /** Tells of what was issued, imported, requested or revoked, by whatever process. */
@@ -14,7 +14,7 @@ export async function watchRecords(
   await using watchers = new AsyncDisposableStack()
   for (const kind of ["issued", "revoked", "requests"] as const) {
     const directory = records.directoryOf(kind)
-    await makeDirectory(directory)
+    await makeCaDirectory(directory)
     const changed = (path: string): void => {
       const file = basename(path)
       if (!file.endsWith(".json")) return

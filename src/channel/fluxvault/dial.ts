@@ -7,14 +7,14 @@ import { closeGracefully } from "../closing.ts"
 import type { FrameReader } from "../frames.ts"
 import { FrameWriter } from "../frame-writer.ts"
 import { defaultLimits, type ChannelLimits } from "../limits.ts"
-import { asciiJson, seal, unseal } from "./envelope.ts"
+import { asciiJson, sealMessage, unseal } from "./envelope.ts"
 import { readObjects } from "./json-lines.ts"
 import { answerKey } from "./key-exchange.ts"
 import {
   answerBytes,
   broken,
   fill,
-  parseFromNode,
+  parseFluxvaultRequest,
   segmentBytes,
   type FileAnswer,
   type FileRequest,
@@ -92,7 +92,7 @@ async function exchange(
   const test = unseal(sessionKey, await reader.next(wait))
   if (test["State"] !== "STARTAES" || test["Text"] !== "Test") throw broken("the node does not try the key")
   const passed = { State: "STARTAES", Text: "Passed", fill: fill() }
-  socket.write(`${asciiJson(seal(sessionKey, passed))}\n`)
+  socket.write(`${asciiJson(sealMessage(sessionKey, passed))}\n`)
   return sessionKey
 }
 
@@ -116,7 +116,7 @@ class Channel implements FluxvaultAgentChannel {
     const { sessionMs, requests } = this.#limits
     // The node writes its files before it says that it is done, so this may take as long as the session.
     const message = await this.#reader.next({ signal, timeoutMs: sessionMs })
-    const request = parseFromNode(unseal(this.#sessionKey, message))
+    const request = parseFluxvaultRequest(unseal(this.#sessionKey, message))
     if (request !== null && ++this.#requests > requests)
       throw new PurserError("ERR_LIMIT", `the node made more than ${requests} requests`)
     return request
@@ -132,7 +132,7 @@ class Channel implements FluxvaultAgentChannel {
       Body: body,
       Status: status,
     }
-    await this.#writer.write(seal(this.#sessionKey, message), { signal })
+    await this.#writer.write(sealMessage(this.#sessionKey, message), { signal })
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -10,7 +10,7 @@ import { eaxOpen, eaxSeal } from "./eax.ts"
 const shortBytes = 16
 
 /** Under a fresh nonce. */
-export function seal(key: Buffer, message: Frame): Record<"nonce" | "tag" | "ciphertext", string> {
+export function sealMessage(key: Buffer, message: Frame): Record<"nonce" | "tag" | "ciphertext", string> {
   const nonce = randomBytes(shortBytes)
   const { ciphertext, tag } = eaxSeal(key, nonce, Buffer.from(asciiJson(message)))
   return { nonce: nonce.toString("hex"), tag: tag.toString("hex"), ciphertext: ciphertext.toString("hex") }

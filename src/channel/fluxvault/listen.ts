@@ -9,11 +9,11 @@ import { rejections, type Rejection } from "../peer-check.ts"
 import { defaultLimits, type ChannelLimits } from "../limits.ts"
 import { HandshakeQueue } from "../handshake-queue.ts"
 import { Sessions } from "../sessions.ts"
-import { asciiJson, seal, unseal } from "./envelope.ts"
+import { asciiJson, sealMessage, unseal } from "./envelope.ts"
 import { takeSessionKey } from "./key-exchange.ts"
 import { readObjects } from "./json-lines.ts"
 import { KeyPool } from "./key-pool.ts"
-import { answerBytes, broken, fill, parseAnswer, segmentBytes, type FileAnswer } from "./messages.ts"
+import { answerBytes, broken, fill, parseFluxvaultAnswer, segmentBytes, type FileAnswer } from "./messages.ts"
 
 /**
  * The node's end of FluxVault's own protocol. The allow-list is all that keeps
@@ -99,7 +99,7 @@ export function createFluxvaultServer(options: FluxvaultServerOptions): Fluxvaul
     const { privateKey, publicKeyPem } = await keys.take(gone)
     socket.write(`${asciiJson({ State: "KEYSENT", PublicKey: publicKeyPem })}\n`)
     const sessionKey = takeSessionKey(privateKey, await reader.next())
-    socket.write(`${asciiJson(seal(sessionKey, { State: "STARTAES", Text: "Test", fill: fill() }))}\n`)
+    socket.write(`${asciiJson(sealMessage(sessionKey, { State: "STARTAES", Text: "Test", fill: fill() }))}\n`)
     const test = unseal(sessionKey, await reader.next())
     if (test["State"] !== "STARTAES" || test["Text"] !== "Passed")
       throw broken("the agent does not try the key")
@@ -125,14 +125,14 @@ function openChannel(
 ): Pick<FluxvaultNodeChannel, "request" | "done"> {
   /** Without a newline, as the original node sends it. */
   const send = (message: Record<string, unknown>): void => {
-    const text = asciiJson(seal(sessionKey, { ...message, fill: fill() }))
+    const text = asciiJson(sealMessage(sessionKey, { ...message, fill: fill() }))
     if (text.length > segmentBytes) throw broken(`a request would be longer than ${segmentBytes} bytes`)
     socket.write(text)
   }
   return {
     async request(name, crc32, signal) {
       send({ State: "REQUEST", FILE: name, crc32 })
-      return parseAnswer(unseal(sessionKey, await reader.next({ signal })), name)
+      return parseFluxvaultAnswer(unseal(sessionKey, await reader.next({ signal })), name)
     },
     done: () => send({ State: "DONE" }),
   }

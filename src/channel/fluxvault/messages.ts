@@ -50,7 +50,7 @@ export function fill(): string {
 }
 
 /** Null when the node is done. Throws `ERR_PROTOCOL`. */
-export function parseFromNode(message: Frame): FileRequest | null {
+export function parseFluxvaultRequest(message: Frame): FileRequest | null {
   const { State: state, FILE: name, crc32, fill: filling } = message
   if (state === "DONE") return null
   if (state !== "REQUEST") throw broken("the node asks for something else than a file")
@@ -63,7 +63,7 @@ export function parseFromNode(message: Frame): FileRequest | null {
 }
 
 /** Throws `ERR_PROTOCOL`, also for the answer to another request. */
-export function parseAnswer(message: Frame, requested: string): FileAnswer {
+export function parseFluxvaultAnswer(message: Frame, requested: string): FileAnswer {
   const { State: state, FILE: name, Status: status, Body: body = "" } = message
   if (state === "DATA" && name === requested) {
     if (status === "Match" || status === "FileNotFound") return { status, body: "" }

@@ -8,10 +8,10 @@ import type { ResolvedConfig } from "../../wiring/resolved-config.ts"
 import { PurserError, asPurserError } from "../../base/errors.ts"
 import { errorFields } from "../../base/log.ts"
 import { createDisplay } from "./display.ts"
-import type { Action, Context } from "../command.ts"
+import type { CommandAction, Context } from "../command.ts"
 import { configFromFlags, printConfig } from "./config-flags.ts"
 import { statusFileIn } from "../node/health.ts"
-import { loadConfig, loadConfigWith, openContextOf } from "../load-config.ts"
+import { commandConfig, commandConfigWith, openContextOf } from "../load-config.ts"
 
 interface Flags {
   app?: string
@@ -35,7 +35,7 @@ interface Flags {
 }
 
 /** `purser agent`: delivers what purser.yaml says, or, without one, what the flags say of a single app. */
-export function define(command: Command, action: Action): void {
+export function define(command: Command, action: CommandAction): void {
   const repeatable = (value: string, earlier: string[] = []): string[] => [...earlier, value]
   command
     .option("--app <name>", "the app to serve; its flags take the place of purser.yaml")
@@ -139,7 +139,7 @@ function plainFlags(flags: Flags, app: string) {
 }
 
 async function configOf(plain: PlainConfig | undefined, context: Context): Promise<ResolvedConfig> {
-  const config = plain === undefined ? await loadConfig(context) : await loadConfigWith(plain, context)
+  const config = plain === undefined ? await commandConfig(context) : await commandConfigWith(plain, context)
   const apps = Object.values(config.apps)
   if (apps.length === 0) {
     throw new PurserError("ERR_USAGE", "there is no app to serve", {

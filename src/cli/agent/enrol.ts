@@ -5,8 +5,8 @@ import { parseDuration } from "../../base/duration.ts"
 import { PurserError } from "../../base/errors.ts"
 import { parseAppName } from "../../base/names.ts"
 import { openStateOf } from "../../wiring/open-state.ts"
-import type { Action, Context } from "../command.ts"
-import { loadConfig } from "../load-config.ts"
+import type { CommandAction, Context } from "../command.ts"
+import { commandConfig } from "../load-config.ts"
 
 interface Flags {
   rotate?: boolean
@@ -16,7 +16,7 @@ interface Flags {
 }
 
 /** `purser enrol APP`: the one value that every node of the app gets. */
-export function define(command: Command, action: Action): void {
+export function define(command: Command, action: CommandAction): void {
   command
     .argument("<app>", "name of the app")
     .option("--rotate", "make a new token; the old one stays good for --overlap")
@@ -41,7 +41,7 @@ async function run(context: Context, { rotate, overlap, revoke, trust }: Flags, 
   }
   const app = parseAppName(name)
   const overlapMs = parseDuration(overlap ?? "24h")
-  const config = await loadConfig(context)
+  const config = await commandConfig(context)
   const mode = trust ?? config.apps[app]?.trust ?? "enrolled"
   if (rotate === true && !needsToken(mode)) {
     throw new PurserError("ERR_USAGE", `${app} has trust: ${mode}, so it has no token to rotate`, {

@@ -7,8 +7,8 @@ import {
 } from "../../state/identity-files.ts"
 import { PurserError } from "../../base/errors.ts"
 import { openStateOf } from "../../wiring/open-state.ts"
-import type { Action, Context } from "../command.ts"
-import { loadConfig } from "../load-config.ts"
+import type { CommandAction, Context } from "../command.ts"
+import { commandConfig } from "../load-config.ts"
 
 interface Flags {
   next?: boolean
@@ -16,7 +16,7 @@ interface Flags {
 }
 
 /** `purser agent identity`: the pin by which nodes know this agent, and how it is replaced. */
-export function define(command: Command, action: Action): void {
+export function define(command: Command, action: CommandAction): void {
   command
     .option("--next", "prepare the next key; enrolment strings carry its pin from now on")
     .option("--promote", "use the next key from now on")
@@ -26,7 +26,7 @@ export function define(command: Command, action: Action): void {
 async function run(context: Context, { next, promote }: Flags): Promise<void> {
   if (next === true && promote === true)
     throw new PurserError("ERR_USAGE", "--next and --promote do not go together")
-  const config = await loadConfig(context)
+  const config = await commandConfig(context)
   const { stateDir } = config
   await using opened = await openStateOf(config, context)
   if (next === true) {

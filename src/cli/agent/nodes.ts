@@ -5,15 +5,15 @@ import { PurserError } from "../../base/errors.ts"
 import { quote } from "../../base/names.ts"
 import { isPin } from "../../channel/pin.ts"
 import { openStateOf } from "../../wiring/open-state.ts"
-import type { Action, Context } from "../command.ts"
-import { loadConfig } from "../load-config.ts"
+import type { CommandAction, Context } from "../command.ts"
+import { commandConfig } from "../load-config.ts"
 
 interface AppFlag {
   app?: string
 }
 
 /** `purser nodes`: who was served, and who waits to be. */
-export function define(command: Command, action: Action): void {
+export function define(command: Command, action: CommandAction): void {
   command
     .command("ls", { isDefault: true })
     .description("list the nodes that are known")
@@ -39,7 +39,7 @@ export function define(command: Command, action: Action): void {
 }
 
 async function list(context: Context, { app }: AppFlag): Promise<void> {
-  const { stateDir } = await loadConfig(context)
+  const { stateDir } = await commandConfig(context)
   // Looking makes no state: a mistyped --state must not become one.
   await using opened = isStateDir(stateDir) ? await open(context) : undefined
   if (opened === undefined) {
@@ -120,5 +120,5 @@ async function forget(context: Context, _flags: object, pinOrAddress: string): P
 }
 
 async function open(context: Context): Promise<OpenStateDir> {
-  return await openStateOf(await loadConfig(context), context)
+  return await openStateOf(await commandConfig(context), context)
 }

@@ -1,24 +1,24 @@
 import { InvalidArgumentError, Option, type Command } from "commander"
 import { keyTypeNames } from "../../x509/key-families.ts"
-import type { Action } from "../command.ts"
+import type { CommandAction } from "../command.ts"
 import { init, newIntermediate, reindex } from "./authority.ts"
 import type { DeployFlags } from "./deploy.ts"
 import { exportFiles, formats, importFiles, request } from "./exchange.ts"
-import { issue, sign } from "./issue.ts"
+import { runIssue, sign } from "./issue.ts"
 import { list, printBundle, printRoot, show } from "./look.ts"
-import { renew } from "./renew.ts"
-import { printCrl, revoke } from "./revoke.ts"
+import { runRenew } from "./renew.ts"
+import { printCrl, runRevoke } from "./revoke.ts"
 import { withPassphrases } from "./open.ts"
 
 /** `purser ca`: certificates of this host's own CA, and those that another CA gives. */
-export function define(command: Command, action: Action): void {
+export function define(command: Command, action: CommandAction): void {
   defineAuthority(command, action)
   defineIssuing(command, action)
   defineLooking(command, action)
   defineExchange(command, action)
 }
 
-function defineAuthority(command: Command, action: Action): void {
+function defineAuthority(command: Command, action: CommandAction): void {
   withPassphrases(command.command("init").summary("make the root, and the intermediate that signs"), {
     root: true,
   })
@@ -43,7 +43,7 @@ function defineAuthority(command: Command, action: Action): void {
     .action(action((context) => reindex(context)))
 }
 
-function defineIssuing(command: Command, action: Action): void {
+function defineIssuing(command: Command, action: CommandAction): void {
   withNames(
     withPassphrases(command.command("issue").summary("make a key, and a certificate for it")).argument(
       "<name>",
@@ -53,7 +53,7 @@ function defineIssuing(command: Command, action: Action): void {
     .option("--client", "for proving a client too")
     .option("--days <n>", "how long it is valid", parseDays)
     .option("--out <dir>", "write the files there too: key, certificate, chain, full chain, all in one")
-    .action(action(issue))
+    .action(action(runIssue))
   withPassphrases(command.command("sign").summary("sign a request for a key that is somewhere else"))
     .description(
       "Says on stderr what the request asks for, and prints the certificate and its chain. Only the names are taken from the request.",
@@ -72,14 +72,14 @@ function defineIssuing(command: Command, action: Action): void {
       "--before <duration>",
       "with --all: that end within it (default: 30d, or a third of a shorter life)",
     )
-    .action(action(renew))
+    .action(action(runRenew))
   command
     .command("revoke")
     .summary("take a certificate back")
     .argument("<name-or-serial>", "the newest of that name, or that one")
     .option("--reason <reason>", "as RFC 5280 calls them: keyCompromise, superseded, …", "unspecified")
     .option("-y, --yes", "do not ask")
-    .action(action(revoke))
+    .action(action(runRevoke))
   withPassphrases(command.command("crl").summary("print the list of what was revoked"))
     .description(
       "Prints the CRL of the intermediate that signs now, of each before it that has not ended, and of the root.",
@@ -89,7 +89,7 @@ function defineIssuing(command: Command, action: Action): void {
     .action(action(printCrl))
 }
 
-function defineLooking(command: Command, action: Action): void {
+function defineLooking(command: Command, action: CommandAction): void {
   command
     .command("ls")
     .summary("list certificates, and when they end")
@@ -111,7 +111,7 @@ function defineLooking(command: Command, action: Action): void {
     .action(action((context) => printBundle(context)))
 }
 
-function defineExchange(command: Command, action: Action): void {
+function defineExchange(command: Command, action: CommandAction): void {
   command
     .command("export")
     .summary("write a certificate, its key and its chain into files")

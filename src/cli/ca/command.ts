@@ -12,8 +12,8 @@ import type { KeyTypeName } from "../../x509/key-families.ts"
 import type { CertificateRecord } from "../../ca/records/record.ts"
 import { readBounded } from "../../sources/bounded-read.ts"
 import type { Context } from "../command.ts"
-import { loadConfig } from "../load-config.ts"
-import { openCa, type CaFlags } from "./open.ts"
+import { commandConfig } from "../load-config.ts"
+import { openCommandCa, type CaFlags } from "./open.ts"
 import { readStdin } from "../prompt.ts"
 
 /** What the commands below `purser ca` share. */
@@ -25,9 +25,9 @@ export async function withCa<T>(
   flags: CaFlags,
   work: (ca: Ca, config: ResolvedConfig) => Promise<T>,
 ): Promise<T> {
-  const config = await loadConfig(context)
+  const config = await commandConfig(context)
   await ensureStateDir(config.stateDir)
-  await using ca = openCa(config, context, flags)
+  await using ca = openCommandCa(config, context, flags)
   return await work(ca, config)
 }
 
@@ -104,7 +104,7 @@ export async function readInput(context: Context, file: string): Promise<Buffer>
 }
 
 /** For keys, so nobody else's. Throws `ERR_TARGET`. */
-export async function makeDirectory(directory: string): Promise<void> {
+export async function makeOutputDirectory(directory: string): Promise<void> {
   try {
     await mkdir(directory, { recursive: true, mode: 0o700 })
   } catch (error) {

@@ -6,7 +6,7 @@ import {
   askOf,
   factsOf,
   findRecord,
-  makeDirectory,
+  makeOutputDirectory,
   readInput,
   shownDate,
   withCa,
@@ -53,7 +53,7 @@ export async function exportFiles(context: Context, flags: ExportFlags, name: st
     const key = record.hasKey ? await ca.keyOf(record) : null
     const root = record.root ?? (await ca.root())
     const password = needsPassword ? await passwordOf(context, flags) : undefined
-    await makeDirectory(directory)
+    await makeOutputDirectory(directory)
     const files = await writeOutputs(record, key, root, {
       directory,
       formats: format,

@@ -6,7 +6,7 @@ import type { CertificateRecord } from "../../ca/records/record.ts"
 import {
   askOf,
   factsOf,
-  makeDirectory,
+  makeOutputDirectory,
   readInput,
   shownDate,
   withCa,
@@ -31,7 +31,7 @@ interface SignFlags extends CaFlags {
   readonly yes?: boolean
 }
 
-export async function issue(context: Context, flags: IssueFlags, name: string): Promise<void> {
+export async function runIssue(context: Context, flags: IssueFlags, name: string): Promise<void> {
   await withCa(context, flags, async (ca) => {
     const record = await ca.issue(name, askOf(flags), {}, context.signal)
     const files = flags.out === undefined ? [] : await writeFiles(ca, record, flags.out)
@@ -53,7 +53,7 @@ async function writeFiles(ca: Ca, record: CertificateRecord, directory: string):
   const { writeOutputs } = await import("../../ca/output.ts")
   try {
     const key = await ca.keyOf(record)
-    await makeDirectory(directory)
+    await makeOutputDirectory(directory)
     return await writeOutputs(record, key, await ca.root(), { directory, formats: ["pem"] })
   } catch (error) {
     if (!isPurserError(error)) throw error

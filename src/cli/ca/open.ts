@@ -24,7 +24,7 @@ export interface CaFlags {
 /** OpenSSL reads no more. */
 const maxPassphraseBytes = 1023
 
-/** Adds the flags that {@link openCa} takes; those of the root only where its key is used. */
+/** Adds the flags that {@link openCommandCa} takes; those of the root only where its key is used. */
 export function withPassphrases(command: Command, { root = false }: { root?: boolean } = {}): Command {
   command
     .option("--passphrase-file <file>", "passphrase of the intermediate's key (or ca.passphrase_file)")
@@ -35,7 +35,7 @@ export function withPassphrases(command: Command, { root = false }: { root?: boo
     .option("--root-passphrase-fd <n>", "the same, from a file descriptor")
 }
 
-export function openCa(config: ResolvedConfig, context: Context, flags: CaFlags = {}): Ca {
+export function openCommandCa(config: ResolvedConfig, context: Context, flags: CaFlags = {}): Ca {
   const { passphraseFile = config.ca.passphraseFile, passphraseFd, rootKey } = flags
   return wiring.openCa(config, openContextOf(context), {
     passphrase: remembered(() => givenPassphrase(passphraseFile, passphraseFd, "--passphrase-fd", context)),

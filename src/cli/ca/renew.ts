@@ -15,7 +15,7 @@ interface Flags extends CaFlags {
 
 const defaultBeforeMs = 30 * 86_400_000
 
-export async function renew(context: Context, flags: Flags, name: string | undefined): Promise<number> {
+export async function runRenew(context: Context, flags: Flags, name: string | undefined): Promise<number> {
   const { all = false, before } = flags
   if (all === (name !== undefined)) {
     throw new PurserError("ERR_USAGE", "purser ca renew takes a name, or --all", {

@@ -6,7 +6,7 @@ import { canAsk, confirm } from "../prompt.ts"
 
 /** `purser ca revoke` and `crl`. */
 
-export async function revoke(
+export async function runRevoke(
   context: Context,
   { reason, yes }: { reason: string; yes?: boolean },
   nameOrSerial: string,

@@ -8,7 +8,7 @@ import { listContainers } from "../../docker/containers.ts"
 import type { Engine } from "../../docker/engine.ts"
 import { parseReload, type Reload } from "../../rollout/reload.ts"
 import { readBounded } from "../../sources/bounded-read.ts"
-import type { Action, Context } from "../command.ts"
+import type { CommandAction, Context } from "../command.ts"
 import { copyIntoAll, type CopyFlags } from "./containers.ts"
 import { parseDestination, pathsFor, type Destination } from "./destination.ts"
 import { openEngine } from "../../wiring/open-engine.ts"
@@ -27,7 +27,7 @@ interface Flags extends CopyFlags {
   printReceiver?: boolean
 }
 
-export function define(command: Command, action: Action): void {
+export function define(command: Command, action: CommandAction): void {
   const repeatable = (value: string, earlier: string[] = []): string[] => [...earlier, value]
   command
     .description(

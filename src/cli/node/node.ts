@@ -2,7 +2,7 @@ import { asPurserError, isPurserError, reasonOf } from "../../base/errors.ts"
 import { createLog, errorFields, type Log } from "../../base/log.ts"
 import { loadOrCreateIdentity } from "../../channel/identity.ts"
 import { localHosts } from "../../rollout/check.ts"
-import { pathOf } from "../../files/file-line.ts"
+import { targetPath } from "../../files/file-line.ts"
 import { checkOnDisk } from "../../rollout/deliver-files.ts"
 import {
   removeStaleTemporaries,
@@ -58,7 +58,7 @@ async function serve(settings: NodeSettings, env: NodeJS.ProcessEnv, log: Log): 
 
   const runReload = reloader(supervisor, env)
   const where = { directory, ...(files === undefined ? {} : { files }) }
-  const required = files?.filter((line) => !line.optional).map((line) => pathOf(line, directory))
+  const required = files?.filter((line) => !line.optional).map((line) => targetPath(line, directory))
 
   // Without a list of files whatever lies below the directory is looked at, and what goes elsewhere by its lines.
   const places = [where, ...(files === undefined ? [{ directory, files: filesOf(certificates) }] : [])]

@@ -6,7 +6,7 @@ import type { Catalogue } from "../../sources/catalogue.ts"
 import { openStore } from "../../wiring/open-store.ts"
 import type { ResolvedConfig } from "../../wiring/resolved-config.ts"
 import type { Context } from "../command.ts"
-import { loadConfig, openContextOf } from "../load-config.ts"
+import { commandConfig, openContextOf } from "../load-config.ts"
 
 export interface WantedSecret {
   readonly name: string
@@ -20,7 +20,7 @@ export async function readSecrets(
   context: Context,
 ): Promise<SecretToMount[]> {
   const names = wanted.map(({ name }) => name)
-  await using opened = await openReader(await loadConfig(context), names, context)
+  await using opened = await openReader(await commandConfig(context), names, context)
   const { reader } = opened
   const read: SecretToMount[] = []
   const sets = new Map<string, ReadonlyMap<string, Secret>>()

@@ -7,8 +7,8 @@ import { parseSecretName, quote } from "../../base/names.ts"
 import type { Mount } from "../../mounts/directory.ts"
 import { isInUse } from "../../mounts/leftovers.ts"
 import { mountSecrets } from "../../mounts/mount-secrets.ts"
-import { pathOf } from "../../files/file-line.ts"
-import type { Action, Context } from "../command.ts"
+import { targetPath } from "../../files/file-line.ts"
+import type { CommandAction, Context } from "../command.ts"
 import { parseDockerRun, type DockerRun } from "./docker-flags.ts"
 import { openEngine } from "../../wiring/open-engine.ts"
 import { openContextOf } from "../load-config.ts"
@@ -20,7 +20,7 @@ interface Flags {
 }
 
 /** `purser run`: docker run, with secrets that are there before the first instruction and gone after the last. */
-export function define(command: Command, action: Action): void {
+export function define(command: Command, action: CommandAction): void {
   command
     .description("Runs a container by docker run, with secrets in memory that are mounted before it starts.")
     .argument("<words...>", "after --: docker run's own flags, the image, its command")
@@ -67,7 +67,7 @@ async function run(context: Context, flags: Flags, words: string[]): Promise<num
 function parseWanted(text: string): WantedSecret {
   const equals = text.indexOf("=")
   const name = parseSecretName(equals < 0 ? text : text.slice(0, equals))
-  if (equals < 0) return { name, path: pathOf({ name, mode: 0o400, optional: false }) }
+  if (equals < 0) return { name, path: targetPath({ name, mode: 0o400, optional: false }) }
   const path = text.slice(equals + 1)
   const segments = path.split("/")
   if (

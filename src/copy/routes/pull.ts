@@ -8,7 +8,7 @@ import { ExecSession } from "./exec-session.ts"
 import { changeFor, whoWrites, type Change } from "./exec.ts"
 import { verifyFound, type FileStat } from "../file-stat.ts"
 import { builderAddress, gatewayOf, whyNoAddress } from "./pull/address.ts"
-import { seal } from "./pull/envelope.ts"
+import { sealBody } from "./pull/envelope.ts"
 import { isolate } from "./pull/isolate.ts"
 import { orderGet, receiverScript } from "./pull/receiver.ts"
 import { PullServer, type Offer } from "./pull/server.ts"
@@ -124,7 +124,7 @@ async function stage(session: Session, server: PullServer, planned: Planned): Pr
   const { file, owner, number } = planned
   const { id, hostConfigNetworkMode } = task.container
   const mode = octal(file.mode)
-  const { body, password, publicKey } = await seal({ ...file, containerId: id, mode })
+  const { body, password, publicKey } = await sealBody({ ...file, containerId: id, mode })
   const offer = server.offer(body)
   const order = orderGet({
     number,
@@ -217,7 +217,7 @@ export interface ServedOnce extends AsyncDisposable {
 
 /** One download for whoever has the line, within 30 s, and bound to no container. Throws `ERR_LISTEN`, `ERR_ADDRESS`. */
 export async function serveOnce({ content, path, mode, address, signal }: ToServeOnce): Promise<ServedOnce> {
-  const { body, password, publicKey } = await seal({ content, containerId: "-", path, mode: octal(mode) })
+  const { body, password, publicKey } = await sealBody({ content, containerId: "-", path, mode: octal(mode) })
   const server = await PullServer.open(address ?? (await builderAddress()), signal)
   const { url, done } = server.offer(body)
   const order = orderGet({

@@ -1,5 +1,5 @@
 import { appLabel, filesLabel } from "../../apps/containers/labels.ts"
-import { pathOf as pathOfLine, parseFileLines } from "../../files/file-line.ts"
+import { targetPath as pathOfLine, parseFileLines } from "../../files/file-line.ts"
 import { isPurserError } from "../../base/errors.ts"
 import { kindOf, memoryMountsOf } from "../../copy/memory-mounts.ts"
 import type { Engine } from "../../docker/engine.ts"

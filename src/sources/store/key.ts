@@ -6,7 +6,7 @@ import { replaceFile } from "../../base/atomic-file.ts"
 import { PurserError, isPurserError, reasonOf, systemErrorCode } from "../../base/errors.ts"
 import type { Secret } from "../../base/secret.ts"
 import {
-  createIdentity,
+  createAgeIdentity,
   decryptWithPassphrase,
   encryptWithPassphrase,
   isAgeFile,
@@ -78,7 +78,7 @@ export class StoreKey {
    */
   async prepareNew(passphrase: Secret | null): Promise<{ recipient: string; finish: () => Promise<void> }> {
     const old = await this.identities()
-    const { identity, recipient } = await createIdentity()
+    const { identity, recipient } = await createAgeIdentity()
     await this.#replace([identity, ...old], recipient, passphrase)
     return {
       recipient,
@@ -153,7 +153,7 @@ export class StoreKey {
 
   /** Of several processes that make the first key at once, one wins and all use its key. */
   async #create(): Promise<Buffer> {
-    const { identity, recipient } = await createIdentity()
+    const { identity, recipient } = await createAgeIdentity()
     const temporary = `${this.#file}.${randomBytes(6).toString("hex")}.tmp`
     try {
       await writeFile(temporary, identityFile([identity], recipient), {

@@ -3,9 +3,9 @@ import { createPrivateKey, createPublicKey } from "node:crypto"
 import { readFileSync } from "node:fs"
 import { test } from "node:test"
 import { eaxOpen, eaxSeal } from "../../../src/channel/fluxvault/eax.ts"
-import { seal, unseal } from "../../../src/channel/fluxvault/envelope.ts"
+import { sealMessage, unseal } from "../../../src/channel/fluxvault/envelope.ts"
 import { answerKey, takeSessionKey } from "../../../src/channel/fluxvault/key-exchange.ts"
-import { parseAnswer, parseFromNode } from "../../../src/channel/fluxvault/messages.ts"
+import { parseFluxvaultAnswer, parseFluxvaultRequest } from "../../../src/channel/fluxvault/messages.ts"
 import { JsonLines } from "../../../src/channel/fluxvault/json-lines.ts"
 import { decrypt, encrypt } from "../../support/fluxvault-peer.ts"
 
@@ -63,11 +63,11 @@ for (const [index, { keys, wire, decrypted_after_key_exchange: messages }] of se
     for (const [at, { from, message }] of messages.entries()) {
       if (at < 2) continue
       if (from === "node") {
-        const request = parseFromNode(message)
+        const request = parseFluxvaultRequest(message)
         assert.equal(request?.name, message["FILE"])
         assert.equal(request?.crc32, message["crc32"])
       } else {
-        const { status, body } = parseAnswer(message, String(message["FILE"]))
+        const { status, body } = parseFluxvaultAnswer(message, String(message["FILE"]))
         assert.deepEqual([status, body], [message["Status"], message["Body"]])
       }
     }
@@ -92,21 +92,21 @@ test("what is sealed here the test's own peer can read, and the other way round"
   const key = Buffer.from("0123456789abcdef0123456789abcdef")
   for (const text of ["", "a", "pässwörd €\n", '\u{1f511}\u0000"\\', "x".repeat(5000)]) {
     const message = { State: "DATA", Body: text }
-    assert.deepEqual(decrypt(key, seal(key, message)), message)
+    assert.deepEqual(decrypt(key, sealMessage(key, message)), message)
     assert.deepEqual(unseal(key, encrypt(key, message)), message)
   }
 })
 
 test("messages are written in ASCII, as Python does", () => {
   const key = Buffer.alloc(32, 7)
-  const { nonce, tag, ciphertext } = seal(key, { Body: "ä€\u{1f511}" })
+  const { nonce, tag, ciphertext } = sealMessage(key, { Body: "ä€\u{1f511}" })
   const text = eaxOpen(key, hex(nonce), { ciphertext: hex(ciphertext), tag: hex(tag) })
   assert.equal(text?.toString(), String.raw`{"Body":"\u00e4\u20ac\ud83d\udd11"}`)
 })
 
 test("whatever is wrong with a message under the session key looks the same", () => {
   const key = Buffer.alloc(32, 1)
-  const good = seal(key, { State: "DONE" })
+  const good = sealMessage(key, { State: "DONE" })
   const wrong: Message[] = [
     {},
     { ...good, nonce: good.nonce.slice(2) },
@@ -117,7 +117,7 @@ test("whatever is wrong with a message under the session key looks the same", ()
     { ...good, ciphertext: 7 },
     { ...good, ciphertext: good.ciphertext.replace(/^./, (digit) => (digit === "0" ? "1" : "0")) },
     { ...good, nonce: "00".repeat(16) },
-    seal(Buffer.alloc(32, 2), { State: "DONE" }),
+    sealMessage(Buffer.alloc(32, 2), { State: "DONE" }),
   ]
   for (const message of wrong) {
     assert.throws(() => unseal(key, message), {
@@ -191,7 +191,7 @@ const ed25519 =
 
 test("answers to something else, without a known status or without text are refused", () => {
   const answer = { State: "DATA", FILE: "a", Status: "Success", Body: "text" }
-  assert.deepEqual(parseAnswer(answer, "a"), { status: "Success", body: "text" })
+  assert.deepEqual(parseFluxvaultAnswer(answer, "a"), { status: "Success", body: "text" })
   for (const wrong of [
     { ...answer, FILE: "b" },
     { ...answer, State: "REQUEST" },
@@ -200,14 +200,14 @@ test("answers to something else, without a known status or without text are refu
     { ...answer, Body: "\ud800" },
     { ...answer, Body: undefined, Status: undefined },
   ]) {
-    assert.throws(() => parseAnswer(wrong, "a"), { code: "ERR_PROTOCOL" })
+    assert.throws(() => parseFluxvaultAnswer(wrong, "a"), { code: "ERR_PROTOCOL" })
   }
 })
 
 test("a request for anything but a named file with a CRC32 is refused", () => {
   const request = { State: "REQUEST", FILE: "a", crc32: 0, fill: "00" }
-  assert.deepEqual(parseFromNode(request), { name: "a", crc32: 0, fill: "00" })
-  assert.equal(parseFromNode({ ...request, FILE: "x".repeat(255) })?.name.length, 255)
+  assert.deepEqual(parseFluxvaultRequest(request), { name: "a", crc32: 0, fill: "00" })
+  assert.equal(parseFluxvaultRequest({ ...request, FILE: "x".repeat(255) })?.name.length, 255)
   for (const wrong of [
     { ...request, State: "CSR" },
     { ...request, FILE: "" },
@@ -218,6 +218,6 @@ test("a request for anything but a named file with a CRC32 is refused", () => {
     { ...request, crc32: 0.5 },
     { ...request, crc32: "0" },
   ]) {
-    assert.throws(() => parseFromNode(wrong), { code: "ERR_PROTOCOL" })
+    assert.throws(() => parseFluxvaultRequest(wrong), { code: "ERR_PROTOCOL" })
   }
 })

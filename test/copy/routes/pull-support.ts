@@ -3,18 +3,18 @@ import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
 import type { TestContext } from "node:test"
 import { Secret } from "../../../src/base/secret.ts"
-import { seal, type Sealed } from "../../../src/copy/routes/pull/envelope.ts"
+import { sealBody, type SealedBody } from "../../../src/copy/routes/pull/envelope.ts"
 import { orderGet, type Order } from "../../../src/copy/routes/pull/receiver.ts"
 
 /** The receiver of the route `pull` without the route: orders and servers of the tests' own. */
 
-export interface Ordered extends Sealed {
+export interface Ordered extends SealedBody {
   /** With these URLs in place of the sealed body's own. */
   readonly line: (url: string, extra?: Partial<Order>) => string
 }
 
 export async function ordered(path: string, content: string, containerId = "-"): Promise<Ordered> {
-  const sealed = await seal({ content: new Secret(content), containerId, path, mode: "440" })
+  const sealed = await sealBody({ content: new Secret(content), containerId, path, mode: "440" })
   const line = (url: string, extra: Partial<Order> = {}): string =>
     orderGet({
       number: 1,

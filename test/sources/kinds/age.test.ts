@@ -4,7 +4,7 @@ import { writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { test, type TestContext } from "node:test"
 import { promisify } from "node:util"
-import { createIdentity, encryptAge } from "../../../src/sources/age-file.ts"
+import { createAgeIdentity, encryptAge } from "../../../src/sources/age-file.ts"
 import { ageKind } from "../../../src/sources/kinds/age.ts"
 import { requireService } from "../../support/services.ts"
 import { tempDir } from "../../support/temp.ts"
@@ -13,7 +13,7 @@ import { code, limit, signal, sourceOf } from "../host.ts"
 async function made(t: TestContext) {
   const directory = await tempDir(t)
   const [file, identityFile] = [join(directory, "app.json.age"), join(directory, "key.txt")]
-  const { identity, recipient } = await createIdentity()
+  const { identity, recipient } = await createAgeIdentity()
   await writeFile(identityFile, `# created by a test\n\n${identity}\n`)
   return {
     directory,
@@ -40,7 +40,7 @@ test("an absent file is null; a damaged one, another's and a wrong identity file
   const sealed = await encryptAge(Buffer.from("geheim"), [recipient])
   await writeFile(file, sealed.fill(0, sealed.length - 4))
   await assert.rejects(source.read("", signal), code("ERR_SOURCE", /cannot be decrypted/))
-  await writeFile(file, await encryptAge(Buffer.from("geheim"), [(await createIdentity()).recipient]))
+  await writeFile(file, await encryptAge(Buffer.from("geheim"), [(await createAgeIdentity()).recipient]))
   await assert.rejects(source.read("", signal), code("ERR_SOURCE", /cannot be decrypted/))
   await writeFile(file, "just text")
   await assert.rejects(source.read("", signal), code("ERR_SOURCE", /not an age file/))

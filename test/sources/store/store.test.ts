@@ -7,7 +7,7 @@ import { promisify } from "node:util"
 import { isPurserError, type ErrorCode } from "../../../src/base/errors.ts"
 import { silentLog } from "../../../src/base/log.ts"
 import { Secret } from "../../../src/base/secret.ts"
-import { createIdentity } from "../../../src/sources/age-file.ts"
+import { createAgeIdentity } from "../../../src/sources/age-file.ts"
 import type { StoreConfig } from "../../../src/sources/store/config.ts"
 import { SecretStore } from "../../../src/sources/store/store.ts"
 import { requireService } from "../../support/services.ts"
@@ -230,7 +230,7 @@ test("under a passphrase: writing needs none, reading does, and a wrong one says
 test("with the user's own recipients there is no store.key, and changing over takes everything along", async (t) => {
   const { store, stateDir, open } = await made(t)
   await store.set("a", new Secret("1"), signal)
-  const [mine, other] = [await createIdentity(), await createIdentity()]
+  const [mine, other] = [await createAgeIdentity(), await createAgeIdentity()]
   const identityFile = join(stateDir, "my-key.txt")
   await writeFile(identityFile, `${mine.identity}\n`)
   const own = { recipients: [mine.recipient, other.recipient], identityFile }
@@ -248,8 +248,8 @@ test("refuses to change over to recipients that the identity file does not open"
   const { store, stateDir, open } = await made(t)
   await store.set("a", new Secret("1"), signal)
   const identityFile = join(stateDir, "my-key.txt")
-  await writeFile(identityFile, `${(await createIdentity()).identity}\n`)
-  const own = { recipients: [(await createIdentity()).recipient], identityFile }
+  await writeFile(identityFile, `${(await createAgeIdentity()).identity}\n`)
+  const own = { recipients: [(await createAgeIdentity()).recipient], identityFile }
   await rejects(open(own).changeKey("recipients", signal), "ERR_STORE", /cannot be decrypted/)
   assert.equal(await text(store, "a"), "1")
 })

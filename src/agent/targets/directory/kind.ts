@@ -1,5 +1,5 @@
 import type { AppConfig } from "../../../apps/config.ts"
-import { pathOf } from "../../../files/file-line.ts"
+import { targetPath } from "../../../files/file-line.ts"
 import type { AgentParts, FoundTargets, OpenTargetKind, TargetKind, TargetPlan } from "../kind.ts"
 import type { Target } from "../target.ts"
 import { directoryKey, fillDirectory } from "./fill.ts"
@@ -39,5 +39,5 @@ export function createDirectoryKind(parts: AgentParts): TargetKind<DirectoryTarg
 
 /** Undefined where they are known only after a complete delivery. */
 function requiredPaths({ files, directory }: AppConfig): string[] | undefined {
-  return files?.filter((line) => !line.optional).map((line) => pathOf(line, directory))
+  return files?.filter((line) => !line.optional).map((line) => targetPath(line, directory))
 }

@@ -1,5 +1,5 @@
 import { isUtf8 } from "node:buffer"
-import type { FluxvaultNode } from "../../../audit/events.ts"
+import type { AuditedFluxvaultNode } from "../../../audit/events.ts"
 import { PurserError, asPurserError, isPurserError } from "../../../base/errors.ts"
 import { errorFields } from "../../../base/log.ts"
 import type { Secret } from "../../../base/secret.ts"
@@ -27,7 +27,7 @@ export async function deliverByFluxvault(
 ): Promise<void> {
   const { address, target, plan, parts } = turn
   const { state, audit } = parts
-  const who: FluxvaultNode = { app: delivery.app.name, address: target, protocol }
+  const who: AuditedFluxvaultNode = { app: delivery.app.name, address: target, protocol }
   delivery.start({ target })
   await using channel = await connectToFluxvaultNode({ ...address, limits: plan.limits, signal }).catch(
     async (error) => {
@@ -51,7 +51,7 @@ export async function deliverByFluxvault(
 /** The node at a known address counts once. Whether there is place, and taking it, is one step: others may come at once. */
 async function takePlace(
   { app }: Delivery,
-  who: FluxvaultNode,
+  who: AuditedFluxvaultNode,
   { parts: { state, audit, log }, aliveMs }: NodeTurn,
 ): Promise<void> {
   const { address } = who
@@ -68,7 +68,7 @@ async function takePlace(
 }
 
 function seen(
-  { app, address }: FluxvaultNode,
+  { app, address }: AuditedFluxvaultNode,
   state: NodeSighting["state"],
   error: string | null,
 ): NodeSighting {
@@ -78,7 +78,7 @@ function seen(
 /** Resolves once the decision is in the audit log. */
 async function decide(
   request: FileRequest,
-  who: FluxvaultNode,
+  who: AuditedFluxvaultNode,
   delivery: Delivery,
   turn: NodeTurn,
   signal: AbortSignal,

@@ -12,7 +12,7 @@ import { answerRequest, type AnswerOptions, type Reply } from "./answer.ts"
  * of a secret that is not in the audit log.
  */
 
-export interface SessionOptions {
+export interface AgentSessionOptions {
   channel: AgentChannel
   limits: ChannelLimits
   /** Decides from the node's first frame. Resolves when the node is trusted, throws `ERR_UNTRUSTED` when it is not. */
@@ -23,7 +23,7 @@ export interface SessionOptions {
 }
 
 /** Resolves with the node's summary. Throws `ERR_UNTRUSTED`, `ERR_DELIVERY` (the node says it failed), and the channel's errors. */
-export async function serveNode(options: SessionOptions, signal: AbortSignal): Promise<void> {
+export async function serveNode(options: AgentSessionOptions, signal: AbortSignal): Promise<void> {
   const { channel, limits } = options
   const { reader, writer } = channel
   const hello = parseHello(await reader.next({ signal, timeoutMs: limits.frameMs }))

@@ -17,7 +17,7 @@ export interface ToSeal {
   readonly mode: string
 }
 
-export interface Sealed {
+export interface SealedBody {
   readonly body: Buffer
   /** 256 bits, base64url. */
   readonly password: string
@@ -29,7 +29,7 @@ const iterations = 10_000
 const makeKeys = promisify(generateKeyPair)
 
 /** With a password and a pair of keys that are never used again. */
-export async function seal({ content, containerId, path, mode }: ToSeal): Promise<Sealed> {
+export async function sealBody({ content, containerId, path, mode }: ToSeal): Promise<SealedBody> {
   const password = randomBytes(32).toString("base64url")
   const salt = randomBytes(8)
   const [derived, { privateKey, publicKey }] = await Promise.all([
