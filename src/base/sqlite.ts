@@ -78,7 +78,7 @@ export class Sqlite implements Disposable {
     this.#guard("write", () => this.#sqlite.exec(sql))
   }
 
-  /** What `PRAGMA name` says, for example of `user_version` or `quick_check(1)`. */
+  /** The value of `PRAGMA name`, for example of `user_version` or `quick_check(1)`. */
   pragma(name: string): SQLOutputValue | undefined {
     return Object.values(this.get(`PRAGMA ${name}`) ?? {})[0]
   }
@@ -136,7 +136,7 @@ export function loadSqlite(): typeof import("node:sqlite") {
   return process.getBuiltinModule("node:sqlite")
 }
 
-/** The columns of a number that no time or count of ours has are `ERR_OUT_OF_RANGE`, an error of Node's own. */
+/** `ERR_OUT_OF_RANGE` is Node's own, for a number in a column that JavaScript cannot hold. */
 function isSqliteError(error: unknown): boolean {
   const code = systemErrorCode(error)
   return code === "ERR_SQLITE_ERROR" || code === "ERR_OUT_OF_RANGE"

@@ -4,7 +4,7 @@ import { readFileIn } from "../docker/read-file.ts"
 import { maxNamesBytes, type Owner, type ReadNames } from "../files/owner.ts"
 import { resolveContainerUser, resolveFileOwner } from "./container-user.ts"
 
-/** Who is to own files, for routes that see the container's names only through the engine. */
+/** The owners of files, for routes that see the container's names only through the engine. */
 
 export interface Owners {
   /** The user that the container runs as; null where its name is gone. */

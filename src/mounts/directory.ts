@@ -55,7 +55,7 @@ export async function createSecretDirectory(
   const files = secrets.map(({ path, content }, index) => ({
     content,
     path,
-    // One directory is mounted whole; what goes elsewhere must not hide what the image has beside it.
+    // One directory is mounted whole. Files elsewhere are mounted one by one, so that they hide nothing of the image.
     file: isInDirectory(path)
       ? join(directory, mounted, posix.relative(directoryInContainer, path))
       : join(directory, `file-${index}`),

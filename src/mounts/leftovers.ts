@@ -7,7 +7,7 @@ import { listContainers } from "../docker/containers.ts"
 import type { Engine } from "../docker/engine.ts"
 import { labelOf, lockOf, removeAll, roots } from "./directory.ts"
 
-/** Whether a container runs that has the directory of this id. */
+/** True while a container runs that has the directory of this id. */
 export async function isInUse(engine: Engine, id: string, signal: AbortSignal): Promise<boolean> {
   return (await listContainers(engine, { labels: [labelOf(id)] }, signal)).length > 0
 }

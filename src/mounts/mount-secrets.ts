@@ -22,7 +22,7 @@ export interface MountOptions {
   pull: () => Promise<void>
   log: Log
   signal: AbortSignal
-  /** Where the directory may lie; default: the machine's own places. */
+  /** Parents of the directory, the first that lies in memory counts; default: the machine's own. */
   candidates?: readonly string[]
 }
 

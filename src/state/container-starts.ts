@@ -2,8 +2,8 @@ import type { Sqlite } from "../base/sqlite.ts"
 import { upsertContainerStart } from "./queries/upsert-container-start.ts"
 
 /**
- * Whether one start of a container has everything that was to be delivered, and the reload that is pending for it.
- * Files in a container's memory end with the container, and so does its record here: another start begins with none.
+ * A record of each start of a container: is everything in place that was to be delivered, and which reload is pending.
+ * Files in a container's memory end with the container, and so does its record: another start begins with none.
  */
 
 export interface ContainerStart {

@@ -2,7 +2,7 @@ import type { Sqlite } from "../base/sqlite.ts"
 import { NumberStore } from "./numbers.ts"
 
 export interface Clocks {
-  /** What the wall clock says, in milliseconds since 1970; it may be set back or ahead at any time. */
+  /** The wall clock, in milliseconds since 1970; it may be set back or ahead at any time. */
   now: () => number
   /** Never goes back, and begins anywhere. Milliseconds, like `now`. */
   uptime: () => number

@@ -5,7 +5,7 @@ import type { Log } from "../base/log.ts"
 import { ensureStateDir } from "./state-dir.ts"
 import { openState, stateFileIn, type State } from "./state.ts"
 
-/** What a state directory holds besides the store of secrets and the identities. */
+/** The contents of a state directory, besides the store of secrets and the identities. */
 export interface OpenStateDir extends AsyncDisposable {
   readonly state: State
   readonly audit: AuditLog
@@ -32,7 +32,7 @@ export function auditFileIn(stateDir: string): string {
   return join(stateDir, "audit.log")
 }
 
-/** Whether an agent or a command has ever kept state here. */
+/** True once an agent or a command has kept state here. */
 export function isStateDir(stateDir: string): boolean {
   return existsSync(stateFileIn(stateDir))
 }

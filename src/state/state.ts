@@ -14,8 +14,8 @@ import { StoredKeys } from "./stored-keys.ts"
 import { TokenStore } from "./tokens.ts"
 
 /**
- * What the agent must remember, in one database: a store for each kind of thing, which alone knows its tables.
- * Commands work on it while an agent runs.
+ * Everything that the agent must remember, in one database, with a store for each kind of thing, which alone knows its
+ * tables. Commands use it while an agent runs. This file only opens the stores and joins them.
  */
 export class State implements Disposable {
   readonly tokens: TokenStore

@@ -32,8 +32,8 @@ export class TokenStore {
   /** A new token; previous ones stay valid for `overlapMs`. */
   rotate(app: string, overlapMs: number): Buffer {
     return this.#database.transaction(() => {
-      // What is over stays over. From here on the clock counts as whoever rotates sees it: had it been ahead once,
-      // an overlap reckoned from there would not end for years.
+      // Expired tokens stay expired. The wall clock counts from here on: had it been ahead once, an overlap that is
+      // reckoned from there would not end for years.
       this.#database.run("DELETE FROM tokens WHERE expires <= ?", this.#time.get())
       const until = this.#time.reset() + overlapMs
       this.#database.run(
@@ -59,7 +59,7 @@ export class TokenStore {
     const tokens = this.#read(app)
     const valid = tokens.filter(({ expires }) => expires === null || expires > now)
     if (valid.length < tokens.length) {
-      // Once over is over, whatever the clock says next.
+      // An expired token stays expired, whatever the clock says next.
       this.#database.run("DELETE FROM tokens WHERE app = ? AND expires <= ?", app, now)
       this.#byApp.set(app, valid)
     }

@@ -18,8 +18,8 @@ import {
 import { listRevocations } from "./queries/list-revocations.ts"
 
 /**
- * The index of the records: what `purser ca ls` shows, in one query. It holds nothing that the files do not, but the
- * number of the last CRL. What is wrong with it is `ERR_CA_INDEX`: it can be built anew.
+ * The index of the records, so that `purser ca ls` is one query. It holds nothing that the files do not, except the
+ * number of the last CRL. A damaged one is `ERR_CA_INDEX`, because it can be built anew.
  */
 export class IndexDatabase implements Disposable {
   readonly #database: Sqlite
@@ -36,7 +36,7 @@ export class IndexDatabase implements Disposable {
   /** Writes an index into an empty file. */
   static create(file: string): IndexDatabase {
     return new IndexDatabase(file, (database) => {
-      // Nobody reads it yet: it gets its name when it is whole.
+      // It gets its name when it is whole, so a crash in between costs nothing.
       database.exec("PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF")
       database.exec(indexSchema)
     })

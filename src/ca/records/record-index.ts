@@ -14,8 +14,8 @@ import { certificateOf, recordId, type Kind, type RecordFiles, type Revocation }
 import type { CertificateRecord, CertificateRequest } from "./record.ts"
 
 /**
- * Keeps the index in step with the files: what it lacks, since a process was killed between the two or the files came
- * out of a backup, it learns by comparing the files' names with its own rows. Only who holds the lock writes to it.
+ * Keeps the index in step with the files. It compares their names with its rows, because a process may have been
+ * killed between writing the two, or the files came out of a backup. Only the holder of the lock writes to it.
  */
 
 const tables: Record<Kind, Table> = { issued: "certificates", requests: "requests", revoked: "revocations" }
@@ -41,7 +41,7 @@ export class RecordIndex implements Disposable {
     this.#log = log
   }
 
-  /** For reading, without the lock unless something has to be caught up. Null when there is nothing at all. */
+  /** The index for reading. Takes the lock only to catch up. Null when there are no records at all. */
   async forReading(): Promise<IndexDatabase | null> {
     if ((await inodeOf(this.#directory)) === null) return null
     const database = this.#database()
@@ -50,7 +50,7 @@ export class RecordIndex implements Disposable {
       return await this.forChange()
     }
     if (await this.#isCurrent(database)) return database
-    // Who holds the lock is in the middle of a change, which does not count yet, and caught up before it began.
+    // The holder of the lock caught up before it began its change, which does not count yet.
     using lock = tryLockCa(this.#directory)
     return lock === null ? database : await this.forChange()
   }
@@ -80,8 +80,8 @@ export class RecordIndex implements Disposable {
   }
 
   /**
-   * Null when there is no file. Another process may have put a new one in the place of that which we opened. Nothing
-   * here waits, so that of two calls at once the second uses what the first has opened.
+   * Null when there is no file. Opens it again when another process has replaced it. Synchronous, so that of two calls
+   * at once the second uses the database that the first has opened.
    */
   #database(): IndexDatabase | null {
     const found = statSync(this.#file, { bigint: true, throwIfNoEntry: false })
@@ -94,7 +94,7 @@ export class RecordIndex implements Disposable {
     return this.#open.database
   }
 
-  /** Not closed yet: whoever reads it now reads on. */
+  /** Not closed yet, because readers may still use it. */
   #retire(): void {
     if (this.#open !== undefined) this.#retired.push(this.#open.database)
     this.#open = undefined
@@ -134,7 +134,7 @@ export class RecordIndex implements Disposable {
     })
   }
 
-  /** Writes a new one beside it, which then takes its place: whoever reads has the old one whole or the new. */
+  /** Writes a new one beside it, which then takes its place, so that readers have the old one whole or the new. */
   async #build(lastCrlNumber: number): Promise<{ database: IndexDatabase; count: number }> {
     const temporary = temporaryIn(this.#directory)
     let count = 0
@@ -153,7 +153,7 @@ export class RecordIndex implements Disposable {
           database.setNumber(crlNumber, lastCrlNumber)
         })
         database[Symbol.dispose]()
-        // What is left of a transaction of the old one would be undone in the new one.
+        // SQLite would roll back in the new file a transaction that was cut off in the old one.
         await rm(`${this.#file}-journal`, { force: true })
         await rename(temporary, this.#file)
         await syncDirectory(this.#directory)

@@ -1,6 +1,6 @@
 import type { CertificateSpec } from "../certificate-spec.ts"
 
-/** What was issued here, signed for somebody, or imported: one file, written once. */
+/** A certificate that was issued here, signed for somebody, or imported: one file, written once. */
 export interface CertificateRecord {
   readonly version: 1
   /** Certificate name. */
@@ -15,7 +15,7 @@ export interface CertificateRecord {
   readonly root: string | null
   /** First 32 hex digits of the SHA-256 of the public key's SPKI. */
   readonly keyId: string
-  /** Whether the private key is in the key store. */
+  /** True if the private key is in the key store. */
   readonly hasKey: boolean
   /** As it was asked for: days and key are absent where the configuration's defaults were taken. */
   readonly ask: CertificateSpec

@@ -127,7 +127,7 @@ export class RecordFiles {
     return await removeFile(this.#file("requests", id))
   }
 
-  /** What killed processes left. The caller holds the lock. */
+  /** Removes the temporary files of killed processes. The caller holds the lock. */
   async tidy(): Promise<void> {
     for (const kind of ["issued", "revoked", "requests"] as const)
       await removeTemporaries(this.directoryOf(kind))

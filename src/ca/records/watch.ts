@@ -5,7 +5,7 @@ import { watchFiles } from "../../state/watch-files.ts"
 import { makeCaDirectory } from "../files.ts"
 import type { Kind, RecordFiles } from "./records.ts"
 
-/** Tells of what was issued, imported, requested or revoked, by whatever process. */
+/** Calls back when any process has issued, imported, requested or revoked something. */
 export async function watchRecords(
   records: RecordFiles,
   onChange: (name: string | undefined) => void,
@@ -26,7 +26,7 @@ export async function watchRecords(
   return { [Symbol.asyncDispose]: () => all.disposeAsync() }
 }
 
-/** Undefined for what is gone, or damaged: whoever reads it next is told. */
+/** Undefined for a record that is gone or damaged, which the next reader is told. */
 async function nameOf(records: RecordFiles, kind: Kind, id: string): Promise<string | undefined> {
   try {
     const found = kind === "requests" ? await records.request(id) : await records.record(id)
