@@ -44,6 +44,8 @@ export async function execIn(
   try {
     return await runIn(engine, id, options, limit.signal)
   } catch (error) {
+    // The program may not even have begun, and the caller still writes to it.
+    if (!(options.stdin instanceof Uint8Array)) options.stdin?.destroy()
     if (!limit.isOver) throw error
     throw new PurserError(
       "ERR_TIMEOUT",

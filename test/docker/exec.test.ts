@@ -133,7 +133,9 @@ test("paused, stopped and unknown containers have their own codes", async (t) =>
   await docker(["unpause", id])
   await docker(["kill", id])
   await assert.rejects(exec(t, ["true"], {}, id), { code: "ERR_NOT_RUNNING" })
-  await assert.rejects(exec(t, ["true"], {}, "purser-no-such"), { code: "ERR_NO_SUCH_CONTAINER" })
+  const stdin = new Readable({ read() {} })
+  await assert.rejects(exec(t, ["cat"], { stdin }, "purser-no-such"), { code: "ERR_NO_SUCH_CONTAINER" })
+  assert.ok(stdin.destroyed, "the input is let go, though nothing has begun")
 })
 
 test("a pause in the middle is the time limit's business, and nothing is stuck afterwards", async (t) => {
