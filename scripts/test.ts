@@ -14,12 +14,12 @@ import { randomBytes } from "node:crypto"
 import { globSync } from "node:fs"
 import { availableParallelism } from "node:os"
 import { relative, resolve } from "node:path"
-import { run as runTests } from "node:test"
-import { inspect, parseArgs } from "node:util"
+import { parseArgs } from "node:util"
 import { removeEverythingOf } from "../test/support/docker.ts"
 import { runOnFreshEngine } from "./fresh-engine.ts"
 import { run } from "./run.ts"
 import { startSweep } from "./sweep.ts"
+import { noCounts, runFile } from "./test-file.ts"
 
 const root = resolve(import.meta.dirname, "..")
 const started = performance.now()
@@ -80,15 +80,18 @@ if (files.length === 0) {
 
 const sweep = await startSweep()
 
-/** As the runner itself counts them, in its order. */
-const total = { tests: 0, suites: 0, pass: 0, fail: 0, cancelled: 0, skipped: 0, todo: 0 }
+const total = noCounts()
 /** Why tests were skipped, and how many for each reason. */
 const leftOut = new Map<string, number>()
 
 const waiting = files.values()
 await Promise.all(
   Array.from({ length: Math.max(2, availableParallelism()) }, async () => {
-    for (const file of waiting) await runFile(file)
+    for (const file of waiting) {
+      const { counts, skipped } = await runFile(file, { timeoutMs, only: values.only, verbose })
+      for (const what of Object.keys(total) as (keyof typeof total)[]) total[what] += counts[what]
+      for (const why of skipped) leftOut.set(why, (leftOut.get(why) ?? 0) + 1)
+    }
   }),
 )
 const leaks = await sweep.findings()
@@ -109,44 +112,6 @@ for (const [what, count] of Object.entries(total)) console.log(`ℹ ${what} ${co
 console.log(`ℹ duration_ms ${(performance.now() - started).toFixed(3)}`)
 process.exit(good && complete ? 0 : 1)
 
-/**
- * One file in a process of its own. The runner's own `timeout` is each test's, and a file whose timers or
- * sockets stay open would never end: so a signal of its own ends the process.
- */
-async function runFile(file: string): Promise<void> {
-  const events = runTests({
-    files: [file],
-    cwd: root,
-    timeout: timeoutMs * 0.75, // sooner than the signal, so that the test which hangs is named
-    signal: AbortSignal.timeout(timeoutMs),
-    ...(values.only === undefined ? {} : { testNamePatterns: [values.only] }),
-  })
-  const lines: string[] = []
-  for await (const { type, data } of events) {
-    if (type === "test:stdout" || type === "test:stderr") {
-      lines.push(data.message.trimEnd())
-    } else if (type === "test:pass" && data.skip !== undefined && data.skip !== false) {
-      const why = typeof data.skip === "string" && data.skip !== "" ? data.skip : "skipped without a reason"
-      leftOut.set(why, (leftOut.get(why) ?? 0) + 1)
-      if (verbose) lines.push(`  ﹣ ${data.name}: ${why}`)
-    } else if (type === "test:pass" && verbose) {
-      lines.push(`  ✔ ${data.name} (${data.details.duration_ms.toFixed(0)} ms)`)
-    } else if (type === "test:fail") {
-      lines.push(`  ✖ ${data.name}\n${reason(data.details.error).replace(/^/gm, "      ")}`)
-    } else if (type === "test:summary" && data.file === undefined) {
-      const { tests, suites, passed, failed, cancelled, skipped, todo } = data.counts
-      const counts = { tests, suites, pass: passed, fail: failed ?? 0, cancelled, skipped, todo }
-      for (const what of Object.keys(total) as (keyof typeof total)[]) total[what] += counts[what]
-      const aside = skipped > 0 ? `, ${skipped} skipped` : ""
-      const seconds = (data.duration_ms / 1000).toFixed(1)
-      console.log(
-        `${data.success ? "✔" : "✖"} ${relative(root, file)} (${passed} passed${aside}, ${seconds} s)`,
-      )
-      if (!data.success || verbose) for (const line of lines) console.log(line)
-    }
-  }
-}
-
 /** A folder means the tests in it; `src/x/y.ts` means its mirror. */
 function asPattern(argument: string): string {
   const path = relative(root, resolve(argument)).replaceAll("\\", "/")
@@ -154,10 +119,4 @@ function asPattern(argument: string): string {
   if (path.startsWith("src/") && path.endsWith(".ts"))
     return path.replace(/^src\/(.*)\.ts$/, "test/$1.test.ts")
   return `${path}/**/*.test.ts`
-}
-
-/** What the test threw, which the runner wraps. */
-function reason(error: Error): string {
-  const cause = error.cause ?? error
-  return cause instanceof Error ? (cause.stack ?? cause.message) : inspect(cause)
 }

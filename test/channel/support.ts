@@ -13,6 +13,7 @@ import { createIdentity, type Identity } from "../../src/channel/identity.ts"
 import { resolveLimits, type ChannelLimits } from "../../src/channel/limits.ts"
 import { createChannelServer, type ChannelServerOptions, type NodeChannel } from "../../src/channel/listen.ts"
 import { ended } from "../support/ended.ts"
+import { waitingFor } from "../support/situation.ts"
 
 /** Runs of a property: `SLOW=1` for depth. */
 export const numRuns = process.env["SLOW"] === undefined ? 200 : 10_000
@@ -74,11 +75,12 @@ export async function startNode(t: TestContext, options: TestNodeOptions = {}): 
     port,
     rejected,
     sessions,
-    rejections: (count) =>
-      new Promise((resolve) => {
-        if (rejected.length >= count) resolve(rejected)
-        else waiting.push({ count, resolve })
-      }),
+    rejections(count) {
+      const { promise, resolve } = Promise.withResolvers<readonly Rejection[]>()
+      if (rejected.length >= count) resolve(rejected)
+      else waiting.push({ count, resolve })
+      return waitingFor(`${count} peers to be turned away`, promise)
+    },
     handle: (socket) => server.handle(socket),
     close: () => server.close(),
   }

@@ -88,11 +88,7 @@ export async function logs(container: string): Promise<string> {
 export async function logged(container: string, pattern: RegExp): Promise<string> {
   let text = ""
   const probe = async (): Promise<boolean> => pattern.test((text = await logs(container)))
-  try {
-    await waitFor("a line in the logs", probe, { timeoutMs: 30_000, everyMs: 100 })
-  } catch (error) {
-    throw new Error(`${String(pattern)} is not in the logs, which say:\n${text}`, { cause: error })
-  }
+  await waitFor(`${pattern} in the logs of ${container}`, probe, { timeoutMs: 30_000, everyMs: 100 })
   return text
 }
 

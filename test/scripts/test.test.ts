@@ -3,6 +3,7 @@ import { execFile } from "node:child_process"
 import { writeFile } from "node:fs/promises"
 import { join, resolve } from "node:path"
 import { test, type TestContext } from "node:test"
+import { pathToFileURL } from "node:url"
 import { tempDir } from "../support/temp.ts"
 
 const runner = resolve(import.meta.dirname, "../../scripts/test.ts")
@@ -67,19 +68,43 @@ test("no test at all is a failure", async (t) => {
   assert.equal((await outcome(t, 'test("a", { skip: true }, () => {})')).code, 1)
 })
 
-test("a test that hangs fails by its name, and its process is ended", async (t) => {
-  const hanging = 'test("waits", () => new Promise(() => setInterval(() => {}, 1000)))'
+test("a test that hangs fails by its name, says what it waited for and what it had started, and is ended", async (t) => {
+  const support = pathToFileURL(resolve(import.meta.dirname, "../support")).href
+  const hanging = `
+    import { spawn } from "node:child_process"
+    import { waitFor } from "${support}/wait.ts"
+    test("waits", async (t) => {
+      const child = spawn("sh", ["-c", "echo this is the child; sleep 60"])
+      t.after(() => child.kill())
+      await waitFor("what never comes", () => false, { timeoutMs: 1e6 })
+    })`
   const result = await outcome(t, hanging, false, ["--timeout=4"])
   assert.equal(result.code, 1)
   assert.equal(summary(result)["pass"], "0")
-  assert.ok(result.lines.some((line) => line.includes("✖ waits")))
+  const text = result.lines.join("\n")
+  assert.match(text, /✖ waits/)
+  assert.match(text, /"waits" timed out:\nwaiting for what never comes since/)
+  assert.match(text, /process \d+, running since .*: sh -c .*\n {2}\| this is the child/)
 })
 
-test("a file that never ends is ended, and counts as failed", async (t) => {
-  const spinning = 'test("passes", () => {}); test("spins", () => { for (;;); })'
-  assert.equal((await outcome(t, spinning, false, ["--timeout=1"])).code, 1)
-  const open = await outcome(t, 'test("passes", () => {}); setInterval(() => {}, 1000)', false, [
-    "--timeout=1",
-  ])
-  assert.equal(open.code, 1)
+test("a file that never ends is ended, counts as failed, and says why it did not end", async (t) => {
+  const cases: [content: string, why: RegExp][] = [
+    [
+      'test("spins", () => { for (;;); })',
+      /the file was ended after 2 s: it was loading all the time, or it spins/,
+    ],
+    [
+      'test("passes", () => {}); setInterval(() => {}, 1000)',
+      /the file's time is up:[^]*open: .*Timeout[^]*ended after 1 s, though no test ran any more/,
+    ],
+    [
+      `for (const name of ["one", "two"]) test(name, () => new Promise((done) => setTimeout(done, 700)))`,
+      /ended after 1 s, in the middle of "(?:one|two)"/,
+    ],
+  ]
+  for (const [content, why] of cases) {
+    const { code, lines } = await outcome(t, content, false, ["--timeout=1"])
+    assert.equal(code, 1)
+    assert.match(lines.join("\n"), why)
+  }
 })

@@ -2,6 +2,7 @@ import { spawn } from "node:child_process"
 import { randomBytes } from "node:crypto"
 import type { TestContext } from "node:test"
 import { assertContainerIsClean } from "./engine-sweep.ts"
+import { alsoTell, quoted, waitingFor } from "./situation.ts"
 
 /**
  * The docker command for tests. Everything is made with the labels of `labels`, and removed by them after
@@ -54,7 +55,15 @@ export async function docker(args: readonly string[], options: DockerOptions = {
 /** The same, with stdout and stderr as they are. */
 export async function dockerOutput(
   args: readonly string[],
-  { env = {}, cwd, timeoutMs = 120_000, input }: DockerOptions = {},
+  options: DockerOptions = {},
+): Promise<{ stdout: string; stderr: string }> {
+  alsoTell(tellContainers)
+  return await waitingFor(`docker ${args.join(" ")}`, runDocker(args, options))
+}
+
+async function runDocker(
+  args: readonly string[],
+  { env = {}, cwd, timeoutMs = 120_000, input }: DockerOptions,
 ): Promise<{ stdout: string; stderr: string }> {
   const signal = AbortSignal.timeout(timeoutMs)
   // The older builder: the newer one needs a plugin that is not everywhere, and our images have no RUN.
@@ -67,9 +76,37 @@ export async function dockerOutput(
   child.stdin.end(input)
   const { promise, resolve, reject } = Promise.withResolvers<number | null>()
   child.on("error", reject).on("close", resolve)
-  const code = await promise
+  const code = await promise.catch((error: unknown) => {
+    if (!signal.aborted) throw error
+    const said = [...quoted(stdout.join("")), ...quoted(stderr.join(""))].join("\n")
+    throw new Error(`docker ${args.join(" ")} did not end within ${timeoutMs} ms\n${said}`, { cause: error })
+  })
   if (code !== 0) throw new DockerError(args, code, stdout.join(""), stderr.join(""))
   return { stdout: stdout.join(""), stderr: stderr.join("") }
+}
+
+/** The containers of this test file with their last lines, by label, and by name those that Compose made. */
+async function tellContainers(): Promise<string[]> {
+  const limit = { timeoutMs: 10_000 }
+  const list = (filter: string) =>
+    runDocker(
+      ["ps", "--all", `--filter=${filter}`, "--format={{.ID}} {{.Names}} ({{.Image}}): {{.Status}}"],
+      limit,
+    )
+  const lines: string[] = []
+  try {
+    const lists = await Promise.all([`label=purser.test=${run}`, `name=${run}`].map(list))
+    const containers = new Set(lists.flatMap(({ stdout }) => stdout.split("\n")).filter(Boolean))
+    for (const container of containers) {
+      const { stdout, stderr } = await runDocker(["logs", "--tail=20", container.split(" ")[0] ?? ""], limit)
+      lines.push(`container ${container}`, ...quoted(stdout), ...quoted(stderr))
+    }
+  } catch (error) {
+    lines.push(
+      `the engine does not tell of containers: ${error instanceof Error ? error.message : String(error)}`,
+    )
+  }
+  return lines
 }
 
 /** Starts a container and resolves with its full id. After the test it is swept for markers and removed. */

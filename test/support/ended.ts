@@ -1,5 +1,6 @@
 import type { ChildProcess } from "node:child_process"
 import type { Duplex } from "node:stream"
+import { waitingFor } from "./situation.ts"
 
 /**
  * Resolves once the connection is closed, in whichever way it ends. `once(socket, "close")` rejects on the
@@ -10,7 +11,7 @@ export async function ended(socket: Duplex): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>()
   // A listener of its own, because an error that nobody listens to ends the process.
   socket.once("error", () => {}).once("close", () => resolve())
-  await promise
+  await waitingFor("a connection's end", promise)
 }
 
 /** Resolves with the exit code or the signal, also of a process that has ended already. Rejects when it could not be started. */
@@ -18,6 +19,6 @@ export async function exited(child: ChildProcess): Promise<number | NodeJS.Signa
   const { promise, resolve, reject } = Promise.withResolvers<void>()
   if (child.exitCode !== null || child.signalCode !== null) resolve()
   else child.once("error", reject).once("exit", () => resolve())
-  await promise
+  await waitingFor(`the end of process ${child.pid}`, promise)
   return child.exitCode ?? child.signalCode ?? "SIGKILL"
 }

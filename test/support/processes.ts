@@ -4,6 +4,7 @@ import { join, resolve } from "node:path"
 import type { TestContext } from "node:test"
 import { text } from "node:stream/consumers"
 import type { Place } from "./leaks.ts"
+import { situation, waitingFor } from "./situation.ts"
 import { tempDir } from "./temp.ts"
 
 /** The program as a user starts it, several of it at a time, with one state directory. */
@@ -75,7 +76,7 @@ export class Running {
       const over = this.child.exitCode !== null || this.child.signalCode !== null
       if (over || performance.now() > end) {
         throw new Error(
-          `purser ${this.#argv.join(" ").slice(0, 200)} ${over ? "ended" : "ran on"} without writing ${pattern}\n${this.#stdout}\n${this.#stderr}`,
+          `purser ${this.#argv.join(" ").slice(0, 200)} ${over ? "ended" : "ran on"} without writing ${pattern}\n${await situation()}`,
         )
       }
       const timer = setTimeout(() => this.#tell(), 1000)
@@ -94,7 +95,7 @@ export class Running {
 
   async stop(signal: NodeJS.Signals = "SIGTERM"): Promise<number | null> {
     this.child.kill(signal)
-    return await this.exited
+    return await waitingFor(`process ${this.pid} to end by ${signal}`, this.exited)
   }
 }
 
