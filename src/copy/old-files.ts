@@ -1,5 +1,4 @@
-import { join } from "node:path"
-import { PurserError, isPurserError, systemErrorCode } from "../base/errors.ts"
+import { PurserError, isPurserError } from "../base/errors.ts"
 import { quote } from "../base/names.ts"
 import { Secret } from "../base/secret.ts"
 import { getArchive } from "../docker/archive.ts"
@@ -7,30 +6,23 @@ import { execIn } from "../docker/exec.ts"
 import { statusOf } from "../docker/refusal.ts"
 import { readTar } from "../docker/tar.ts"
 import { openCurrent, readAll } from "../files/content.ts"
-import type { Owner } from "../files/owner.ts"
-import { rm } from "../files/system-calls.ts"
+import type { RolloutFile } from "../rollout/target.ts"
 import { openInRoot } from "./container-root.ts"
+import { shellStart } from "./remove-files.ts"
 import { modeOf } from "./routes/exec-protocol.ts"
 import { openContainerProcess } from "./process.ts"
 import { procRoute } from "./routes/proc.ts"
 import type { RouteTask } from "./route.ts"
 
 /**
- * What lies in a container before it is replaced, so that it can be put back. A file that cannot be read, or is
- * larger than 1 MiB, ends the delivery before anything has changed: without the old one there is no way back.
+ * Reads what lies in a container before it is replaced, so that it can be put back. A file that cannot be read, or is
+ * larger than 1 MiB, ends the delivery before anything has changed, because there would be no way back.
  */
 
-export interface OldFile extends Owner {
-  readonly content: Secret
-  /** Permission bits. */
-  readonly mode: number
-}
-
-export const maxOldBytes = 1024 * 1024
+const maxOldBytes = 1024 * 1024
 const shellMs = 15_000
-const path = 'export LC_ALL=C PATH="${PATH:+$PATH:}/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"; set -f'
 /** Exit codes: 3 for nothing there, 4 for what is no file, 5 for what may not be read. */
-const readScript = `${path}
+const readScript = `${shellStart}
 [ ! -L "$1" ] || exit 4
 [ -e "$1" ] || exit 3
 [ -f "$1" ] || exit 4
@@ -40,10 +32,10 @@ set -- $(ls -lnd "$file") || exit 6
 echo "$1 $3 $4"
 cat "$file"`
 
-/** By the path; those that are not there are left out. Throws `ERR_CHECK` for what cannot be kept. */
-export async function readOld(task: RouteTask): Promise<ReadonlyMap<string, OldFile>> {
+/** By path, without those that are not there. Throws `ERR_CHECK` for what cannot be kept. */
+export async function readOld(task: RouteTask): Promise<ReadonlyMap<string, RolloutFile>> {
   if ((await procRoute.whyNot(task)) === null) return await throughProcess(task)
-  const old = new Map<string, OldFile>()
+  const old = new Map<string, RolloutFile>()
   for (const file of task.files) {
     const found = await byShell(task, file.path)
     if (found !== null) old.set(file.path, found)
@@ -56,10 +48,10 @@ async function throughProcess({
   container,
   files,
   signal,
-}: RouteTask): Promise<Map<string, OldFile>> {
+}: RouteTask): Promise<Map<string, RolloutFile>> {
   await using held = await openContainerProcess(engine, container, signal)
   const root = await held.openRoot()
-  const old = new Map<string, OldFile>()
+  const old = new Map<string, RolloutFile>()
   try {
     for (const file of files) {
       await using place = await openInRoot(root, file.path)
@@ -68,8 +60,7 @@ async function throughProcess({
       if (current.stats.size > maxOldBytes) throw cannotKeep(file.path, "it is larger than 1 MiB")
       const bytes = await readAll(current)
       if (bytes === null) throw cannotKeep(file.path, "it cannot be read")
-      const { mode, uid, gid } = current.stats
-      old.set(file.path, { content: new Secret(bytes), mode: mode & 0o777, uid, gid })
+      old.set(file.path, oldFile(file.path, bytes, current.stats))
     }
     return old
   } finally {
@@ -78,7 +69,7 @@ async function throughProcess({
 }
 
 /** By root of the container, or by whose the file is expected to be; else as the engine sees it, which is not a tmpfs. */
-async function byShell(task: RouteTask, file: string): Promise<OldFile | null> {
+async function byShell(task: RouteTask, file: string): Promise<RolloutFile | null> {
   const { engine, container, signal } = task
   for (const user of ["0:0", undefined]) {
     const command = ["sh", "-c", readScript, "sh", file]
@@ -106,13 +97,16 @@ async function byShell(task: RouteTask, file: string): Promise<OldFile | null> {
     const [permissions = "", uid, gid] = stdout.toString("latin1", 0, Math.max(end, 0)).split(" ")
     const mode = modeOf(permissions)
     if (end < 0 || Number.isNaN(mode)) continue
-    const content = new Secret(Buffer.from(stdout.subarray(end + 1)))
-    return { content, mode: mode & 0o777, uid: Number(uid), gid: Number(gid) }
+    const content = Buffer.from(stdout.subarray(end + 1))
+    return oldFile(file, content, { mode, uid: Number(uid), gid: Number(gid) })
   }
   throw cannotKeep(file, "it cannot be read")
 }
 
-async function byArchive({ engine, container, signal }: RouteTask, file: string): Promise<OldFile | null> {
+async function byArchive(
+  { engine, container, signal }: RouteTask,
+  file: string,
+): Promise<RolloutFile | null> {
   const archive = await getArchive(engine, container.id, file, signal).catch((error: unknown) => {
     if (isPurserError(error, "ERR_DOCKER") && statusOf(error) === 404) return null
     throw error
@@ -121,40 +115,15 @@ async function byArchive({ engine, container, signal }: RouteTask, file: string)
   const entry = readTar(archive)[0]
   if (entry?.type !== "file") throw cannotKeep(file, "it is no regular file")
   if (entry.content.length > maxOldBytes) throw cannotKeep(file, "it is larger than 1 MiB")
-  const { mode, uid, gid } = entry
-  return { content: new Secret(entry.content), mode: mode & 0o777, uid, gid }
+  return oldFile(file, entry.content, entry)
 }
 
-/** Files that a set added, when what was there before is put back. */
-export async function removeFrom(task: RouteTask, paths: readonly string[]): Promise<void> {
-  if (paths.length === 0) return
-  const { engine, container, signal } = task
-  if ((await procRoute.whyNot(task)) === null) {
-    await using held = await openContainerProcess(engine, container, signal)
-    const root = await held.openRoot()
-    try {
-      for (const file of paths) {
-        await using place = await openInRoot(root, file)
-        await rm(join(place.directory, place.leaf), { force: true }).catch((error: unknown) => {
-          throw new PurserError(
-            "ERR_TARGET",
-            `cannot remove ${file} (${systemErrorCode(error) ?? "unknown"})`,
-          )
-        })
-      }
-    } finally {
-      await root.close()
-    }
-    return
-  }
-  const command = ["sh", "-c", `${path}; rm -f "$@"`, "sh", ...paths]
-  const { exitCode } = await execIn(
-    engine,
-    container.id,
-    { command, user: "0:0", timeoutMs: shellMs },
-    signal,
-  )
-  if (exitCode !== 0) throw new PurserError("ERR_TARGET", `cannot remove ${paths.map(quote).join(", ")}`)
+function oldFile(
+  path: string,
+  content: Buffer,
+  { mode, uid, gid }: { mode: number; uid: number; gid: number },
+): RolloutFile {
+  return { path, name: path, content: new Secret(content), mode: mode & 0o777, owner: `${uid}:${gid}` }
 }
 
 function cannotKeep(file: string, why: string): PurserError {

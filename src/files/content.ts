@@ -1,14 +1,11 @@
 import { constants, type Stats } from "node:fs"
 import { join } from "node:path"
-import { digestOf, type Digest } from "../base/digest.ts"
 import { PurserError, systemErrorCode } from "../base/errors.ts"
-import { Secret } from "../base/secret.ts"
-import { ownerOf } from "./local-owner.ts"
-import { openTargetDirectory, type TargetDirectory } from "./target-directory.ts"
-import type { FileLine } from "./file-line.ts"
+import type { Secret } from "../base/secret.ts"
+import type { TargetDirectory } from "./target-directory.ts"
 import { lstat, open, type FileHandle } from "./system-calls.ts"
 
-/** What is at a path now, read without following a link and without waiting for a FIFO's other end. */
+/** Opens and reads what is at a path now, without following a link and without waiting for a FIFO's other end. */
 
 /** O_PATH, which Node has no name for (open(2)). */
 export const pathOnly = 0o10_000_000 | constants.O_NOFOLLOW
@@ -16,65 +13,7 @@ export const pathOnly = 0o10_000_000 | constants.O_NOFOLLOW
 /** No secret is larger (the channel's hard limit), so that nobody makes us read without end. */
 export const maxBytes = 16 * 1024 * 1024
 
-interface OnDisk {
-  readonly digest: Digest
-  /** Whether mode and owner are as the line says. */
-  readonly fits: boolean
-}
-
-/** The file that the line means as it is now, or null: not there, not a regular file, not readable, or too large for a secret. */
-export async function inspectOnDisk(line: FileLine, directory: string): Promise<OnDisk | null> {
-  try {
-    await using place = await openTargetDirectory(line, directory, { create: false })
-    if (place === null) return null
-    const digest = await digestAt(place)
-    return digest && { digest: digest.digest, fits: await fits(digest.stats, line, place) }
-  } catch (error) {
-    if (error instanceof PurserError) return null
-    throw error
-  }
-}
-
-/** The digest of what an earlier delivery left, or null where it has to be sent (again): see {@link inspectOnDisk}; or mode or owner have to be mended. */
-export async function digestOnDisk(line: FileLine, directory: string): Promise<Digest | null> {
-  const found = await inspectOnDisk(line, directory)
-  return found?.fits === true ? found.digest : null
-}
-
-/** The content of what {@link inspectOnDisk} finds, or null. */
-export async function readOnDisk(line: FileLine, directory: string): Promise<Secret | null> {
-  try {
-    await using place = await openTargetDirectory(line, directory, { create: false })
-    await using current = place && (await openCurrent(place))
-    const bytes = current && (await readAll(current))
-    return bytes && new Secret(bytes)
-  } catch (error) {
-    if (error instanceof PurserError || systemErrorCode(error) !== undefined) return null
-    throw error
-  }
-}
-
-/** Null for whatever is not a readable regular file of a secret's size. */
-export async function digestAt(
-  place: Pick<TargetDirectory, "directory" | "leaf" | "path">,
-): Promise<{ digest: Digest; stats: Stats } | null> {
-  try {
-    await using current = await openCurrent(place)
-    const bytes = current && (await readAll(current))
-    return bytes && { digest: digestOf(bytes), stats: current.stats }
-  } catch (error) {
-    // Writing will find the same, and say so.
-    if (error instanceof PurserError || systemErrorCode(error) !== undefined) return null
-    throw error
-  }
-}
-
-async function fits(stats: Stats, line: FileLine, place: TargetDirectory): Promise<boolean> {
-  if (process.platform === "win32") return true
-  if ((stats.mode & 0o7777) !== line.mode) return false
-  const owner = await ownerOf(line, place)
-  return owner === undefined || (stats.uid === owner.uid && stats.gid === owner.gid)
-}
+export type FilePlace = Pick<TargetDirectory, "directory" | "leaf" | "path">
 
 export interface Current extends AsyncDisposable {
   readonly handle: FileHandle
@@ -82,11 +21,7 @@ export interface Current extends AsyncDisposable {
 }
 
 /** Null when nothing is there, or it may not be read. Throws `ERR_TARGET` for what is no regular file. */
-export async function openCurrent({
-  directory,
-  leaf,
-  path,
-}: Pick<TargetDirectory, "directory" | "leaf" | "path">): Promise<Current | null> {
+export async function openCurrent({ directory, leaf, path }: FilePlace): Promise<Current | null> {
   try {
     return await openRegular(join(directory, leaf), path, constants.O_RDONLY)
   } catch (error) {

@@ -20,6 +20,9 @@ export interface FileLine {
   readonly optional: boolean
 }
 
+/** What of a line says where its file goes. */
+export type LinePath = Pick<FileLine, "name" | "path">
+
 export const defaultDirectory = "/run/secrets"
 const defaultMode = 0o400
 const grammar = "NAME [path=PATH] [mode=0400] [owner=USER[:GROUP]] [optional]"
@@ -63,15 +66,19 @@ export function parseFileLines(text: string | readonly string[]): FileLine[] {
 }
 
 /** Throws `ERR_FILE_LINE` when two lines go to one path, or one goes below what is another's file. */
-export function checkPaths(lines: readonly FileLine[], directory: string): void {
-  const paths = new Map<string, FileLine>()
+export function checkPaths(lines: readonly LinePath[], directory: string): void {
+  const paths = new Map<string, LinePath>()
   for (const line of lines) {
     const path = targetPath(line, directory)
     const other = paths.get(path)
     if (other !== undefined)
-      throw new PurserError("ERR_FILE_LINE", `${other.name} and ${line.name} both go to ${written(line)}`, {
-        hint: "give one of them another path=",
-      })
+      throw new PurserError(
+        "ERR_FILE_LINE",
+        `${other.name} and ${line.name} both go to ${writtenPath(line)}`,
+        {
+          hint: "give one of them another path=",
+        },
+      )
     paths.set(path, line)
   }
   for (const [path, line] of paths) {
@@ -80,7 +87,7 @@ export function checkPaths(lines: readonly FileLine[], directory: string): void 
       if (other === undefined) continue
       throw new PurserError(
         "ERR_FILE_LINE",
-        `${line.name} goes to ${written(line)}, but ${written(other)} is the file of ${other.name}`,
+        `${line.name} goes to ${writtenPath(line)}, but ${writtenPath(other)} is the file of ${other.name}`,
         { hint: "give one of them another path=" },
       )
     }
@@ -99,12 +106,13 @@ export function formatFileLine({ name, path, mode, owner, optional }: FileLine):
 }
 
 /** Absolute path of the file. */
-export function targetPath({ name, path }: FileLine, directory: string = defaultDirectory): string {
-  const relative = path ?? name
+export function targetPath(line: LinePath, directory: string = defaultDirectory): string {
+  const relative = writtenPath(line)
   return isAbsolute(relative) ? normalize(relative) : join(directory, relative)
 }
 
-function written({ name, path }: FileLine): string {
+/** The path as the line has it: absolute, or below the base directory. */
+export function writtenPath({ name, path }: LinePath): string {
   return path ?? name
 }
 

@@ -20,8 +20,11 @@ export async function resolveLocalOwner(owner: string): Promise<Owner> {
 }
 
 /** The owner that a file gets: its line's, or its directory's; undefined for the writer itself, where it is not root. */
-export async function ownerOf(line: FileLine, place: TargetDirectory): Promise<Owner | undefined> {
-  if (line.owner !== undefined) return await resolveLocalOwner(line.owner)
+export async function ownerOf(
+  { owner }: Pick<FileLine, "owner">,
+  place: TargetDirectory,
+): Promise<Owner | undefined> {
+  if (owner !== undefined) return await resolveLocalOwner(owner)
   if (process.getuid?.() !== 0) return undefined
   const stats = await place.handle?.stat()
   return stats === undefined ? undefined : { uid: stats.uid, gid: stats.gid }

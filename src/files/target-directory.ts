@@ -2,7 +2,7 @@ import { constants } from "node:fs"
 import { basename, dirname, isAbsolute, join, relative, sep } from "node:path"
 import { PurserError, reasonOf, systemErrorCode } from "../base/errors.ts"
 import { makeDirectories } from "../base/make-directories.ts"
-import { targetPath, type FileLine } from "./file-line.ts"
+import { targetPath, type LinePath } from "./file-line.ts"
 import { lstat, mkdir, open, readdir, realpath, type FileHandle } from "./system-calls.ts"
 
 /**
@@ -30,7 +30,7 @@ export const directoryFlags = throughDescriptors
 
 /** Null when the directory is not there and `create` is false. Throws `ERR_TARGET`. */
 export async function openTargetDirectory(
-  line: FileLine,
+  line: LinePath,
   base: string,
   { create }: { create: boolean },
 ): Promise<TargetDirectory | null> {

@@ -4,7 +4,7 @@ import { certificateRequest } from "../x509/csr.ts"
 import { asPurserError, isPurserError, PurserError, reasonOf, type ErrorCode } from "../base/errors.ts"
 import { errorFields, type Log } from "../base/log.ts"
 import { Secret } from "../base/secret.ts"
-import { readOnDisk } from "../files/content.ts"
+import { readOnDisk } from "../files/on-disk.ts"
 import type { FileLine } from "../files/file-line.ts"
 import type { Fetched } from "../rollout/deliver-files.ts"
 import type { CertificateLine } from "./certificate-line.ts"
@@ -42,15 +42,15 @@ export class CertificateExchange {
     this.#log = log
   }
 
-  /** `fits`: whether what is in place has the mode and owner that it should. */
-  async fetch({ name }: FileLine, fits: boolean): Promise<Fetched> {
+  /** Takes one of its lines. `fits`: whether what is in place has the mode and owner that it should. */
+  async fetch(line: FileLine, fits: boolean): Promise<Fetched> {
     this.#answer ??= this.#renewed()
     const answer = await this.#answer
     if ("status" in answer) return answer
-    const content = answer.get(name)
+    const content = answer.get(line.name)
     if (content !== undefined) return { status: "sent", content }
     if (fits) return { status: "match" }
-    const current = await this.#inPlace(name)
+    const current = await readOnDisk(line, this.#directory)
     return current === null ? { status: "failed" } : { status: "sent", content: current }
   }
 
@@ -100,12 +100,6 @@ export class CertificateExchange {
       [key.name, new Secret(pair.privateKey.export({ type: "pkcs8", format: "pem" }))],
       [ca.name, new Secret(caPem)],
     ])
-  }
-
-  async #inPlace(name: string): Promise<Secret | null> {
-    const { certificate, key, ca } = this.#line
-    const line = [certificate, key, ca].find((one) => one.name === name)
-    return line === undefined ? null : await readOnDisk(line, this.#directory)
   }
 }
 

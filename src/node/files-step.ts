@@ -1,6 +1,6 @@
 import type { Digest } from "../base/digest.ts"
 import type { Log } from "../base/log.ts"
-import { localHosts, type Check } from "../rollout/check.ts"
+import type { Check } from "../rollout/check.ts"
 import { FailedSets } from "../rollout/failed-sets.ts"
 import { defaultDirectory, fileLineFor, type FileLine } from "../files/file-line.ts"
 import { deliverFiles, type Fetch, type Fetched, type FilesResult } from "../rollout/deliver-files.ts"
@@ -45,7 +45,7 @@ export function filesStep({
 }: FilesStepOptions): FilesStep {
   const { directory = defaultDirectory, log } = options
   let inUse = false
-  const held = new FailedSets()
+  const sets = new FailedSets()
   /** Two agents may deliver at once; their files must not mix. */
   let filling: Promise<unknown> = Promise.resolve()
 
@@ -62,7 +62,7 @@ export function filesStep({
         ...options,
         directory,
         inUse,
-        ...(check === undefined ? {} : { check: { check, hosts: localHosts, held, target: directory } }),
+        ...(check === undefined ? {} : { check: { check, failed: { sets, target: directory } } }),
         signal: agent.signal,
       }),
     )

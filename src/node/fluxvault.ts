@@ -12,7 +12,7 @@ import {
 } from "../channel/fluxvault/listen.ts"
 import { isAskable } from "../channel/fluxvault/messages.ts"
 import type { ChannelLimits } from "../channel/limits.ts"
-import { readOnDisk } from "../files/content.ts"
+import { readOnDisk } from "../files/on-disk.ts"
 import type { Fetched } from "../rollout/deliver-files.ts"
 import type { FileLine } from "../files/file-line.ts"
 import type { FileAgent, FilesStep } from "./files-step.ts"

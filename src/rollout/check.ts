@@ -159,6 +159,22 @@ export async function checkServed(
   )
 }
 
+export type ExpectedLeaves = readonly (readonly [Check, Leaf])[]
+
+/** What each check has to find when it is these files that are served. Throws `ERR_CHECK`. */
+export function leavesAmong(checks: readonly Check[], files: readonly NamedContent[]): ExpectedLeaves {
+  return checks.map((check) => [check, leafAmong(check, files)])
+}
+
+/** {@link checkServed} for each, one after the other. */
+export async function checkAll(
+  expected: ExpectedLeaves,
+  hosts: readonly string[],
+  signal: AbortSignal,
+): Promise<void> {
+  for (const [check, leaf] of expected) await checkServed(check, leaf, hosts, signal)
+}
+
 export function isCheckFailure(error: unknown): error is PurserError {
   return isPurserError(error, "ERR_CHECK")
 }

@@ -1,11 +1,13 @@
 import type { Digest } from "../base/digest.ts"
 import { isPurserError, reasonOf } from "../base/errors.ts"
 import type { Secret } from "../base/secret.ts"
-import { checkServed, leafAmong, type NamedContent } from "./check.ts"
-import { inspectOnDisk, readOnDisk } from "../files/content.ts"
-import { checkPaths, targetPath, type FileLine } from "../files/file-line.ts"
-import { installFiles, type CheckOptions, type FileToInstall, type InstallOptions } from "./install.ts"
+import { inspectOnDisk, readOnDisk } from "../files/on-disk.ts"
+import { checkPaths, targetPath, writtenPath, type FileLine } from "../files/file-line.ts"
+import { checkServed, leafAmong, localHosts, type Check, type NamedContent } from "./check.ts"
+import { directoryTarget, type DirectoryTargetOptions } from "./directory-target.ts"
 import { runPendingReload } from "./pending-reload.ts"
+import { rollOut, type FailedAt, type RolloutOptions } from "./rollout.ts"
+import type { RolloutFile, WrittenFiles } from "./target.ts"
 
 /**
  * Brings a set of files up to date: asks for each, with the digest of what is in
@@ -19,13 +21,20 @@ export type Fetched =
 
 export type Fetch = (name: string, have: Digest | null, line: FileLine) => Promise<Fetched>
 
-export interface DeliverFilesOptions extends InstallOptions {
+export interface DeliverFilesOptions extends DirectoryTargetOptions {
+  /** Checked after the reload, or without one after content was replaced. */
+  readonly check?: FilesCheck
   /**
    * Whether somebody may already use the files. While nobody does (the
    * application waits for the first complete delivery), files that were not
    * there before need no reload; unless every required one was. Nor is there a check then.
    */
-  inUse: boolean
+  readonly inUse: boolean
+}
+
+export interface FilesCheck extends Pick<RolloutOptions<WrittenFiles>, "onRolledBack"> {
+  readonly check: Check
+  readonly failed: FailedAt
 }
 
 export interface FilesResult {
@@ -40,13 +49,13 @@ export interface FilesResult {
   readonly lacking: readonly string[]
 }
 
-/** Throws what {@link installFiles} throws; what could not be fetched is in the result. */
+/** Throws what {@link rollOut} throws; what could not be fetched is in the result. */
 export async function deliverFiles(
   lines: readonly FileLine[],
   fetch: Fetch,
   options: DeliverFilesOptions,
 ): Promise<FilesResult> {
-  const { directory, reload, inUse, check, ...rest } = options
+  const { directory, inUse, log, signal } = options
   checkPaths(lines, directory)
   const found = await Promise.all(lines.map((line) => inspectOnDisk(line, directory)))
   // What only needs another mode or owner is sent too: that is how it gets them.
@@ -56,36 +65,34 @@ export async function deliverFiles(
   const wasComplete =
     required.length > 0 && lines.every((line, index) => line.optional || (found[index] ?? null) !== null)
   const fetched = await Promise.all(lines.map((line, index) => fetch(line.name, have[index] ?? null, line)))
-  const received: FileToInstall[] = []
+  const received: RolloutFile[] = []
   let replaces = false
   for (const [index, answer] of fetched.entries()) {
     const line = lines[index]
     if (line === undefined || answer.status !== "sent") continue
-    received.push({ line, content: answer.content })
+    received.push({ ...line, path: writtenPath(line), content: answer.content })
     const before = found[index]
     if (before && before.digest !== answer.content.digest) replaces = true
   }
-  const needsReload = reload !== undefined && (inUse || wasComplete || replaces)
+  const isUsed = inUse || wasComplete
+  const reload = isUsed || replaces ? options.reload : undefined
+  const check = isUsed ? options.check : undefined
   const runPending = async (): Promise<void> => {
-    if (reload === undefined) return
-    const afterReload = check && (async () => await checkOnDisk(lines, directory, check, rest.signal))
-    await runPendingReload({
-      ...rest,
-      directory,
-      files: lines,
-      reload,
-      ...(afterReload === undefined || !(inUse || wasComplete) ? {} : { afterReload }),
-    })
+    if (options.reload === undefined) return
+    const afterReload = check && (() => checkOnDisk(lines, directory, check.check, signal))
+    await runPendingReload({ ...options, files: lines, afterReload })
   }
-  const { written, unchanged } = await installFiles(received, {
-    ...rest,
-    directory,
-    ...(needsReload ? { reload } : {}),
-    ...(check !== undefined && (inUse || wasComplete) ? { check: { ...check, lines } } : {}),
+  const target = directoryTarget(lines, { ...options, reload })
+  const { written, unchanged } = await rollOut(target, received, {
+    ...check,
+    checks: check === undefined ? [] : [check.check],
+    onWritten: async (result) =>
+      result.written.length > 0 && (reload !== undefined || result.replaced.length > 0),
+    signal,
   }).catch(async (error: unknown) => {
     // A file that cannot be written, perhaps for days, must not keep new ones that are in place from being read.
     if (!isPurserError(error, "ERR_RELOAD"))
-      await runPending().catch((failed: unknown) => rest.log.warn(reasonOf(failed)))
+      await runPending().catch((failed: unknown) => log.warn(reasonOf(failed)))
     throw error
   })
   // One that failed earlier, though the content has not changed since.
@@ -112,7 +119,7 @@ export async function deliverFiles(
 export async function checkOnDisk(
   lines: readonly FileLine[],
   directory: string,
-  { check, hosts }: Pick<CheckOptions, "check" | "hosts">,
+  check: Check,
   signal: AbortSignal,
 ): Promise<void> {
   const files: NamedContent[] = []
@@ -120,7 +127,7 @@ export async function checkOnDisk(
     const content = await readOnDisk(line, directory)
     if (content !== null) files.push({ name: line.name, content })
   }
-  await checkServed(check, leafAmong(check, files), hosts, signal)
+  await checkServed(check, leafAmong(check, files), localHosts, signal)
 }
 
 function isInPlace(status: Fetched["status"]): boolean {

@@ -1,24 +1,21 @@
 import { digestOf, type Digest } from "../base/digest.ts"
 import { PurserError } from "../base/errors.ts"
-import type { Secret } from "../base/secret.ts"
+import type { NamedContent } from "./check.ts"
+
+const refusedMs = 3_600_000
 
 /**
  * Sets of files that failed their check, in memory. Without it every retry would reload the service with the same bad
  * certificate. Other content is tried at once, the same content after an hour.
  */
 export class FailedSets {
-  readonly #forMs: number
   readonly #byTarget = new Map<string, { contents: Digest; since: number }>()
 
-  constructor(forMs = 3_600_000) {
-    this.#forMs = forMs
-  }
-
   /** Throws `ERR_CHECK` for contents that failed less than an hour ago. */
-  throwIfFailed(target: string, contents: Digest): void {
+  throwIfFailed(target: string, files: readonly NamedContent[]): void {
     const failed = this.#byTarget.get(target)
-    if (failed?.contents !== contents) return
-    if (Date.now() - failed.since >= this.#forMs) {
+    if (failed?.contents !== contentsDigest(files)) return
+    if (Date.now() - failed.since >= refusedMs) {
       this.#byTarget.delete(target)
       return
     }
@@ -29,15 +26,13 @@ export class FailedSets {
     )
   }
 
-  recordFailure(target: string, contents: Digest): void {
-    this.#byTarget.set(target, { contents, since: Date.now() })
+  recordFailure(target: string, files: readonly NamedContent[]): void {
+    this.#byTarget.set(target, { contents: contentsDigest(files), since: Date.now() })
   }
 }
 
 /** The digest of names and contents, in any order. */
-export function contentsDigest(
-  files: readonly { readonly name: string; readonly content: Secret }[],
-): Digest {
+function contentsDigest(files: readonly NamedContent[]): Digest {
   const lines = files.map(({ name, content }) => `${name} ${content.digest}\n`).toSorted()
   return digestOf(Buffer.from(lines.join("")))
 }

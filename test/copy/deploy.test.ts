@@ -86,7 +86,7 @@ async function serving(t: TestContext, route: RouteName, first: TlsFiles) {
     ["sh", "-c", wait],
     [`--tmpfs=${directory}`, `--env=PROGRAM=${program}`],
   )
-  const held = { sets: new FailedSets(), target: id }
+  const failed = { sets: new FailedSets(), target: id }
   const check = parseCheck(":8443 within=15s")
   const deploy = async (
     { certificate, key }: TlsFiles,
@@ -97,7 +97,7 @@ async function serving(t: TestContext, route: RouteName, first: TlsFiles) {
       route,
       reload: { kind: "signal", signal: "SIGHUP" },
       checks: [{ ...check, withinMs: 5000 }],
-      held,
+      failed,
       requireTmpfs: true,
       log: silentLog,
       signal,
@@ -111,7 +111,7 @@ async function serving(t: TestContext, route: RouteName, first: TlsFiles) {
     assert.ok(leaf)
     await checkServed(check, leaf, hosts, signal)
   }
-  await deploy(first, { checks: [], onCopied: async () => false })
+  await deploy(first, { checks: [], onWritten: async () => false })
   await waitFor("the server", async () => await served(first).then(() => true))
   return { id, deploy, served }
 }

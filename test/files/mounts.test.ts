@@ -5,13 +5,15 @@ import { chmod, mkdir, readFile, stat, symlink, writeFile } from "node:fs/promis
 import { join } from "node:path"
 import { test } from "node:test"
 import { digestOf } from "../../src/base/digest.ts"
-import { digestOnDisk } from "../../src/files/content.ts"
+import { digestOnDisk } from "../../src/files/on-disk.ts"
 import { parseFileLine } from "../../src/files/file-line.ts"
 import { isMemory } from "../../src/files/memory.ts"
-import { installFiles } from "../../src/rollout/install.ts"
-import { removeStaleTemporaries, runPendingReload } from "../../src/rollout/pending-reload.ts"
+import { installFiles } from "../../src/files/install.ts"
+import { removeStaleTemporaries } from "../../src/files/stale-temporaries.ts"
+import { runPendingReload } from "../../src/rollout/pending-reload.ts"
 import { requireService } from "../support/services.ts"
 import { tempDir } from "../support/temp.ts"
+import { rollOutInto } from "../rollout/support.ts"
 import {
   everything,
   hup,
@@ -32,13 +34,13 @@ test("a full disk is told, leaves the old content whole, and nothing of the new"
   const options = installOptions(directory, { reload: hup })
   const large = "x".repeat(100_000)
   await assert.rejects(
-    installFiles([toInstall("key", "new"), toInstall("large", large)], options),
+    rollOutInto([toInstall("key", "new"), toInstall("large", large)], options),
     purserError("ERR_TARGET", /cannot write .*large: no space is left there/),
   )
   assert.equal(await readFile(join(directory, "key"), "utf8"), "old")
   assert.deepEqual(await everything(directory), ["key"])
   assert.deepEqual(options.reloads, [])
-  await installFiles([toInstall("key", "new")], options)
+  await rollOutInto([toInstall("key", "new")], options)
   assert.deepEqual(options.reloads, ["HUP"])
 })
 
@@ -47,7 +49,7 @@ test("so is one with no space for the note that a reload is owed", async (t) => 
   const directory = await mounted(t, "-t", "tmpfs", "-o", "size=8k", "none")
   const options = installOptions(directory, { reload: hup })
   await assert.rejects(
-    installFiles([toInstall("key", "x".repeat(8192))], options),
+    rollOutInto([toInstall("key", "x".repeat(8192))], options),
     purserError("ERR_TARGET", /no space is left there/),
   )
   assert.deepEqual(await everything(directory), [])
@@ -76,7 +78,7 @@ test("a single file that is a mount is overwritten in place, which is said", asy
   const before = await stat(source)
   const { log, text } = notingLog()
   const options = { ...installOptions(directory, { reload: hup }), log }
-  await installFiles([toInstall("key", "new")], options)
+  await rollOutInto([toInstall("key", "new")], options)
   const after = await stat(source)
   assert.equal(await readFile(source, "utf8"), "new")
   assert.equal(after.ino, before.ino)

@@ -10,7 +10,8 @@ import { createLog, silentLog, type Log } from "../../src/base/log.ts"
 import { Secret } from "../../src/base/secret.ts"
 import { parseFileLine } from "../../src/files/file-line.ts"
 import type { Fetch, DeliverFilesOptions } from "../../src/rollout/deliver-files.ts"
-import type { FileToInstall, InstallOptions } from "../../src/rollout/install.ts"
+import type { FileToInstall } from "../../src/files/stage.ts"
+import type { DirectoryTargetOptions } from "../../src/rollout/directory-target.ts"
 import { formatReload, type Reload } from "../../src/rollout/reload.ts"
 
 export const run = promisify(execFile)
@@ -18,14 +19,14 @@ export const run = promisify(execFile)
 export const hup: Reload = { kind: "signal", signal: "SIGHUP" }
 
 export function toInstall(line: string, content: string | Uint8Array): FileToInstall {
-  return { line: parseFileLine(line), content: new Secret(content) }
+  return { ...parseFileLine(line), content: new Secret(content) }
 }
 
 /** Options whose reloads are noted instead of run. */
 export function installOptions<const Extra extends Partial<DeliverFilesOptions>>(
   directory: string,
   extra?: Extra,
-): InstallOptions & Extra & { reloads: string[] } {
+): Omit<DirectoryTargetOptions, "reload"> & Extra & { reloads: string[] } {
   const reloads: string[] = []
   return {
     directory,

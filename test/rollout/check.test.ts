@@ -1,12 +1,7 @@
 import assert from "node:assert/strict"
-import { spawn, type ChildProcess } from "node:child_process"
 import { X509Certificate } from "node:crypto"
-import { once } from "node:events"
-import { readFile, stat, writeFile } from "node:fs/promises"
-import { join } from "node:path"
-import { describe, it, type TestContext } from "node:test"
+import { describe, it } from "node:test"
 import fc from "fast-check"
-import { inspect } from "node:util"
 import { Secret } from "../../src/base/secret.ts"
 import {
   checkServed,
@@ -16,18 +11,12 @@ import {
   localHosts,
   parseCheck,
 } from "../../src/rollout/check.ts"
-import { parseFileLine } from "../../src/files/file-line.ts"
-import { deliverFiles } from "../../src/rollout/deliver-files.ts"
-import { FailedSets, contentsDigest } from "../../src/rollout/failed-sets.ts"
-import { recordPendingReloads } from "../../src/rollout/pending-reload.ts"
-import { installFiles, type InstallOptions } from "../../src/rollout/install.ts"
-import { tempDir } from "../support/temp.ts"
-import { tlsFiles, type TlsFiles } from "../support/tls-files.ts"
-import { agentWith, everything, hup, installOptions, purserError, toInstall } from "../files/support.ts"
+import { tlsFiles } from "../support/tls-files.ts"
+import { purserError } from "../files/support.ts"
 import { freePort } from "../support/free-port.ts"
+import { directoryWith, serve } from "./support.ts"
 
 const signal = new AbortController().signal
-const server = join(import.meta.dirname, "../fixtures/tls-server.mjs")
 
 describe("a check as text", () => {
   it("is read and written the same", () => {
@@ -120,174 +109,3 @@ describe("a check", () => {
     await assert.rejects(checking, /stopped/)
   })
 })
-
-describe("files that are checked", () => {
-  it("stay when the new certificate is served", async (t) => {
-    const [old, fresh] = [await tlsFiles(t), await tlsFiles(t)]
-    const { directory, options } = await stage(t, old)
-    const result = await installFiles(setOf(fresh), options)
-    assert.equal(result.reloaded, true)
-    assert.equal(await readFile(join(directory, "tls.crt"), "utf8"), fresh.certificate)
-    assert.deepEqual(await everything(directory), ["tls.crt", "tls.key"])
-  })
-
-  it("are put back when the key does not match, while the old ones go on being served", async (t) => {
-    const [old, fresh] = [await tlsFiles(t), await tlsFiles(t)]
-    const { directory, options } = await stage(t, old)
-    const before = await stat(join(directory, "tls.key"))
-    const bad = [
-      ...setOf({ certificate: fresh.certificate, key: (await tlsFiles(t)).key }),
-      toInstall("new", "x"),
-    ]
-    const failed = await installFiles(bad, options).then(
-      () => null,
-      (error: unknown) => error,
-    )
-    assert.ok(purserError("ERR_CHECK", /the old files are back, and served/)(failed))
-    assert.doesNotMatch(inspect(failed, { depth: 9 }), /PRIVATE KEY/)
-    assert.equal(await readFile(join(directory, "tls.crt"), "utf8"), old.certificate)
-    assert.equal(await readFile(join(directory, "tls.key"), "utf8"), old.key)
-    const after = await stat(join(directory, "tls.key"))
-    assert.deepEqual([after.mode, after.uid, after.gid], [before.mode, before.uid, before.gid])
-    assert.deepEqual(
-      await everything(directory),
-      ["tls.crt", "tls.key"],
-      "what was added is gone, no reload is owed",
-    )
-  })
-
-  it("are held back after a failure until their content changes or the time is over", async (t) => {
-    const [old, fresh] = [await tlsFiles(t), await tlsFiles(t)]
-    const { directory, options, reloads } = await stage(t, old)
-    const bad = setOf({ certificate: fresh.certificate, key: old.key })
-    await assert.rejects(installFiles(bad, options), purserError("ERR_CHECK", /the old files are back/))
-    const count = reloads()
-    await assert.rejects(installFiles(bad, options), purserError("ERR_CHECK", /held back since/))
-    assert.equal(reloads(), count)
-    assert.equal(await readFile(join(directory, "tls.crt"), "utf8"), old.certificate)
-    await installFiles(setOf(fresh), options)
-    assert.equal(await readFile(join(directory, "tls.crt"), "utf8"), fresh.certificate)
-    const held = new FailedSets(0)
-    const contents = contentsDigest(bad.map(({ line, content }) => ({ name: line.name, content })))
-    held.recordFailure("x", contents)
-    held.throwIfFailed("x", contents)
-  })
-
-  it("are put back, and the error says so, when the old ones are not served either", async (t) => {
-    const [old, fresh] = [await tlsFiles(t), await tlsFiles(t)]
-    const { directory, options } = await stage(t, old, "fragile")
-    await assert.rejects(
-      installFiles(setOf({ certificate: fresh.certificate, key: old.key }), options),
-      purserError("ERR_CHECK", /the old files are back, and are not served either/),
-    )
-    assert.equal(await readFile(join(directory, "tls.crt"), "utf8"), old.certificate)
-  })
-
-  it("are put back when the service does not read them again", async (t) => {
-    const [old, fresh] = [await tlsFiles(t), await tlsFiles(t)]
-    const { directory, options } = await stage(t, old, "deaf")
-    await assert.rejects(installFiles(setOf(fresh), options), purserError("ERR_CHECK", /back, and served/))
-    assert.equal(await readFile(join(directory, "tls.crt"), "utf8"), old.certificate)
-  })
-
-  it("are put back when the reload fails", async (t) => {
-    const [old, fresh] = [await tlsFiles(t), await tlsFiles(t)]
-    const { directory, options } = await stage(t, old)
-    let calls = 0
-    const runReload = async (): Promise<void> => {
-      if (calls++ === 0) throw new Error("no")
-    }
-    await assert.rejects(
-      installFiles(setOf(fresh), { ...options, runReload }),
-      purserError("ERR_CHECK", /back, and served/),
-    )
-    assert.equal(await readFile(join(directory, "tls.crt"), "utf8"), old.certificate)
-  })
-
-  it("are refused before anything changes when none of them is a certificate", async (t) => {
-    const old = await tlsFiles(t)
-    const { directory, options, reloads } = await stage(t, old)
-    await assert.rejects(
-      installFiles([toInstall("other", "x")], options),
-      purserError("ERR_CHECK", /none of the files holds a certificate/),
-    )
-    assert.equal(reloads(), 0)
-    assert.deepEqual(await everything(directory), ["tls.crt", "tls.key"])
-  })
-
-  it("are checked after a reload that a dead process owed, which can only report, and once", async (t) => {
-    const [old, fresh] = [await tlsFiles(t), await tlsFiles(t)]
-    const { directory, options, reloads } = await stage(t, old, "deaf")
-    const { certificate, key } = fresh
-    await writeFile(join(directory, "tls.crt"), certificate)
-    await writeFile(join(directory, "tls.key"), key)
-    const { digest } = new Secret(certificate)
-    await recordPendingReloads(directory, [{ leaf: "tls.crt", digest, reload: "HUP" }])
-    const lines = ["tls.crt mode=0444", "tls.key mode=0440"].map(parseFileLine)
-    const fetch = agentWith({ "tls.crt": certificate, "tls.key": key })
-    const fill = () => deliverFiles(lines, fetch, { ...options, inUse: false })
-    await assert.rejects(fill(), purserError("ERR_CHECK", /is not served/))
-    assert.equal(reloads(), 1)
-    assert.equal(await readFile(join(directory, "tls.crt"), "utf8"), certificate)
-    await fill()
-    assert.equal(reloads(), 1)
-  })
-
-  it("are not checked while nobody can use them", async (t) => {
-    const directory = await tempDir(t)
-    const { certificate, key } = await tlsFiles(t)
-    const options = { ...installOptions(directory), inUse: false, reload: hup }
-    const check = { check: parseCheck("127.0.0.1:1"), hosts: [], held: new FailedSets(), target: "x" }
-    const lines = ["tls.crt", "tls.key"].map(parseFileLine)
-    const fetch = agentWith({ "tls.crt": certificate, "tls.key": key })
-    const result = await deliverFiles(lines, fetch, { ...options, check })
-    assert.equal(result.written, 2)
-  })
-})
-
-function setOf({ certificate, key }: TlsFiles) {
-  return [toInstall("tls.crt", certificate), toInstall("tls.key", key)]
-}
-
-async function directoryWith(t: TestContext, { certificate, key }: TlsFiles): Promise<string> {
-  const directory = await tempDir(t)
-  await writeFile(join(directory, "tls.crt"), certificate, { mode: 0o444 })
-  await writeFile(join(directory, "tls.key"), key, { mode: 0o440 })
-  return directory
-}
-
-async function serve(
-  t: TestContext,
-  directory: string,
-  mode: string,
-  port = 0,
-): Promise<{ child: ChildProcess; port: number }> {
-  const child = spawn(process.execPath, [server, directory, String(port), mode], {
-    stdio: ["ignore", "pipe", "inherit"],
-  })
-  t.after(() => child.kill("SIGKILL"))
-  const [said] = (await once(child.stdout, "data")) as [Buffer]
-  return { child, port: Number(said.toString()) }
-}
-
-/** A server that serves these, and options that signal it and check it. */
-async function stage(
-  t: TestContext,
-  old: TlsFiles,
-  mode = "usual",
-): Promise<{ directory: string; options: InstallOptions; reloads: () => number }> {
-  const directory = await directoryWith(t, old)
-  const { child, port } = await serve(t, directory, mode)
-  let count = 0
-  const check = { ...parseCheck(`:${port} within=1s`), withinMs: mode === "usual" ? 6000 : 2000 }
-  const options: InstallOptions = {
-    ...installOptions(directory),
-    reload: hup,
-    runReload: async () => {
-      count++
-      child.kill("SIGHUP")
-    },
-    check: { check, hosts: localHosts, held: new FailedSets(), target: "web" },
-  }
-  return { directory, options, reloads: () => count }
-}

@@ -4,10 +4,15 @@ import { chmod, mkdir, readFile, stat, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { test } from "node:test"
 import { digestOf } from "../../src/base/digest.ts"
-import { parseFileLines } from "../../src/files/file-line.ts"
+import { Secret } from "../../src/base/secret.ts"
+import { parseFileLine, parseFileLines } from "../../src/files/file-line.ts"
 import { deliverFiles, type Fetch } from "../../src/rollout/deliver-files.ts"
+import { parseCheck } from "../../src/rollout/check.ts"
+import { FailedSets } from "../../src/rollout/failed-sets.ts"
 import { requireService } from "../support/services.ts"
 import { tempDir } from "../support/temp.ts"
+import { tlsFiles } from "../support/tls-files.ts"
+import { stage } from "./support.ts"
 import { agentWith, everything, hup, installOptions, notingLog, purserError } from "../files/support.ts"
 
 test("a first delivery of files that were not there needs no reload", async (t) => {
@@ -173,8 +178,7 @@ test("when one file of a set cannot be put in place, what did get there is reloa
   const inTheWay = installOptions(directory, {
     reload: hup,
     inUse: true,
-    step(name: string) {
-      if (name !== "recorded") return
+    onRecorded() {
       rmSync(join(directory, "b"))
       mkdirSync(join(directory, "b"))
     },
@@ -211,4 +215,33 @@ test("a file that cannot be written does not keep a reload that failed before fr
   const options = installOptions(directory, { reload: hup, inUse: true })
   await assert.rejects(deliverFiles(lines, agent, options), purserError("ERR_TARGET", /a directory is there/))
   assert.deepEqual(options.reloads, ["HUP"])
+})
+
+test("files are checked after a reload that a dead process owed, which can only report, and once", async (t) => {
+  const [old, fresh] = [await tlsFiles(t), await tlsFiles(t)]
+  const { directory, options, reloads } = await stage(t, old, "deaf")
+  const { certificate, key } = fresh
+  await writeFile(join(directory, "tls.crt"), certificate)
+  await writeFile(join(directory, "tls.key"), key)
+  const record = { leaf: "tls.crt", digest: new Secret(certificate).digest, reload: "HUP" }
+  await writeFile(join(directory, ".purser-owed.json"), JSON.stringify([record]))
+  const lines = ["tls.crt mode=0444", "tls.key mode=0440"].map(parseFileLine)
+  const fetch = agentWith({ "tls.crt": certificate, "tls.key": key })
+  const fill = () => deliverFiles(lines, fetch, { ...options, inUse: false })
+  await assert.rejects(fill(), purserError("ERR_CHECK", /is not served/))
+  assert.equal(reloads(), 1)
+  assert.equal(await readFile(join(directory, "tls.crt"), "utf8"), certificate)
+  await fill()
+  assert.equal(reloads(), 1)
+})
+
+test("files are not checked while nobody can use them", async (t) => {
+  const directory = await tempDir(t)
+  const { certificate, key } = await tlsFiles(t)
+  const options = { ...installOptions(directory), inUse: false, reload: hup }
+  const check = { check: parseCheck("127.0.0.1:1"), failed: { sets: new FailedSets(), target: "x" } }
+  const lines = ["tls.crt", "tls.key"].map(parseFileLine)
+  const fetch = agentWith({ "tls.crt": certificate, "tls.key": key })
+  const result = await deliverFiles(lines, fetch, { ...options, check })
+  assert.equal(result.written, 2)
 })

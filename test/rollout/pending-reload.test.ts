@@ -6,8 +6,7 @@ import { test } from "node:test"
 import { digestOf } from "../../src/base/digest.ts"
 import { parseFileLines } from "../../src/files/file-line.ts"
 import { deliverFiles } from "../../src/rollout/deliver-files.ts"
-import { installFiles } from "../../src/rollout/install.ts"
-import { removeStaleTemporaries, runPendingReload } from "../../src/rollout/pending-reload.ts"
+import { runPendingReload } from "../../src/rollout/pending-reload.ts"
 import { runLocalReload, type RunReload } from "../../src/rollout/reload.ts"
 import { requireService } from "../support/services.ts"
 import { tempDir } from "../support/temp.ts"
@@ -21,6 +20,7 @@ import {
   run,
   toInstall,
 } from "../files/support.ts"
+import { rollOutInto } from "./support.ts"
 
 const journal = ".purser-owed.json"
 const failing: RunReload = () => Promise.reject(new Error("the server is gone"))
@@ -32,7 +32,7 @@ function owed(leaf: string, content: string, reload = "HUP"): string {
 test("a failed reload is an error though the files are in place, and stays owed", async (t) => {
   const directory = await tempDir(t)
   await assert.rejects(
-    installFiles([toInstall("sub/key", "new")], {
+    rollOutInto([toInstall("sub/key", "new")], {
       ...installOptions(directory, { reload: hup }),
       runReload: failing,
     }),
@@ -66,9 +66,9 @@ test("a reload owed where a line's absolute path leads is found too", async (t) 
   const [directory, other] = [await tempDir(t), await tempDir(t)]
   const file = toInstall(`key path=${other}/key`, "new")
   const broken = { ...installOptions(directory, { reload: hup }), runReload: failing }
-  await assert.rejects(installFiles([file], broken), /gone/)
+  await assert.rejects(rollOutInto([file], broken), /gone/)
   const options = installOptions(directory, { reload: hup })
-  assert.equal(await runPendingReload({ ...options, files: [file.line] }), true)
+  assert.equal(await runPendingReload({ ...options, files: [file] }), true)
   assert.deepEqual(await everything(other), ["key"])
 })
 
@@ -156,7 +156,7 @@ test(
       await plant()
       const options = installOptions(directory, { reload: hup })
       assert.equal(await runPendingReload(options), false)
-      await installFiles([toInstall("key", `content of ${plant.toString()}`)], options)
+      await rollOutInto([toInstall("key", `content of ${plant.toString()}`)], options)
       assert.deepEqual(options.reloads, ["HUP"])
       assert.deepEqual(await everything(directory), ["key"])
     }
@@ -170,48 +170,22 @@ test("a directory in the journal's place is told, and nothing is written", async
   const options = installOptions(directory, { reload: hup })
   assert.equal(await runPendingReload(options), false)
   await assert.rejects(
-    installFiles([toInstall("key", "x")], options),
+    rollOutInto([toInstall("key", "x")], options),
     purserError("ERR_TARGET", /a directory is there/),
   )
   assert.deepEqual(await everything(directory), [journal])
 })
 
-test("temporary files of a process that was killed are removed, and nothing else", async (t) => {
-  const [directory, other] = [await tempDir(t), await tempDir(t)]
-  const stale = ".purser-0123456789abcdef.tmp"
-  const kept = [
-    "key",
-    ".purser-0123456789abcdef.tmp.bak",
-    "x.purser-0123456789abcdef.tmp",
-    ".purser-0123.tmp",
-  ]
-  await mkdir(join(directory, "a/b"), { recursive: true })
-  await mkdir(join(other, "below"))
-  for (const place of [directory, join(directory, "a/b"), other, join(other, "below")])
-    for (const name of [stale, ...kept]) await writeFile(join(place, name), "")
-  // Whoever made a directory of this name shall not keep us from starting.
-  await mkdir(join(directory, ".purser-fedcba9876543210.tmp"))
-  await removeStaleTemporaries({ directory, files: parseFileLines(`key path=${other}/key`) })
-  for (const place of [join(directory, "a/b"), other])
-    assert.deepEqual(
-      (await everything(place)).filter((name) => !name.startsWith("below")),
-      kept.toSorted(),
-    )
-  assert.ok((await everything(other)).includes(`below/${stale}`), "below another path it is not ours")
-  await removeStaleTemporaries({ directory: join(directory, "absent") })
-  await removeStaleTemporaries({ directory: join(directory, "a/b/key") })
-})
-
 test("what is owed for content in place stays owed when the next content does not get there", async (t) => {
   const directory = await tempDir(t)
   const broken = { ...installOptions(directory, { reload: hup }), runReload: failing }
-  await assert.rejects(installFiles([toInstall("key", "first")], broken), /gone/)
+  await assert.rejects(rollOutInto([toInstall("key", "first")], broken), /gone/)
   const files = [toInstall("other", "x"), toInstall("key", "second")]
   const inTheWay = installOptions(directory, {
     reload: hup,
-    step: (name) => name === "recorded" && mkdirSync(join(directory, "other")),
+    onRecorded: () => mkdirSync(join(directory, "other")),
   })
-  await assert.rejects(installFiles(files, inTheWay), purserError("ERR_TARGET", /a directory is there/))
+  await assert.rejects(rollOutInto(files, inTheWay), purserError("ERR_TARGET", /a directory is there/))
   assert.equal(await readFile(join(directory, "key"), "utf8"), "first")
   const options = installOptions(directory, { reload: hup })
   assert.equal(await runPendingReload(options), true)
@@ -222,23 +196,19 @@ test("a reload that fails again and again for new content fills no journal", asy
   const directory = await tempDir(t)
   const broken = { ...installOptions(directory, { reload: hup }), runReload: failing }
   for (let round = 0; round < 10; round++)
-    await assert.rejects(installFiles([toInstall("key", `content ${round}`)], broken), /gone/)
+    await assert.rejects(rollOutInto([toInstall("key", `content ${round}`)], broken), /gone/)
   const entries = JSON.parse(await readFile(join(directory, journal), "utf8")) as unknown[]
   assert.ok(entries.length <= 2, `${entries.length} entries`)
 })
 
-test("a line's directory is looked into, though it is the last of more than are looked through", async (t) => {
+test("a reload that is pending in a line's directory is found, though it is the last of more than are looked through", async (t) => {
   const directory = await tempDir(t)
   for (let index = 0; index < 1100; index++) await mkdir(join(directory, `d${index}`))
   const last = (await readdir(directory)).at(-1) ?? ""
-  const stale = join(directory, last, ".purser-0123456789abcdef.tmp")
   const file = toInstall(`key path=${last}/key`, "x")
   const broken = { ...installOptions(directory, { reload: hup }), runReload: failing }
-  await assert.rejects(installFiles([file], broken), /gone/)
-  await writeFile(stale, "")
-  const where = { directory, files: [file.line] }
-  await removeStaleTemporaries(where)
-  assert.deepEqual(await everything(join(directory, last)), [journal, "key"])
+  await assert.rejects(rollOutInto([file], broken), /gone/)
+  const where = { directory, files: [file] }
   assert.equal(await runPendingReload({ ...installOptions(directory, { reload: hup }), ...where }), true)
   assert.deepEqual(await everything(join(directory, last)), ["key"])
 })
@@ -247,7 +217,7 @@ test("what others owe in directories that are in none of our lines is left to th
   const directory = await tempDir(t)
   const theirs = join(directory, "theirs")
   const broken = { ...installOptions(theirs, { reload: hup }), runReload: failing }
-  await assert.rejects(installFiles([toInstall("key", "x")], broken), /gone/)
+  await assert.rejects(rollOutInto([toInstall("key", "x")], broken), /gone/)
   const ours = installOptions(directory, { reload: { kind: "restart" }, inUse: true })
   await deliverFiles(parseFileLines("own"), agentWith({ own: "1" }), ours)
   assert.deepEqual(ours.reloads, ["restart"])

@@ -1,14 +1,10 @@
 import { asPurserError, isPurserError, reasonOf } from "../../base/errors.ts"
 import { createLog, errorFields, type Log } from "../../base/log.ts"
 import { loadOrCreateIdentity } from "../../channel/identity.ts"
-import { localHosts } from "../../rollout/check.ts"
 import { targetPath } from "../../files/file-line.ts"
 import { checkOnDisk } from "../../rollout/deliver-files.ts"
-import {
-  removeStaleTemporaries,
-  runPendingReload,
-  type PendingReloadOptions,
-} from "../../rollout/pending-reload.ts"
+import { removeStaleTemporaries } from "../../files/stale-temporaries.ts"
+import { runPendingReload, type PendingReloadOptions } from "../../rollout/pending-reload.ts"
 import { runLocalReload, type RunReload } from "../../rollout/reload.ts"
 import { filesOf } from "../../node/certificate-line.ts"
 import { filesStep, type FilesStep } from "../../node/files-step.ts"
@@ -81,8 +77,7 @@ async function serve(settings: NodeSettings, env: NodeJS.ProcessEnv, log: Log): 
       ...(check === undefined || command !== undefined || place.files === undefined
         ? {}
         : {
-            afterReload: () =>
-              checkOnDisk(place.files ?? [], directory, { check, hosts: localHosts }, stopping.signal),
+            afterReload: () => checkOnDisk(place.files ?? [], directory, check, stopping.signal),
           }),
       log,
       signal: stopping.signal,

@@ -67,7 +67,7 @@ async function run(context: Context, flags: Flags, words: string[]): Promise<num
 function parseWanted(text: string): WantedSecret {
   const equals = text.indexOf("=")
   const name = parseSecretName(equals < 0 ? text : text.slice(0, equals))
-  if (equals < 0) return { name, path: targetPath({ name, mode: 0o400, optional: false }) }
+  if (equals < 0) return { name, path: targetPath({ name }) }
   const path = text.slice(equals + 1)
   const segments = path.split("/")
   if (

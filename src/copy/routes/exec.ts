@@ -1,6 +1,6 @@
 import { PurserError } from "../../base/errors.ts"
 import { quote } from "../../base/names.ts"
-import { refuseDisk } from "../../rollout/install.ts"
+import { refuseDisk } from "../../files/require-memory.ts"
 import type { Owner } from "../../files/owner.ts"
 import { findOwners } from "../container-names.ts"
 import { commit, greet, lookAnswer, mountPoint, orderLook, put, type LookResult } from "./exec-protocol.ts"

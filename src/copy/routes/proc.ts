@@ -1,9 +1,9 @@
 import { PurserError, systemErrorCode } from "../../base/errors.ts"
 import { holds, openCurrent } from "../../files/content.ts"
-import type { FileLine } from "../../files/file-line.ts"
-import { installFiles, refuseDisk } from "../../rollout/install.ts"
+import { installFiles } from "../../files/install.ts"
 import { isMemory } from "../../files/memory.ts"
 import { maxNamesBytes, type Owner, type ReadNames } from "../../files/owner.ts"
+import { refuseDisk } from "../../files/require-memory.ts"
 import type { FileHandle } from "../../files/system-calls.ts"
 import { openInRoot, readInRoot, through } from "../container-root.ts"
 import { resolveContainerUser, resolveFileOwner } from "../container-user.ts"
@@ -30,16 +30,12 @@ async function copy(task: RouteTask): Promise<Copied> {
   await using root = closing(await held.openRoot())
   const owners = new Map<string, Owner>()
   const ownerOf = ownersIn(root.handle, held, container)
-  const files = task.files.map(({ path, content, mode, owner }) => ({
-    content,
-    line: { name: path, path, mode, optional: false, ...(owner === undefined ? {} : { owner }) },
-  }))
-  const { written, replaced, unchanged } = await installFiles(files, {
+  const files = task.files.map((file) => ({ ...file, name: file.path }))
+  const copied = await installFiles(files, {
     directory: "/",
     requireTmpfs,
     log,
     signal,
-    runReload: () => Promise.reject(new TypeError("reloads are the caller's")),
     openPlace: ({ name }) =>
       openInRoot(root.handle, name, {
         // Not even an empty directory, where it would be refused afterwards.
@@ -47,12 +43,12 @@ async function copy(task: RouteTask): Promise<Copied> {
           if (requireTmpfs && !(await isMemory(through(below)))) refuseDisk(name, { requireTmpfs, log })
         },
       }),
-    ownerOf: async (line) => {
-      const owner = await ownerOf(line)
-      owners.set(line.name, owner)
+    ownerOf: async (file) => {
+      const owner = await ownerOf(file)
+      owners.set(file.name, owner)
       return owner
     },
-    beforeChange: async () => {
+    beforeRename: async () => {
       await task.beforeChange()
       // Whatever that took: names are changed for the living only.
       await held.checkAlive()
@@ -60,14 +56,14 @@ async function copy(task: RouteTask): Promise<Copied> {
   })
   await verify(task.files, owners, held)
   await held.confirm(signal)
-  return { written, replaced, unchanged }
+  return copied
 }
 
 function ownersIn(
   root: FileHandle,
   held: ContainerProcess,
   { user }: ContainerDetails,
-): (line: FileLine) => Promise<Owner> {
+): (file: Pick<FileToCopy, "owner">) => Promise<Owner> {
   const read: ReadNames = (path) => readInRoot(root, path, maxNamesBytes)
   let usual: Promise<Owner> | undefined
   return async ({ owner }) => {

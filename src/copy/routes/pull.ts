@@ -1,7 +1,7 @@
 import { untilAborted } from "../../base/abort.ts"
 import { PurserError } from "../../base/errors.ts"
 import type { Secret } from "../../base/secret.ts"
-import { refuseDisk } from "../../rollout/install.ts"
+import { refuseDisk } from "../../files/require-memory.ts"
 import type { Owner } from "../../files/owner.ts"
 import { greet, lookAnswer, octal, orderLook, refused } from "./exec-protocol.ts"
 import { ExecSession } from "./exec-session.ts"

@@ -58,7 +58,7 @@ export async function copyFiles(
     ...(reload === undefined ? {} : { reload }),
     checks: check === undefined ? [] : [check],
     // Another start has other memory, and is another try.
-    held: { sets: failedSets, target: `${start.app} ${start.id} ${start.startedAt}` },
+    failed: { sets: failedSets, target: `${start.app} ${start.id} ${start.startedAt}` },
     async onRolledBack(paths, error) {
       // The old files lie there now, not what was noted.
       for (const { what } of there) reported.note(container.id, what)
@@ -75,7 +75,7 @@ export async function copyFiles(
       // A file that was delivered to this start, and is as it was, most likely lies there still.
       await record(there.filter(({ what, value }) => !reported.has(container.id, what, value)))
     },
-    async onCopied(copied) {
+    async onWritten(copied) {
       log.debug(`${start.app} ${container.name}: ${copied.why}`)
       for (const { what, value } of there) reported.note(container.id, what, value)
       // Files that somebody had removed or changed there.

@@ -1,10 +1,9 @@
 import { sameText } from "../../../base/digest.ts"
 import { PurserError, asPurserError, isPurserError } from "../../../base/errors.ts"
 import { errorFields, type Log } from "../../../base/log.ts"
-import { localHosts } from "../../../rollout/check.ts"
 import { fileLineFor } from "../../../files/file-line.ts"
 import { deliverFiles, type Fetched, type FilesResult } from "../../../rollout/deliver-files.ts"
-import { removeStaleTemporaries } from "../../../rollout/pending-reload.ts"
+import { removeStaleTemporaries } from "../../../files/stale-temporaries.ts"
 import { runLocalReload } from "../../../rollout/reload.ts"
 import type { Delivery } from "../../delivery/delivery.ts"
 import type { AgentParts } from "../kind.ts"
@@ -63,9 +62,7 @@ async function fill(
       : {
           check: {
             check: app.check,
-            hosts: localHosts,
-            held: failedSets,
-            target: directoryKey(app),
+            failed: { sets: failedSets, target: directoryKey(app) },
             onRolledBack: (names, error) => delivery.recordRollback(place, names, error),
           },
         }),

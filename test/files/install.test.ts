@@ -1,15 +1,15 @@
 import assert from "node:assert/strict"
-import { constants, readFileSync, readdirSync } from "node:fs"
+import { constants } from "node:fs"
 import { chmod, chown, lstat, mkdir, open, readFile, stat, symlink, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { test, type TestContext } from "node:test"
-import { digestOnDisk } from "../../src/files/content.ts"
+import { digestOnDisk } from "../../src/files/on-disk.ts"
 import { parseFileLine } from "../../src/files/file-line.ts"
-import { installFiles, type InstallStep } from "../../src/rollout/install.ts"
+import { installFiles } from "../../src/files/install.ts"
 import { isMemory } from "../../src/files/memory.ts"
 import { requireService } from "../support/services.ts"
 import { tempDir } from "../support/temp.ts"
-import { everything, hup, installOptions, notingLog, purserError, run, toInstall } from "../files/support.ts"
+import { everything, installOptions, notingLog, purserError, run, toInstall } from "./support.ts"
 
 test("a new file has mode 0400 and the owner of its directory", async (t) => {
   if (!(await requireService(t, "linux"))) return
@@ -70,61 +70,38 @@ test("a file replaced while somebody holds the old one open leaves them the old 
   assert.equal(await readFile(join(directory, "key"), "utf8"), "new")
 })
 
-test("unchanged content is not written again and reloads nothing", async (t) => {
+test("unchanged content is not written again", async (t) => {
   const directory = await tempDir(t)
-  const options = installOptions(directory, { reload: hup })
+  const options = installOptions(directory)
   await installFiles([toInstall("key", "same")], options)
-  assert.deepEqual(options.reloads, ["HUP"])
   const before = await stat(join(directory, "key"), { bigint: true })
   const result = await installFiles([toInstall("key", "same")], options)
-  assert.deepEqual(result, { written: [], replaced: [], unchanged: ["key"], reloaded: false })
+  assert.deepEqual(result, { written: [], replaced: [], unchanged: ["key"] })
   const after = await stat(join(directory, "key"), { bigint: true })
   assert.deepEqual([after.ino, after.mtimeNs], [before.ino, before.mtimeNs])
-  assert.deepEqual(options.reloads, ["HUP"])
 })
 
-test("unchanged content gets the mode and owner of its line, without a reload", async (t) => {
+test("unchanged content gets the mode and owner of its line, and no rename", async (t) => {
   if (!(await requireService(t, "linux", "root"))) return
   const directory = await tempDir(t)
-  const options = installOptions(directory, { reload: hup })
+  const renamed: unknown[] = []
+  const options = {
+    ...installOptions(directory),
+    beforeRename: async (staged: unknown) => void renamed.push(staged),
+  }
   await writeFile(join(directory, "key"), "same", { mode: 0o666 })
   const before = await stat(join(directory, "key"), { bigint: true })
   await installFiles([toInstall("key mode=0440 owner=1234:0", "same")], options)
   const after = await stat(join(directory, "key"), { bigint: true })
   assert.deepEqual([after.ino, after.mtimeNs], [before.ino, before.mtimeNs])
   assert.deepEqual([Number(after.mode) & 0o7777, after.uid, after.gid], [0o440, 1234n, 0n])
-  assert.deepEqual(options.reloads, [])
-})
-
-test("a set is staged whole before the first rename, in place whole before the one reload, and owed until after it", async (t) => {
-  const directory = await tempDir(t)
-  await installFiles([toInstall("tls.crt", "old"), toInstall("tls.key", "old")], installOptions(directory))
-  const seen: Record<string, unknown> = {}
-  const look = (): unknown => ({
-    temporary: readdirSync(directory).filter((name) => name.endsWith(".tmp")).length,
-    content: ["tls.crt", "tls.key"].map((name) => readFileSync(join(directory, name), "utf8")),
-    owed: readdirSync(directory).includes(".purser-owed.json"),
-  })
-  await installFiles([toInstall("tls.crt", "new"), toInstall("tls.key", "new")], {
-    ...installOptions(directory, { reload: hup }),
-    step: (name) => (seen[name] = look()),
-    runReload: async () =>
-      void (seen["reload"] = [...((seen["reload"] as unknown[] | undefined) ?? []), look()]),
-  })
-  assert.deepEqual(seen, {
-    staged: { temporary: 2, content: ["old", "old"], owed: false },
-    recorded: { temporary: 2, content: ["old", "old"], owed: true },
-    renamed: { temporary: 0, content: ["new", "new"], owed: true },
-    reload: [{ temporary: 0, content: ["new", "new"], owed: true }],
-    reloaded: { temporary: 0, content: ["new", "new"], owed: true },
-    cleared: { temporary: 0, content: ["new", "new"], owed: false },
-  })
+  assert.deepEqual(renamed, [])
 })
 
 test("when one of a set cannot be staged, the others are left as they were, and nothing stays behind", async (t) => {
   const directory = await tempDir(t)
-  const options = installOptions(directory, { reload: hup })
-  await installFiles([toInstall("tls.crt", "old")], installOptions(directory))
+  const options = installOptions(directory)
+  await installFiles([toInstall("tls.crt", "old")], options)
   await mkdir(join(directory, "tls.key"))
   await assert.rejects(
     installFiles([toInstall("tls.crt", "new"), toInstall("tls.key", "new")], options),
@@ -132,19 +109,17 @@ test("when one of a set cannot be staged, the others are left as they were, and 
   )
   assert.equal(await readFile(join(directory, "tls.crt"), "utf8"), "old")
   assert.deepEqual(await everything(directory), ["tls.crt", "tls.key"])
-  assert.deepEqual(options.reloads, [])
 })
 
 test("when somebody aborts after the first of a set, nothing has changed", async (t) => {
   const directory = await tempDir(t)
   const stop = new AbortController()
-  const steps: InstallStep[] = []
   const files = [toInstall("a", "1"), toInstall("b", "2")]
   stop.abort()
-  const options = installOptions(directory, { signal: stop.signal, step: (name) => steps.push(name) })
+  const beforeRename = (): Promise<void> => assert.fail("nothing may be renamed")
+  const options = { ...installOptions(directory, { signal: stop.signal }), beforeRename }
   await assert.rejects(installFiles(files, options), { name: "AbortError" })
   assert.deepEqual(await everything(directory), [])
-  assert.deepEqual(steps, [])
 })
 
 const others: [
@@ -253,15 +228,6 @@ test("an owner that is not there is refused, and nothing written", async (t) => 
     purserError("ERR_TARGET", /no user "no-such-user"/),
   )
   assert.deepEqual(await everything(directory), [])
-})
-
-test("two hundred files in one directory are one set, with one reload", async (t) => {
-  const directory = await tempDir(t)
-  const options = installOptions(directory, { reload: hup })
-  const files = Array.from({ length: 200 }, (_, index) => toInstall(`f${index}`, `content ${index}`))
-  assert.equal((await installFiles(files, options)).written.length, 200)
-  assert.deepEqual(options.reloads, ["HUP"])
-  assert.equal((await everything(directory)).length, 200)
 })
 
 test("a directory on a disk draws one warning, and with requireTmpfs an error before anything is written", async (t) => {

@@ -1,0 +1,72 @@
+import { PurserError } from "../base/errors.ts"
+import { quote } from "../base/names.ts"
+import type { ContainerDetails } from "../docker/container-details.ts"
+import { inspectContainer } from "../docker/containers.ts"
+import type { Engine } from "../docker/engine.ts"
+import { localHosts } from "../rollout/check.ts"
+import type { Reload } from "../rollout/reload.ts"
+import type { RolloutTarget } from "../rollout/target.ts"
+import { copyInto, type CopyOptions, type CopyResult } from "./copy.ts"
+import { readOld } from "./old-files.ts"
+import { reloadContainer } from "./reload.ts"
+import { removeFrom } from "./remove-files.ts"
+import type { FileToCopy, RouteTask } from "./route.ts"
+
+/** Rolls out into a running container, by whatever route is right. Reloads that are pending are the caller's to record. */
+
+export interface ContainerTargetOptions extends Omit<CopyOptions, "beforeChange"> {
+  readonly reload?: Reload
+}
+
+export function containerTarget(
+  engine: Engine,
+  container: ContainerDetails,
+  options: ContainerTargetOptions,
+): RolloutTarget<CopyResult> {
+  const { reload, requireTmpfs, log, signal } = options
+  const { id, name, state } = container
+  const task = (files: readonly FileToCopy[]): RouteTask => {
+    const beforeChange = async (): Promise<void> => {}
+    return { engine, container, files, requireTmpfs, log, signal, beforeChange }
+  }
+  return {
+    oldFiles: "the old files",
+    nothingBefore: `nothing was there before that could be put back into ${quote(name)}`,
+    hosts: () => hostsOf(engine, container, signal),
+    write: (files, beforeChange) =>
+      copyInto(engine, container, files, {
+        ...options,
+        // A route does not say which of them it changes.
+        beforeChange: () => beforeChange(files.map(({ path }) => path)),
+      }),
+    readOld: (changing) => readOld(task(changing)),
+    remove: (paths) => removeFrom(task([]), paths),
+    async reload() {
+      if (reload === undefined) return false
+      await reloadContainer(engine, container, reload, signal)
+      return true
+    },
+    // It waits, or its memory is gone with its end.
+    async isAway() {
+      const now = await inspectContainer(engine, id, signal)
+      return !now.state.running || now.state.paused || now.state.startedAt !== state.startedAt
+    },
+  }
+}
+
+async function hostsOf(
+  engine: Engine,
+  container: ContainerDetails,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  const { hostConfigNetworkMode: mode, networks, name } = container
+  if (mode === "host") return localHosts
+  const other = /^container:(.+)$/.exec(mode)?.[1]
+  if (other !== undefined) return await hostsOf(engine, await inspectContainer(engine, other, signal), signal)
+  const found = Object.values(networks).map(({ ipAddress }) => ipAddress)
+  const addresses = found.filter((address) => address !== "")
+  if (addresses.length > 0) return addresses
+  throw new PurserError("ERR_CHECK", `${quote(name)} has no address to be checked at`, {
+    hint: "give it a network, or name HOST:PORT in the check",
+  })
+}

@@ -1,0 +1,15 @@
+import { join } from "node:path"
+import { temporaryPattern } from "../base/atomic-file.ts"
+import { eachDirectoryBelow, eachDirectoryOfLines, type SearchScope } from "./search-directories.ts"
+import { readdir, rm } from "./system-calls.ts"
+
+/** Removes what a killed process left half-written. */
+export async function removeStaleTemporaries(scope: SearchScope): Promise<void> {
+  for (const each of [eachDirectoryOfLines, eachDirectoryBelow])
+    await each(scope, async (directory) => {
+      for (const entry of await readdir(directory)) {
+        if (entry.isFile() && temporaryPattern.test(entry.name))
+          await rm(join(directory, entry.name), { force: true })
+      }
+    })
+}
