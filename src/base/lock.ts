@@ -1,6 +1,7 @@
 import type { DatabaseSync } from "node:sqlite"
 import { chmodSync, readFileSync, writeFileSync } from "node:fs"
-import { PurserError, reasonOf } from "./errors.ts"
+import { setTimeout as delay } from "node:timers/promises"
+import { PurserError, isPurserError, reasonOf } from "./errors.ts"
 import { loadSqlite } from "./sqlite.ts"
 
 /**
@@ -29,6 +30,23 @@ export function acquireLock(file: string, what: string): Disposable {
     [Symbol.dispose]: () => {
       if (database.isOpen) database.close()
     },
+  }
+}
+
+const waitMs = 15_000
+
+/** The same for what is held briefly: waits for its turn. Throws `ERR_LOCKED` when that does not come in 15 s. */
+export async function waitForLock(file: string, what: string, signal: AbortSignal): Promise<Disposable> {
+  const end = performance.now() + waitMs
+  for (;;) {
+    signal.throwIfAborted()
+    try {
+      return acquireLock(file, what)
+    } catch (error) {
+      if (!isPurserError(error, "ERR_LOCKED") || performance.now() > end) throw error
+    }
+    // At random, so that those who wait do not try together.
+    await delay(10 + Math.random() * 20, undefined, { signal })
   }
 }
 

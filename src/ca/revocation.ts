@@ -2,7 +2,7 @@ import { PurserError } from "../base/errors.ts"
 import { quote } from "../base/names.ts"
 import { isReason, reasons, signCrl } from "./crl.ts"
 import { lockCa } from "./lock.ts"
-import type { Signer } from "./make-authority.ts"
+import type { Signer } from "./authority/make.ts"
 import { updateIndex, lockSigner, noSuch, recordOf, withSerial, type CaContext } from "./context.ts"
 import { crlNumber, revocationRow } from "./records/record-index.ts"
 import type { CertificateRecord } from "./records/record.ts"
@@ -85,7 +85,7 @@ async function formerSigners(
   const found: Signer[] = []
   for (const { serial, certificate } of await authority.intermediates()) {
     if (serial === current.serial || now > certificate.validToDate) continue
-    const signer = await authority.former(serial)
+    const signer = await authority.previousSigner(serial)
     if (signer !== null) found.push(signer)
     else {
       options.log.warn(`there is no revocation list of the former intermediate ${serial}`, {

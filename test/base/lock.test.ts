@@ -2,7 +2,7 @@ import assert from "node:assert/strict"
 import { stat, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { test } from "node:test"
-import { acquireLock } from "../../src/base/lock.ts"
+import { acquireLock, waitForLock } from "../../src/base/lock.ts"
 import { startScript } from "../support/script.ts"
 import { tempDir } from "../support/temp.ts"
 
@@ -75,4 +75,19 @@ test("a lock that cannot be made is a fault of the state, not somebody else's lo
   const damaged = join(dir, "damaged")
   await writeFile(damaged, "x".repeat(5000))
   assert.throws(() => acquireLock(damaged, "it"), { code: "ERR_STATE", message: /^cannot lock / })
+})
+
+test("whoever waits for a lock gets it when it is given back, or ends with the signal", async (t) => {
+  const file = join(await tempDir(t), "lock")
+  const holder = startScript(t, hold, [file])
+  assert.equal(await holder.line(), "held")
+  const stop = new AbortController()
+  const stopped = waitForLock(file, "the place", stop.signal)
+  const waiting = waitForLock(file, "the place", new AbortController().signal)
+  stop.abort()
+  await assert.rejects(stopped, { name: "AbortError" })
+  holder.process.stdin?.write("let go\n")
+  using held = await waiting
+  assert.ok(held)
+  assert.equal(await holder.line(), "free")
 })

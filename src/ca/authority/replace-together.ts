@@ -1,8 +1,8 @@
 import { mkdir, readdir, rename, rmdir } from "node:fs/promises"
 import { dirname, join, relative } from "node:path"
-import { syncDirectory, temporaryIn } from "../base/atomic-file.ts"
-import { systemErrorCode } from "../base/errors.ts"
-import { makePrivateDirectory, removeTemporaries, writeNew, writing } from "./files.ts"
+import { syncDirectory, temporaryIn } from "../../base/atomic-file.ts"
+import { systemErrorCode } from "../../base/errors.ts"
+import { makePrivateDirectory, removeTemporaries, writeNew, writing } from "../files.ts"
 
 /**
  * Replaces several files of `ca/` together: a key and its certificate must never be of two generations. All are

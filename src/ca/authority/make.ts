@@ -1,10 +1,10 @@
 import { createPublicKey, X509Certificate, type KeyObject } from "node:crypto"
-import { pem } from "../x509/der.ts"
-import type { Secret } from "../base/secret.ts"
-import { newSerial, signCertificate, validity } from "./certificate.ts"
-import type { CaConfig } from "./config.ts"
-import { signCrl } from "./crl.ts"
-import { generateKey, sealKey } from "./keys.ts"
+import { pem } from "../../x509/der.ts"
+import type { Secret } from "../../base/secret.ts"
+import { newSerial, signCertificate, validity } from "../certificate.ts"
+import type { CaConfig } from "../config.ts"
+import { signCrl } from "../crl.ts"
+import { generateKey, sealKey } from "../keys.ts"
 
 /** The certificates of a CA itself. */
 
