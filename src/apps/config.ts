@@ -10,7 +10,8 @@ import { resolveCertificate, type CertificateGrant } from "./certificate-config.
 import { resolveContainers, type ContainerRule } from "./containers/rule-config.ts"
 import { entrySchema, grantOf, type Alias, type AppEntry, type Protocol, type TrustMode } from "./entry.ts"
 import { checkEntry } from "./entry-checks.ts"
-import { resolveNode, type NodeSpec } from "./node-spec.ts"
+import { resolveNode } from "./discovery/entry.ts"
+import type { NodeSpec } from "./discovery/kinds.ts"
 
 /** The slice of `purser.yaml` under `apps:`, and what the agent is given of it. */
 
@@ -83,7 +84,7 @@ function resolveApp(
     pins: app.pins ?? [],
     maxNodes: app.max_nodes,
     requirePq: app.require_pq,
-    nodes: (app.nodes ?? []).map(resolveNode),
+    nodes: (app.nodes ?? []).map((node) => resolveNode(node)),
     directory: app.directory === undefined ? undefined : configPath(app.directory, directory),
     containers: resolveContainers(app.containers, app.require_tmpfs ?? true),
     files: app.files,

@@ -7,7 +7,7 @@ import { parseCheck } from "../rollout/check.ts"
 import { parseReload } from "../rollout/reload.ts"
 import { certificateSchema } from "./certificate-config.ts"
 import { containersSchema } from "./containers/rule-config.ts"
-import { nodeSchema } from "./node-spec.ts"
+import { nodeSchema } from "./discovery/entry.ts"
 
 /** One entry of `apps:` as it is written, key by key. Whether the keys fit together is checked in `entry-checks.ts`. */
 

@@ -1,4 +1,7 @@
-import { formatHostPort } from "../../base/net-address.ts"
+import { isIP } from "node:net"
+import { isAppName } from "../../base/names.ts"
+import { formatHostPort, isHostName, splitHostPort } from "../../base/net-address.ts"
+import { defaultPort } from "../../channel/port.ts"
 
 /** Where a node may answer. */
 export interface Address {
@@ -18,4 +21,12 @@ export const mostAddresses = 10_000
 /** Without those that come twice. */
 export function distinct(addresses: readonly Address[]): Address[] {
   return [...new Map(addresses.map((address) => [formatAddress(address), address])).values()]
+}
+
+/** `host`, `host:port`, `[ipv6]`, `[ipv6]:port`, or a bare IPv6 address; null for anything else. */
+export function parseNodeAddress(text: string): Address | null {
+  if (isIP(text) !== 0) return { host: text, port: defaultPort }
+  const { host, port: number = defaultPort } = splitHostPort(text) ?? {}
+  if (host === undefined || number === 0) return null
+  return isIP(host) !== 0 || isHostName(host) || isAppName(host) ? { host, port: number } : null
 }

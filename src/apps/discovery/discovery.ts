@@ -1,9 +1,8 @@
 import { asPurserError } from "../../base/errors.ts"
 import type { Log } from "../../base/log.ts"
-import type { NodeSpec } from "../node-spec.ts"
 import { distinct, type Address } from "./address.ts"
-import { lookUpAddresses, lookUpService } from "./dns.ts"
-import { lookUpFlux } from "./flux.ts"
+import type { DiscoveryKind, LookOptions, NodeSpecBase } from "./kind.ts"
+import { discoveryKinds, type NodeSpec } from "./kinds.ts"
 
 /** Where to dial. Whom to trust is decided elsewhere, by what the node proves. */
 export interface Discovery {
@@ -14,28 +13,28 @@ export interface Discovery {
   look(signal: AbortSignal, onFound?: (addresses: readonly Address[]) => void): Promise<Address[]>
 }
 
-export interface DiscoveryOptions {
-  log: Log
-  /** `host:port` of DNS servers, in the place of the system's. */
-  dnsServers?: readonly string[]
+export interface DiscoveryOptions extends Omit<LookOptions, "signal"> {
+  readonly log: Log
   /** The last good answers, for one that comes after this one (the configuration was read again, say). */
-  known?: Map<string, readonly Address[]>
-  /** Of an answer over HTTP, in milliseconds. Default 10,000. */
-  httpLimitMs?: number
+  readonly known?: Map<string, readonly Address[]>
 }
 
+/** `kinds` default to all that Purser has. */
+export function createDiscovery(specs: readonly NodeSpec[], options: DiscoveryOptions): Discovery
 export function createDiscovery(
-  specs: readonly NodeSpec[],
-  { log, dnsServers, known: last = new Map(), httpLimitMs }: DiscoveryOptions,
+  specs: readonly NodeSpecBase[],
+  options: DiscoveryOptions,
+  kinds: readonly DiscoveryKind[],
+): Discovery
+export function createDiscovery(
+  specs: readonly NodeSpecBase[],
+  { log, known: last = new Map(), ...options }: DiscoveryOptions,
+  kinds: readonly DiscoveryKind[] = discoveryKinds,
 ): Discovery {
-  const lookAt = async (spec: NodeSpec, signal: AbortSignal): Promise<readonly Address[]> => {
+  const lookAt = async (spec: NodeSpecBase, signal: AbortSignal): Promise<readonly Address[]> => {
     const key = JSON.stringify(spec)
     try {
-      const found = await discover(spec, {
-        signal,
-        ...(dnsServers === undefined ? {} : { servers: dnsServers }),
-        ...(httpLimitMs === undefined ? {} : { timeLimitMs: httpLimitMs }),
-      })
+      const found = await kindOf(spec, kinds).look(spec, { ...options, signal })
       last.set(key, found)
       return found
     } catch (thrown) {
@@ -60,18 +59,8 @@ export function createDiscovery(
   }
 }
 
-async function discover(
-  spec: NodeSpec,
-  options: { signal: AbortSignal; servers?: readonly string[]; timeLimitMs?: number },
-): Promise<Address[]> {
-  switch (spec.kind) {
-    case "address":
-      return [{ host: spec.host, port: spec.port }]
-    case "dns":
-      return await lookUpAddresses(spec.name, spec.port, options)
-    case "srv":
-      return await lookUpService(spec.name, options)
-    case "flux":
-      return await lookUpFlux({ ...spec, ...options })
-  }
+function kindOf(spec: NodeSpecBase, kinds: readonly DiscoveryKind[]): DiscoveryKind {
+  const kind = kinds.find(({ name }) => name === spec.kind)
+  if (kind === undefined) throw new TypeError(`there is no kind of discovery ${spec.kind}`)
+  return kind
 }

@@ -5,7 +5,7 @@ import type { Address } from "./address.ts"
 
 export interface DnsOptions {
   /** `host:port` of DNS servers, in the place of the system's. */
-  servers?: readonly string[]
+  servers?: readonly string[] | undefined
   signal: AbortSignal
 }
 

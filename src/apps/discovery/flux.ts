@@ -18,7 +18,7 @@ export interface FluxOptions {
   port: number
   api: string | undefined
   /** Of the whole answer. Default 10,000. */
-  timeLimitMs?: number
+  timeLimitMs?: number | undefined
   signal: AbortSignal
 }
 

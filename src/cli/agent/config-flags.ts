@@ -1,6 +1,6 @@
 import { stringify } from "yaml"
 import type { Protocol, TrustMode } from "../../apps/entry.ts"
-import { nodeFromFlag } from "../../apps/node-spec.ts"
+import { nodeFromFlag } from "../../apps/discovery/entry.ts"
 import type { PlainConfig } from "../../wiring/config.ts"
 import { PurserError } from "../../base/errors.ts"
 import { parseAppName, parseSecretName } from "../../base/names.ts"
@@ -50,7 +50,7 @@ export function configFromFlags(flags: ConfigFlags): PlainConfig {
         pins: flags.pins,
         max_nodes: flags.maxNodes,
         require_pq: flags.requirePq,
-        nodes: flags.nodes?.map(nodeFromFlag),
+        nodes: flags.nodes?.map((node) => nodeFromFlag(node)),
         directory: flags.directory,
         files: flags.files,
         reload: flags.reload,

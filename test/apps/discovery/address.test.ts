@@ -1,8 +1,7 @@
 import assert from "node:assert/strict"
 import { test } from "node:test"
 import fc from "fast-check"
-import { distinct, formatAddress } from "../../../src/apps/discovery/address.ts"
-import { parseNodeAddress } from "../../../src/apps/node-spec.ts"
+import { distinct, formatAddress, parseNodeAddress } from "../../../src/apps/discovery/address.ts"
 
 const numRuns = process.env["SLOW"] === undefined ? 500 : 20_000
 

@@ -5,7 +5,7 @@ import type { AddressInfo } from "node:net"
 import { test, type TestContext } from "node:test"
 import { formatAddress, type Address } from "../../../src/apps/discovery/address.ts"
 import { createDiscovery } from "../../../src/apps/discovery/discovery.ts"
-import type { NodeSpec } from "../../../src/apps/node-spec.ts"
+import type { NodeSpec } from "../../../src/apps/discovery/kinds.ts"
 import { dnsServer } from "../../support/dns-server.ts"
 import { testLog } from "../../support/pair.ts"
 

@@ -1,0 +1,13 @@
+import { z } from "zod"
+import { isAppName } from "../../base/names.ts"
+import { isHostName } from "../../base/net-address.ts"
+import { defaultPort } from "../../channel/port.ts"
+
+/** Fields that several kinds of discovery have. */
+
+/** The port at which nodes listen. */
+export const port = z.int().min(1).max(65_535).optional().describe(`default ${defaultPort}`)
+
+export const hostName = z
+  .string()
+  .refine((text) => isHostName(text) || isAppName(text), { error: "not a host name" })

@@ -1,0 +1,16 @@
+import type { DiscoveryKind } from "./kind.ts"
+import { addressKind } from "./kinds/address.ts"
+import { dnsKind } from "./kinds/dns.ts"
+import { fluxKind } from "./kinds/flux.ts"
+import { srvKind } from "./kinds/srv.ts"
+
+/** Every way to find nodes, in the order in which help and messages name them. */
+export const discoveryKinds = [
+  addressKind,
+  dnsKind,
+  srvKind,
+  fluxKind,
+] as const satisfies readonly DiscoveryKind[]
+
+/** Where to look for nodes of an app: one entry of `nodes:`. */
+export type NodeSpec = ReturnType<(typeof discoveryKinds)[number]["resolve"]>
