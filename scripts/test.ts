@@ -1,7 +1,8 @@
 /**
  * Runs the tests.
  *
- *   node scripts/test.ts [FILE…] [--only PATTERN]   these files, or all; --only picks by title
+ *   node scripts/test.ts [FILE…] [--only PATTERN]   these files, or all; --only picks by title. A file that is no test
+ *                                                   means the tests that cover it; exit code 2 where none does
  *                        [--timeout SECONDS]        of each file as a whole, so that no test hangs the run
  *   node scripts/test.ts --all                      provisions, checks, builds, then every test; none may be skipped
  *   node scripts/test.ts --fresh-engine …           the same on a Docker Engine, HOME and /tmp of the run's own, all
@@ -11,11 +12,11 @@
  * fails is shown in full, the rest as a line a file; with files named, every test.
  */
 import { randomBytes } from "node:crypto"
-import { globSync } from "node:fs"
 import { availableParallelism } from "node:os"
-import { relative, resolve } from "node:path"
+import { resolve } from "node:path"
 import { parseArgs } from "node:util"
 import { removeEverythingOf } from "../test/support/docker.ts"
+import { chooseTests } from "./choose-tests.ts"
 import { runOnFreshEngine } from "./fresh-engine.ts"
 import { run } from "./run.ts"
 import { startSweep } from "./sweep.ts"
@@ -70,13 +71,9 @@ async function step(what: string, command: string, args: readonly string[]): Pro
 const name = `${process.pid}-${randomBytes(3).toString("hex")}`
 process.env["PURSER_TEST_RUN"] = name
 
-const files = globSync(verbose ? positionals.map(asPattern) : "test/**/*.test.ts", { cwd: root })
-  .map((file) => resolve(root, file))
-  .sort()
-if (files.length === 0) {
-  console.log(`test: no test file fits ${positionals.join(" ")}`)
-  process.exit(2)
-}
+const { files, notes, problems } = chooseTests(root, positionals)
+for (const line of [...notes, ...problems]) console.log(`test: ${line}`)
+if (problems.length > 0) process.exit(2)
 
 const sweep = await startSweep()
 
@@ -111,12 +108,3 @@ console.log()
 for (const [what, count] of Object.entries(total)) console.log(`ℹ ${what} ${count}`)
 console.log(`ℹ duration_ms ${(performance.now() - started).toFixed(3)}`)
 process.exit(good && complete ? 0 : 1)
-
-/** A folder means the tests in it; `src/x/y.ts` means its mirror. */
-function asPattern(argument: string): string {
-  const path = relative(root, resolve(argument)).replaceAll("\\", "/")
-  if (path.endsWith(".test.ts")) return path
-  if (path.startsWith("src/") && path.endsWith(".ts"))
-    return path.replace(/^src\/(.*)\.ts$/, "test/$1.test.ts")
-  return `${path}/**/*.test.ts`
-}
