@@ -1,6 +1,6 @@
 import type { AuditLog } from "../audit/audit-log.ts"
 import { formatEnrolment } from "../channel/enrolment.ts"
-import type { TrustMode } from "../apps/entry.ts"
+import type { TrustMode } from "../apps/settings.ts"
 import { agentPins } from "../state/identity-files.ts"
 import type { State } from "../state/state.ts"
 

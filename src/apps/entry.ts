@@ -8,24 +8,12 @@ import { parseReload } from "../rollout/reload.ts"
 import { certificateSchema } from "./certificate-config.ts"
 import { containersSchema } from "./containers/rule-config.ts"
 import { nodeSchema } from "./discovery/entry.ts"
+import type { Alias, Protocol, TrustMode } from "./settings.ts"
 
 /** One entry of `apps:` as it is written, key by key. Whether the keys fit together is checked in `entry-checks.ts`. */
 
-const trustModes = ["enrolled", "approved", "pinned", "discovered"] as const
-
-/** How an app's nodes are recognised; design section 6. */
-export type TrustMode = (typeof trustModes)[number]
-
-const protocols = ["purser", "fluxvault"] as const
-
-/** What is spoken with an app's nodes. */
-export type Protocol = (typeof protocols)[number]
-
-/** A secret under the name by which nodes ask for it, where Purser has no such name. */
-export interface Alias {
-  readonly secret: string
-  readonly as: string
-}
+const trustModes = ["enrolled", "approved", "pinned", "discovered"] as const satisfies readonly TrustMode[]
+const protocols = ["purser", "fluxvault"] as const satisfies readonly Protocol[]
 
 const aliasSchema = z.strictObject({
   secret: grant.refine((name) => !isPattern(name), { error: "a pattern has no other name" }),

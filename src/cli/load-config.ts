@@ -1,5 +1,5 @@
 import { homedir } from "node:os"
-import type { PlainConfig } from "../wiring/config.ts"
+import type { ConfigSettings } from "../wiring/settings.ts"
 import type { ResolvedConfig } from "../wiring/resolved-config.ts"
 import * as wiring from "../wiring/load-config.ts"
 import type { OpenContext } from "../wiring/open-context.ts"
@@ -20,7 +20,7 @@ export async function commandConfig(context: Where, passphraseFile?: string): Pr
 }
 
 /** The same, with secrets and apps from flags (`configFromFlags`). Throws `ERR_CONFIG`. */
-export async function commandConfigWith(flags: PlainConfig, context: Where): Promise<ResolvedConfig> {
+export async function commandConfigWith(flags: ConfigSettings, context: Where): Promise<ResolvedConfig> {
   return await wiring.loadConfigWith(flags, locationOf(context))
 }
 

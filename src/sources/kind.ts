@@ -8,7 +8,8 @@ import type { SecretStore } from "./store/store.ts"
 
 /**
  * A kind of source: how `purser.yaml` writes an entry of it, what that becomes, and how it is opened. Each kind has a
- * file in `kinds/` and a line in `kinds.ts`; nothing else knows which kinds there are.
+ * file in `kinds/` and a line in `kinds.ts`; of the rest only `settings.ts` knows which kinds there are, because it is
+ * what programs read.
  */
 export interface SourceKind<Schema extends z.ZodType = z.ZodType, Spec extends SpecBase = SpecBase> {
   /** The word that stands for it, or the first key of its mapping. */

@@ -13,11 +13,9 @@ import { checkCertificates } from "./certificate-checks.ts"
 import { checkDirectories, checkGrants } from "./cross-checks.ts"
 import { limitsSchema, resolveLimitsConfig } from "./limits-config.ts"
 import type { ResolvedConfig } from "./resolved-config.ts"
+import type { ConfigSettings } from "./settings.ts"
 
 /** `purser.yaml` as a whole: its schema out of the slices of the folders, and what it becomes. */
-
-/** What stands in a `purser.yaml`, before anything is resolved. */
-export type PlainConfig = z.input<typeof configSchema>
 
 const pause = duration.refine((ms) => ms >= 1000, {
   error: "too short",
@@ -63,7 +61,7 @@ export function resolveConfigText(text: string, name: string, options: ResolveOp
 }
 
 /** Throws `ERR_CONFIG`. */
-export function resolveConfig(config: PlainConfig, options: ResolveOptions): ResolvedConfig {
+export function resolveConfig(config: ConfigSettings, options: ResolveOptions): ResolvedConfig {
   const caConfig = caFileConfig(options)
   return resolve(checkConfig(config, schemaWith(caConfig, options)).value, caConfig, options)
 }

@@ -3,31 +3,36 @@ import { PurserError } from "../base/errors.ts"
 import { silentLog, type Log } from "../base/log.ts"
 import { parseAppName } from "../base/names.ts"
 import type { Pin } from "../channel/pin.ts"
+import type { SourceSettings } from "../sources/settings.ts"
 import { defaultAddress } from "../docker/endpoint.ts"
 import type { Action } from "../agent/actions/action.ts"
 import type { AppConfig } from "../apps/config.ts"
 import type { AgentEvent, DeliveryEvent } from "../agent/delivery/events.ts"
 import { enrolApp } from "../agent/enrol.ts"
 import { certificateAction } from "../apps/certificate-config.ts"
-import { resolveConfig, type PlainConfig } from "./config.ts"
+import { resolveConfig } from "./config.ts"
+import type { AgentSettings } from "./settings.ts"
 import { openConfiguredAgent } from "./configured-agent.ts"
 import { partitionSecrets, type OwnSecret } from "./own-secrets.ts"
 
 /** The agent as an application holds it: what a `purser.yaml` says, with actions and secrets of the application's own. */
 
-type PlainSecrets = NonNullable<PlainConfig["secrets"]>
-
-/** The keys of `purser.yaml`, which docs/configuration.md explains, and what only a program can give. */
-export interface CreateAgentOptions extends Omit<PlainConfig, "state" | "secrets"> {
+/**
+ * The keys of `purser.yaml`, checked as they are there, and what only a program can give. Relative paths are relative to
+ * the working directory.
+ */
+export interface CreateAgentOptions extends AgentSettings {
   /** State directory: identity, tokens, known nodes, audit log, and the store. Only one agent at a time may have it. */
   readonly state: string
-  /** Sources as in `purser.yaml`, or secrets of the application's own. */
-  readonly secrets?: Readonly<Record<string, PlainSecrets[string] | OwnSecret>>
+  /** By name, or by pattern (`quotes/*`, `*`): sources as in `purser.yaml`; by name also secrets of the application's own. */
+  readonly secrets?: Readonly<Record<string, SourceSettings | OwnSecret>>
   /** What nodes may ask besides `list` and `file`, by name. An app may ask for those that its own `actions` list. */
   readonly actions?: Readonly<Record<string, Action>>
   /** `unix:///…`, `npipe://…`, `ssh://…`: the container engine of apps with containers. Default: this machine's usual socket. */
   readonly engine?: string
+  /** Default: nothing is logged. */
   readonly log?: Log
+  /** Called for every start, file and delivery, with what `purser agent --json` prints. */
   readonly onEvent?: (event: AgentEvent) => void
 }
 

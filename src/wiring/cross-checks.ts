@@ -1,6 +1,7 @@
 import { resolve, sep } from "node:path"
 import type { z } from "zod"
-import { grantOf, type Alias } from "../apps/entry.ts"
+import { grantOf } from "../apps/entry.ts"
+import type { Alias } from "../apps/settings.ts"
 import { grantCovers, isPattern } from "../base/names.ts"
 import { nearest } from "../config/nearest.ts"
 import { namesInEntries } from "../sources/entries.ts"

@@ -2,7 +2,7 @@ import { dirname, join, resolve } from "node:path"
 import { isPurserError, systemErrorCode } from "../base/errors.ts"
 import { readConfigText } from "../config/config-text.ts"
 import { defaultStateDir } from "../state/state-dir.ts"
-import type { PlainConfig } from "./config.ts"
+import type { ConfigSettings } from "./settings.ts"
 import { defaultConfig } from "./default-config.ts"
 import type { ResolvedConfig } from "./resolved-config.ts"
 
@@ -46,7 +46,10 @@ export async function loadConfig(location: ConfigLocation): Promise<ResolvedConf
  * Secrets and apps of `plain`, and what is about this host (state, store, limits, pauses) from the configuration file
  * as far as `plain` does not say it, because other commands read it there too. Throws `ERR_CONFIG`.
  */
-export async function loadConfigWith(plain: PlainConfig, location: ConfigLocation): Promise<ResolvedConfig> {
+export async function loadConfigWith(
+  plain: ConfigSettings,
+  location: ConfigLocation,
+): Promise<ResolvedConfig> {
   const { stateDir, sources, ca, limits, parallel, actionMs, everyMs, discoverMs } =
     await loadConfig(location)
   const { resolveConfig } = await import("./config.ts")

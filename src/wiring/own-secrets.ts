@@ -1,22 +1,20 @@
 import { parseSecretName } from "../base/names.ts"
 import { Secret } from "../base/secret.ts"
 import type { Catalogue } from "../sources/catalogue.ts"
-import type { PlainConfig } from "./config.ts"
+import type { SourceSettings } from "../sources/settings.ts"
 
 /** Secrets that an application has itself, beside those of the configured sources. */
-
-type PlainSecrets = NonNullable<PlainConfig["secrets"]>
 
 /** A secret that the application has, or gets when it is asked for; null when it has none. */
 export type OwnSecret = Secret | ((signal: AbortSignal) => Promise<Secret | null>)
 
 /** For the schema one of the application's own counts as in the store; it is never looked for there. */
-export function partitionSecrets(secrets: Readonly<Record<string, PlainSecrets[string] | OwnSecret>>): {
+export function partitionSecrets(secrets: Readonly<Record<string, SourceSettings | OwnSecret>>): {
   own: Map<string, OwnSecret>
-  configured: PlainSecrets
+  configured: Record<string, SourceSettings>
 } {
   const own = new Map<string, OwnSecret>()
-  const configured: PlainSecrets = {}
+  const configured: Record<string, SourceSettings> = {}
   for (const [name, source] of Object.entries(secrets)) {
     if (source instanceof Secret || typeof source === "function") {
       own.set(parseSecretName(name), source)

@@ -1,6 +1,6 @@
 import { PurserError } from "../../base/errors.ts"
 import { isAppName, quote } from "../../base/names.ts"
-import type { TrustMode } from "../entry.ts"
+import type { TrustMode } from "../settings.ts"
 import { approved } from "./approved.ts"
 import { discovered } from "./discovered.ts"
 import { enrolled } from "./enrolled.ts"

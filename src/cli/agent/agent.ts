@@ -1,9 +1,9 @@
 import { InvalidArgumentError, Option, type Command } from "commander"
-import type { Protocol, TrustMode } from "../../apps/entry.ts"
+import type { Protocol, TrustMode } from "../../apps/settings.ts"
 import { appLabel } from "../../apps/containers/labels.ts"
 import type { DeliveryEvent } from "../../agent/delivery/events.ts"
 import { openConfiguredAgent, type ConfiguredAgent } from "../../wiring/configured-agent.ts"
-import type { PlainConfig } from "../../wiring/config.ts"
+import type { ConfigSettings } from "../../wiring/settings.ts"
 import type { ResolvedConfig } from "../../wiring/resolved-config.ts"
 import { PurserError, asPurserError } from "../../base/errors.ts"
 import { errorFields } from "../../base/log.ts"
@@ -138,7 +138,7 @@ function plainFlags(flags: Flags, app: string) {
   }
 }
 
-async function configOf(plain: PlainConfig | undefined, context: Context): Promise<ResolvedConfig> {
+async function configOf(plain: ConfigSettings | undefined, context: Context): Promise<ResolvedConfig> {
   const config = plain === undefined ? await commandConfig(context) : await commandConfigWith(plain, context)
   const apps = Object.values(config.apps)
   if (apps.length === 0) {
@@ -164,7 +164,7 @@ async function configOf(plain: PlainConfig | undefined, context: Context): Promi
 /** SIGHUP: what the configuration says now, or, when that cannot be read, what it said before. */
 async function reconfigure(
   opened: ConfiguredAgent,
-  plain: PlainConfig | undefined,
+  plain: ConfigSettings | undefined,
   context: Context,
 ): Promise<void> {
   const { log } = context

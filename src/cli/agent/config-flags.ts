@@ -1,7 +1,7 @@
 import { stringify } from "yaml"
-import type { Protocol, TrustMode } from "../../apps/entry.ts"
+import type { Protocol, TrustMode } from "../../apps/settings.ts"
 import { nodeFromFlag } from "../../apps/discovery/entry.ts"
-import type { PlainConfig } from "../../wiring/config.ts"
+import type { ConfigSettings } from "../../wiring/settings.ts"
 import { PurserError } from "../../base/errors.ts"
 import { parseAppName, parseSecretName } from "../../base/names.ts"
 
@@ -30,7 +30,7 @@ export interface ConfigFlags {
 }
 
 /** The plain object that a `purser.yaml` of the same meaning gives. Throws `ERR_USAGE`, `ERR_NAME`. */
-export function configFromFlags(flags: ConfigFlags): PlainConfig {
+export function configFromFlags(flags: ConfigFlags): ConfigSettings {
   const { secrets = [], dir } = flags
   if (secrets.length === 0 && dir === undefined) {
     throw new PurserError("ERR_USAGE", `nothing is granted to ${parseAppName(flags.app)}`, {
@@ -59,11 +59,11 @@ export function configFromFlags(flags: ConfigFlags): PlainConfig {
     },
     every: flags.every,
     discover: flags.discover,
-  }) as PlainConfig
+  }) as ConfigSettings
 }
 
 /** YAML for `--print-config`; reading it gives the same object. */
-export function printConfig(config: PlainConfig): string {
+export function printConfig(config: ConfigSettings): string {
   return stringify(config, { lineWidth: 0 })
 }
 

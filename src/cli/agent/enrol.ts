@@ -1,5 +1,5 @@
 import { Option, type Command } from "commander"
-import type { TrustMode } from "../../apps/entry.ts"
+import type { TrustMode } from "../../apps/settings.ts"
 import { enrolApp, needsToken } from "../../agent/enrol.ts"
 import { parseDuration } from "../../base/duration.ts"
 import { PurserError } from "../../base/errors.ts"

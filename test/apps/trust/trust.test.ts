@@ -1,6 +1,6 @@
 import assert from "node:assert/strict"
 import { test } from "node:test"
-import type { TrustMode } from "../../../src/apps/entry.ts"
+import type { TrustMode } from "../../../src/apps/settings.ts"
 import { createIdentity } from "../../../src/channel/identity.ts"
 import { aliveMs, judge } from "./support.ts"
 

@@ -1,5 +1,5 @@
 import type { AppConfig } from "../../../apps/config.ts"
-import type { Protocol } from "../../../apps/entry.ts"
+import type { Protocol } from "../../../apps/settings.ts"
 import { formatAddress, type Address } from "../../../apps/discovery/address.ts"
 import { TimeLimit } from "../../../base/time-limit.ts"
 import type { AgentParts, TargetKind, Warning } from "../kind.ts"
