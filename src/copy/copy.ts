@@ -5,7 +5,7 @@ import { quote } from "../base/names.ts"
 import { TimeLimit } from "../base/time-limit.ts"
 import { inspectContainer } from "../docker/containers.ts"
 import type { Engine } from "../docker/engine.ts"
-import type { PullOptions } from "./routes/pull.ts"
+import type { PullOptions } from "./routes/pull/copy.ts"
 import {
   RouteUnsuitable,
   type Copied,
@@ -116,13 +116,13 @@ async function byFirstOf(
 async function load(name: RouteName, pull: PullOptions | undefined): Promise<Route> {
   switch (name) {
     case "proc":
-      return (await import("./routes/proc.ts")).procRoute
+      return (await import("./routes/proc/copy.ts")).procRoute
     case "exec":
-      return (await import("./routes/exec.ts")).execRoute
+      return (await import("./routes/exec/copy.ts")).execRoute
     case "volume":
-      return (await import("./routes/volume.ts")).volumeRoute
+      return (await import("./routes/volume/copy.ts")).volumeRoute
     case "pull":
-      return (await import("./routes/pull.ts")).pullRoute(pull)
+      return (await import("./routes/pull/copy.ts")).pullRoute(pull)
   }
 }
 

@@ -9,9 +9,9 @@ import { openCurrent, readAll } from "../files/content.ts"
 import type { RolloutFile } from "../rollout/target.ts"
 import { openInRoot } from "./container-root.ts"
 import { shellStart } from "./remove-files.ts"
-import { modeOf } from "./routes/exec-protocol.ts"
+import { modeOf } from "./routes/exec/protocol.ts"
 import { openContainerProcess } from "./process.ts"
-import { procRoute } from "./routes/proc.ts"
+import { procRoute } from "./routes/proc/copy.ts"
 import type { RouteTask } from "./route.ts"
 
 /**

@@ -9,9 +9,9 @@ import type { Owner } from "../files/owner.ts"
 import { openInRoot } from "./container-root.ts"
 import type { FileStat } from "./file-stat.ts"
 import { openContainerProcess } from "./process.ts"
-import { procRoute } from "./routes/proc.ts"
+import { procRoute } from "./routes/proc/copy.ts"
 import { RouteUnsuitable, type RouteTask } from "./route.ts"
-import { ShellReader } from "./shell-reader.ts"
+import { ShellReader } from "./routes/exec/shell-reader.ts"
 
 /** Looks at files as the container has them, by the way that is closest to how it looks at them itself. */
 export interface ReadBack extends AsyncDisposable {

@@ -6,7 +6,7 @@ import { rm } from "../files/system-calls.ts"
 import { openInRoot } from "./container-root.ts"
 import { openContainerProcess } from "./process.ts"
 import type { RouteTask } from "./route.ts"
-import { procRoute } from "./routes/proc.ts"
+import { procRoute } from "./routes/proc/copy.ts"
 
 const removeMs = 15_000
 /** How a script begins that uses the container's usual programs. */

@@ -1,6 +1,6 @@
 import { PurserError } from "../../base/errors.ts"
 import type { Secret } from "../../base/secret.ts"
-import { receiverScript, serveOnce } from "../../copy/routes/pull.ts"
+import { receiverScript, serveOnce } from "../../copy/routes/pull/copy.ts"
 import type { Context } from "../command.ts"
 import { pathsFor, parseDestination } from "./destination.ts"
 

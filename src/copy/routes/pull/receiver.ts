@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto"
-import { forPrintf } from "../exec-protocol.ts"
-import { makePart, placeParts, swapPart } from "../exec-script.ts"
+import { forPrintf } from "../exec/protocol.ts"
+import { makePart, placeParts, swapPart } from "../exec/script.ts"
 
 /**
  * What fetches a file in the container: a POSIX shell program (dash, bash, busybox), the same for all, so that it can

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict"
 import { after, test } from "node:test"
 import { Secret } from "../../../../src/base/secret.ts"
-import { receiverScript, serveOnce } from "../../../../src/copy/routes/pull.ts"
+import { receiverScript, serveOnce } from "../../../../src/copy/routes/pull/copy.ts"
 import { PullServer } from "../../../../src/copy/routes/pull/server.ts"
 import { purserError } from "../../../files/support.ts"
 import { imageWith, opensslImage } from "../../../support/base-image.ts"

@@ -1,9 +1,9 @@
-import type { Secret } from "../base/secret.ts"
-import type { Owner } from "../files/owner.ts"
-import { greet, lookAnswer, orderLook } from "./routes/exec-protocol.ts"
-import { ExecSession } from "./routes/exec-session.ts"
-import type { FileStat } from "./file-stat.ts"
-import type { RouteTask } from "./route.ts"
+import type { Secret } from "../../../base/secret.ts"
+import type { Owner } from "../../../files/owner.ts"
+import { greet, lookAnswer, orderLook } from "./protocol.ts"
+import { ExecSession } from "./session.ts"
+import type { FileStat } from "../../file-stat.ts"
+import type { RouteTask } from "../../route.ts"
 
 /** Looks at files by shells in the container that run as those whose files they are: what the application sees. */
 export class ShellReader implements AsyncDisposable {

@@ -1,12 +1,12 @@
 import { randomBytes } from "node:crypto"
-import { PurserError } from "../../base/errors.ts"
-import { quote } from "../../base/names.ts"
-import type { Secret } from "../../base/secret.ts"
-import type { Owner } from "../../files/owner.ts"
-import { targetError } from "../../files/target-directory.ts"
-import type { ExecSession } from "./exec-session.ts"
-import type { FileStat } from "../file-stat.ts"
-import { RouteUnsuitable } from "../route.ts"
+import { PurserError } from "../../../base/errors.ts"
+import { quote } from "../../../base/names.ts"
+import type { Secret } from "../../../base/secret.ts"
+import type { Owner } from "../../../files/owner.ts"
+import { targetError } from "../../../files/target-directory.ts"
+import type { ExecSession } from "./session.ts"
+import type { FileStat } from "../../file-stat.ts"
+import { RouteUnsuitable } from "../../route.ts"
 
 /** What can be said to the program of exec-script.ts, and what it answers. */
 

@@ -1,11 +1,11 @@
 import { PassThrough } from "node:stream"
-import { PurserError, isPurserError } from "../../base/errors.ts"
-import { escapeForTerminal } from "../../base/escape.ts"
-import { quote } from "../../base/names.ts"
-import { inspectContainer } from "../../docker/containers.ts"
-import { execIn, type ExecResult } from "../../docker/exec.ts"
-import { script } from "./exec-script.ts"
-import { RouteUnsuitable, type RouteTask } from "../route.ts"
+import { PurserError, isPurserError } from "../../../base/errors.ts"
+import { escapeForTerminal } from "../../../base/escape.ts"
+import { quote } from "../../../base/names.ts"
+import { inspectContainer } from "../../../docker/containers.ts"
+import { execIn, type ExecResult } from "../../../docker/exec.ts"
+import { script } from "./script.ts"
+import { RouteUnsuitable, type RouteTask } from "../../route.ts"
 
 /** The task's own signal is the limit. */
 const noLimitMs = 2 ** 31 - 1

@@ -1,13 +1,13 @@
-import { PurserError } from "../../base/errors.ts"
-import { quote } from "../../base/names.ts"
-import { refuseDisk } from "../../files/require-memory.ts"
-import type { Owner } from "../../files/owner.ts"
-import { findOwners } from "../container-names.ts"
-import { commit, greet, lookAnswer, mountPoint, orderLook, put, type LookResult } from "./exec-protocol.ts"
-import { ExecSession } from "./exec-session.ts"
-import { verifyFound, mismatch, type FileStat } from "../file-stat.ts"
-import { RouteUnsuitable, type Copied, type FileToCopy, type Route, type RouteTask } from "../route.ts"
-import { ShellReader } from "../shell-reader.ts"
+import { PurserError } from "../../../base/errors.ts"
+import { quote } from "../../../base/names.ts"
+import { refuseDisk } from "../../../files/require-memory.ts"
+import type { Owner } from "../../../files/owner.ts"
+import { findOwners } from "../../container-names.ts"
+import { commit, greet, lookAnswer, mountPoint, orderLook, put, type LookResult } from "./protocol.ts"
+import { ExecSession } from "./session.ts"
+import { verifyFound, mismatch, type FileStat } from "../../file-stat.ts"
+import { RouteUnsuitable, type Copied, type FileToCopy, type Route, type RouteTask } from "../../route.ts"
+import { ShellReader } from "./shell-reader.ts"
 
 /**
  * By a shell in the container and its usual programs, with everything over the stdin of one exec, for a set of files
