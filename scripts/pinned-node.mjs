@@ -35,9 +35,10 @@ export const pins = {
   },
 }
 
-/** Where the pinned Node of this major version is, or will be. */
-export function pinnedNodePath(major) {
-  return join(cache, `node-${pins[major].version}`, "bin", "node")
+/** Where the pinned Node of this major version is, or will be. One for another kind of machine is kept apart. */
+export function pinnedNodePath(major, arch = process.arch) {
+  const other = arch === process.arch ? "" : `-${arch}`
+  return join(cache, `node-${pins[major].version}${other}`, "bin", "node")
 }
 
 /** Is there a pinned Node for this platform at all? */
@@ -56,13 +57,13 @@ export function npm(args, cwd) {
 }
 
 /** Returns the path of the pinned Node, brought first if it is missing. Safe to run twice at a time. */
-export function bringNode(major) {
-  const binary = pinnedNodePath(major)
+export function bringNode(major, arch = process.arch) {
+  const binary = pinnedNodePath(major, arch)
   if (existsSync(binary)) return binary
   if (!hasPinnedNode())
     throw new Error(`no Node ${major} is pinned for ${process.platform}-${process.arch}: install one`)
-  const { version, [process.arch]: integrity } = pins[major]
-  const name = `node-linux-${process.arch}`
+  const { version, [arch]: integrity } = pins[major]
+  const name = `node-linux-${arch}`
   process.stderr.write(`purser: bringing Node ${version} (${name}) into .cache\n`)
   mkdirSync(cache, { recursive: true })
   const work = mkdtempSync(join(cache, "bring-"))
@@ -75,7 +76,8 @@ export function bringNode(major) {
       join(work, "package-lock.json"),
       JSON.stringify({ lockfileVersion: 3, requires: true, packages }),
     )
-    npm(["ci", "--prefix", work, "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], work)
+    const quietly = ["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+    npm(["ci", "--prefix", work, `--cpu=${arch}`, ...quietly], work)
     const home = dirname(dirname(binary))
     try {
       renameSync(join(work, "node_modules", name), home)

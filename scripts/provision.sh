@@ -5,8 +5,8 @@
 #   scripts/provision.sh                    what the tests need
 #   scripts/provision.sh --fresh-engine     the same, without an engine: the tests start one of their own
 #   scripts/provision.sh docker compose …   only these: docker, dockerd (its programs, not started), docker28, compose,
-#                                           age, openssl, certtool, keytool, busybox, nodes, sshd, nginx, postgres,
-#                                           postgres-server, chromium, openbao
+#                                           age, openssl, certtool, keytool, busybox, nodes, qemu, sshd, nginx,
+#                                           postgres, postgres-server, chromium, openbao
 #
 # Downloads and logs are kept in .cache. What is started keeps running: dockerd until the machine stops,
 # or until `kill $(cat /var/run/docker.pid)`.
@@ -15,7 +15,7 @@ export DEBIAN_FRONTEND=noninteractive
 
 root=$(cd "$(dirname "$0")/.." && pwd)
 cache=$root/.cache
-wanted_by_tests="openssl certtool keytool age busybox sshd nginx postgres nodes docker compose docker28"
+wanted_by_tests="openssl certtool keytool age busybox sshd nginx postgres nodes qemu docker compose docker28"
 missing=
 mkdir -p "$cache"
 
@@ -135,6 +135,17 @@ bring_nodes() {
       lacks "node $major" "is the npm registry reachable? (npm ping)"
     fi
   done
+}
+
+# Runs one program for arm64 at a time, with the libraries of such a machine; the system itself runs none by it.
+bring_qemu() {
+  library=/usr/aarch64-linux-gnu/lib/libstdc++.so.6
+  if ! { have qemu-aarch64-static && [ -e $library ]; } &&
+    ! { may_install && apt_install qemu-user-static libc6-arm64-cross libstdc++6-arm64-cross; }; then
+    lacks qemu "install it (Debian: apt-get install qemu-user-static libc6-arm64-cross libstdc++6-arm64-cross)"
+    return 1
+  fi
+  say "qemu: $(qemu-aarch64-static --version | head -n 1)"
 }
 
 # Server and client; tests start servers of their own.
@@ -419,7 +430,7 @@ fi
 # shellcheck disable=SC2048,SC2086
 for service in ${*:-$wanted_by_tests}; do
   case $service in
-    openssl | certtool | keytool | age | busybox | sshd | nginx | postgres | nodes | docker | dockerd | docker28 | \
+    openssl | certtool | keytool | age | busybox | sshd | nginx | postgres | nodes | qemu | docker | dockerd | docker28 | \
       compose | chromium | openbao)
       "bring_$service" || true # what is missing is noted, the others are still brought
       ;;

@@ -57,7 +57,8 @@ if (values["fresh-engine"] && !isInside) {
   )
 }
 if (values.all)
-  for (const what of ["check", "build"]) await step(what, process.execPath, [`scripts/${what}.ts`])
+  for (const what of ["check", "build", "build-exe"])
+    await step(what, process.execPath, [`scripts/${what}.ts`])
 
 /** What has to succeed first. */
 async function step(what: string, command: string, args: readonly string[]): Promise<void> {

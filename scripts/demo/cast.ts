@@ -3,8 +3,9 @@ import { once } from "node:events"
 import { dirname, join, resolve } from "node:path"
 import { setTimeout as delay } from "node:timers/promises"
 
-/** Another entry is for the test that the demo can fail. */
+/** What is played: a script for Node, or an executable. */
 const entry = process.env["PURSER_DEMO_ENTRY"] ?? resolve(import.meta.dirname, "../../bin/purser.js")
+const [program, ...firstArguments] = /\.[cm]?js$/.test(entry) ? [process.execPath, entry] : [entry]
 const patienceMs = 15_000
 
 /** One JSON line of `purser agent --json`. */
@@ -106,7 +107,7 @@ export class Cast {
 
   #spawn(argv: readonly string[], env: NodeJS.ProcessEnv = {}): ChildProcess {
     const { NODE_OPTIONS: _, ...inherited } = process.env
-    const child = spawn(process.execPath, [entry, ...argv], {
+    const child = spawn(program ?? entry, [...firstArguments, ...argv], {
       // Node's cache of compiled code goes with the stage too.
       env: {
         ...inherited,

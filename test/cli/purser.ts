@@ -11,6 +11,8 @@ export interface RunOptions {
   env?: NodeJS.ProcessEnv
   /** On standard input, which is empty otherwise. */
   input?: string | Uint8Array
+  /** Another program than Node with {@link bin}, and its first arguments. */
+  program?: readonly [string, ...string[]]
 }
 
 export interface RunResult {
@@ -22,12 +24,13 @@ export interface RunResult {
 /** Runs `purser ARGS…` to its end, without any PURSER_* of our own environment. */
 export async function purser(
   args: readonly string[],
-  { cwd, env = {}, input = "" }: RunOptions = {},
+  { cwd, env = {}, input = "", program = [process.execPath, bin] }: RunOptions = {},
 ): Promise<RunResult> {
   const own = Object.entries(process.env).filter(
     ([key]) => !key.startsWith("PURSER_") && key !== "NODE_TEST_CONTEXT",
   )
-  const child = spawn(process.execPath, [bin, ...args], {
+  const [command, ...first] = program
+  const child = spawn(command, [...first, ...args], {
     ...(cwd === undefined ? {} : { cwd }),
     env: { ...Object.fromEntries(own), ...env },
     stdio: ["pipe", "pipe", "pipe"],

@@ -36,9 +36,24 @@ const probes = {
   node18: () => runs(oldNode(18), "--version"),
   /** The result of `npm run build`. */
   build: () => demand(existsSync(resolve(root, "dist/purser-node.mjs")), "npm run build has not run"),
+  /** The result of `npm run build:exe`, for machines of this kind. */
+  executable: () => demand(existsSync(executable(process.arch)), "npm run build:exe has not run"),
+  /** The result of `npm run build:exe` for arm64, and QEMU with the libraries of such a machine. */
+  arm64: async () => {
+    demand(existsSync(executable("arm64")), "npm run build:exe has not run")
+    await runs(...onArm64, executable("arm64"), "--version")
+  },
 } satisfies Record<string, () => Promise<void>>
 
 export type Service = keyof typeof probes
+
+/** Path of the executable for a machine of this kind. */
+export function executable(arch: string): string {
+  return resolve(root, `dist/exe/purser-linux-${arch}`)
+}
+
+/** Runs a program for arm64: what stands before it. */
+export const onArm64 = ["qemu-aarch64-static", "-L", "/usr/aarch64-linux-gnu"] as const
 
 /** Path of a Node older than ours: 22 is the oldest that runs the receiver, 18 too old for anything here. */
 export function oldNode(major: 18 | 22): string {
