@@ -2,6 +2,12 @@ import type { Log } from "../base/log.ts"
 import type { Secret } from "../base/secret.ts"
 
 /**
+ * `wiring/` is the one composition root: the command line, the library and the server all resolve a purser.yaml and open
+ * what it names here, so that it means the same for each. It reads neither the environment nor the terminal; whoever calls
+ * it passes in what it may use of them. A test refuses openings anywhere else.
+ */
+
+/**
  * Asks for the passphrase of a key; `new`: of one that is made now, so asking twice is wise. Null when nobody can be
  * asked.
  */

@@ -35,7 +35,12 @@ export function withOwnSecrets(catalogue: Catalogue, own: ReadonlyMap<string, Ow
       return source instanceof Secret ? source : await source(signal)
     },
     setOf: (name) => (own.has(name) ? undefined : catalogue.setOf(name)),
-    check: (name, signal) => catalogue.check(name, signal),
+    async check(name, signal) {
+      const source = own.get(name)
+      if (source === undefined) return await catalogue.check(name, signal)
+      const secret = source instanceof Secret ? source : await source(signal)
+      return secret === null ? null : { sizeBytes: secret.sizeBytes }
+    },
     names: (grants, signal) => catalogue.names(grants, signal),
     watch: (onChange) => catalogue.watch(onChange),
     [Symbol.asyncDispose]: () => catalogue[Symbol.asyncDispose](),
