@@ -3,8 +3,8 @@ import { containerPath } from "./containers.ts"
 import type { Engine } from "./engine.ts"
 
 /**
- * Files of a container through the engine. This sees the layers and volumes, never a --tmpfs mount: there a PUT
- * answers 200 and leaves the content on disk below the mount, where a GET "confirms" it.
+ * Reads and writes files of a container through the engine. Both calls see layers and volumes, never a --tmpfs mount:
+ * a PUT below such a mount answers 200 but writes to the disk under the mount, and a GET reads it back from there.
  * https://docs.docker.com/reference/api/engine/version/v1.41/#tag/Container/operation/PutContainerArchive
  */
 
@@ -28,7 +28,10 @@ export async function putArchive(
   })
 }
 
-/** A tar of this file or directory, at most 64 MiB (`ERR_LIMIT`). A path that is not there is `ERR_DOCKER` with status 404. */
+/**
+ * Returns a tar of this file or directory. Throws `ERR_LIMIT` above 64 MiB, and `ERR_DOCKER` with status 404 for a
+ * missing path.
+ */
 export async function getArchive(
   engine: Engine,
   id: string,

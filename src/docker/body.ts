@@ -1,7 +1,10 @@
 import type { Readable } from "node:stream"
 import { PurserError, isPurserError, reasonOf } from "../base/errors.ts"
 
-/** Reads a response to its end. Throws `ERR_LIMIT` above `maxBytes`, and `ERR_DOCKER_UNREACHABLE` where it is cut off. */
+/**
+ * Reads a response to its end. Throws `ERR_LIMIT` above `maxBytes`, and `ERR_DOCKER_UNREACHABLE` if the connection is
+ * lost.
+ */
 export async function readResponse(body: Readable, maxBytes: number, signal: AbortSignal): Promise<Buffer> {
   const parts: Buffer[] = []
   let size = 0

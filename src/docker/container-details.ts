@@ -1,4 +1,4 @@
-/** What `GET /containers/{id}/json` answers, as far as we read it. Go writes empty lists and maps as null. */
+/** The fields that we read of the answer to `GET /containers/{id}/json`. Go writes empty lists and maps as null. */
 export interface InspectAnswer {
   readonly Id: string
   readonly Name: string
@@ -101,8 +101,8 @@ export function detailsOf(answer: InspectAnswer): ContainerDetails {
 }
 
 /**
- * Containers. Every `id` may be a name or an id in part, as the engine takes them, but what must not hit
- * another container uses the full id of {@link inspectContainer}.
+ * A container as the engine describes it. The calls of this folder take a name or an abbreviated id as well, but a
+ * caller that must not reach another container passes the full `id`.
  * https://docs.docker.com/reference/api/engine/version/v1.41/#tag/Container
  */
 
@@ -113,27 +113,27 @@ export interface ContainerDetails {
   readonly name: string
   /** `sha256:…`, the image's own id. */
   readonly image: string
-  /** As it was asked for: `my/web:1`. */
+  /** The image's name as given when the container was created: `my/web:1`. */
   readonly imageName: string
   readonly state: ContainerState
-  /** As it was configured: `USER[:GROUP]`, names or numbers; empty for root. */
+  /** The configured user: `USER[:GROUP]`, names or numbers; empty for root. */
   readonly user: string
-  /** Those of the image are among them. */
+  /** The container's labels, including those inherited from its image. */
   readonly labels: Readonly<Record<string, string>>
-  /** `NAME=value`. */
+  /** Entries of the form `NAME=value`. */
   readonly env: readonly string[]
   readonly entrypoint: readonly string[]
   readonly command: readonly string[]
-  /** As the API has it: `["CMD-SHELL", "…"]`, empty for none. */
+  /** The API's form: `["CMD-SHELL", "…"]`, empty for none. */
   readonly healthcheck: readonly string[]
   readonly readOnlyRootfs: boolean
-  /** From --tmpfs: destination to options (`size=8m,mode=0700`). */
+  /** The --tmpfs mounts: destination to options (`size=8m,mode=0700`). */
   readonly tmpfs: Readonly<Record<string, string>>
-  /** Without those of `tmpfs`. */
+  /** All other mounts, without those in `tmpfs`. */
   readonly mounts: readonly ContainerMount[]
-  /** By the network's name. */
+  /** Keyed by the network's name. */
   readonly networks: Readonly<Record<string, ContainerNetwork>>
-  /** `host`, or empty for the engine's own setting. */
+  /** `host`, or empty for the engine's default. */
   readonly usernsMode: string
   readonly privileged: boolean
   readonly tty: boolean
@@ -144,35 +144,35 @@ export interface ContainerDetails {
 export interface ContainerMount {
   /** `bind`, `volume`, `tmpfs`, … */
   readonly type: string
-  /** Of a volume. */
+  /** Set for a volume. */
   readonly name?: string
-  /** On the engine's host. */
+  /** Path on the engine's host. */
   readonly source: string
-  /** In the container. */
+  /** Path in the container. */
   readonly destination: string
   readonly readWrite: boolean
-  /** Of a volume: `local`. */
+  /** Set for a volume: `local`. */
   readonly driver?: string
 }
 
 export interface ContainerNetwork {
   readonly networkId: string
-  /** Empty while it has none. */
+  /** Empty while the container has no address. */
   readonly ipAddress: string
   readonly gateway: string
 }
 
 export interface ContainerState {
-  /** True while paused as well. */
+  /** Also true while the container is paused. */
   readonly running: boolean
   readonly paused: boolean
   readonly restarting: boolean
-  /** On the engine's host; 0 when it is not running. */
+  /** Process id on the engine's host; 0 when the container is not running. */
   readonly pid: number
-  /** RFC 3339 with nanoseconds; new for every start. */
+  /** RFC 3339 with nanoseconds; changes with every start. */
   readonly startedAt: string
   /** `created`, `running`, `paused`, `restarting`, `removing`, `exited`, `dead`. */
   readonly status: string
-  /** Of the last run. */
+  /** Exit code of the last run. */
   readonly exitCode: number
 }

@@ -8,9 +8,9 @@ import { statusOf } from "./refusal.ts"
 
 export interface ContainerSummary {
   readonly id: string
-  /** Without the leading slash; its own name and those that links gave. */
+  /** The container's own name and its link aliases, without the leading slash. */
   readonly names: readonly string[]
-  /** As it was asked for; the id where the name has moved on to another image. */
+  /** The image's name as given, or its id if that name now belongs to another image. */
   readonly image: string
   readonly imageId: string
   readonly labels: Readonly<Record<string, string>>
@@ -18,7 +18,7 @@ export interface ContainerSummary {
   readonly state: string
 }
 
-/** Throws `ERR_NO_SUCH_CONTAINER`. */
+/** Returns the container's details. Throws `ERR_NO_SUCH_CONTAINER`. */
 export async function inspectContainer(
   engine: Engine,
   idOrName: string,
@@ -28,13 +28,13 @@ export async function inspectContainer(
 }
 
 export interface ListOptions {
-  /** Also those that do not run. */
+  /** Whether to include containers that do not run. */
   readonly all?: boolean
-  /** `key` or `key=value`; all of them must fit. */
+  /** `key` or `key=value`; a container must match all of them. */
   readonly labels?: readonly string[]
 }
 
-/** Running ones, or all. One that comes or goes meanwhile may be missing. */
+/** Lists running containers, or all. A container created or removed during the call may be missing. */
 export async function listContainers(
   engine: Engine,
   { all = false, labels = [] }: ListOptions,
@@ -61,7 +61,9 @@ type ListAnswer = readonly {
   readonly State: string
 }[]
 
-/** `body` is the API's own (`Image`, `Cmd`, `Labels`, `HostConfig`, …). Resolves with the new container's id. */
+/**
+ * Creates a container from `body`, the API's request (`Image`, `Cmd`, `Labels`, `HostConfig`, …). Resolves with its id.
+ */
 export async function createContainer(
   engine: Engine,
   body: Readonly<Record<string, unknown>>,
@@ -72,27 +74,27 @@ export async function createContainer(
   return (await engine.json<{ readonly Id: string }>(call)).Id
 }
 
-/** One that runs already is no error. */
+/** Starts a container; succeeds if it runs already. */
 export async function startContainer(engine: Engine, id: string, signal: AbortSignal): Promise<void> {
   await engine.json({ method: "POST", path: `${containerPath(id)}/start`, signal })
 }
 
 export interface WaitOptions {
   readonly signal: AbortSignal
-  /** Default: `not-running`, which a container that was never started is already. */
+  /** Default: `not-running`, which a container that was never started fulfils at once. */
   readonly condition?: "not-running" | "next-exit" | "removed"
-  /** The engine waits from now on. Start the container here: one that is faster than the question is missed. */
+  /** Called once the engine waits. Start the container here, because the exit of one started earlier can be missed. */
   readonly onReady?: () => void | Promise<void>
 }
 
-/** Resolves with its exit code. */
+/** Waits for a container and resolves with its exit code. */
 export async function waitContainer(
   engine: Engine,
   id: string,
   { signal, condition, onReady }: WaitOptions,
 ): Promise<number> {
   const path = `${containerPath(id)}/wait`
-  // The head of the answer comes when the engine waits.
+  // The engine sends the response's head as soon as it waits.
   const { body } = await engine.request({ method: "POST", path, query: { condition }, signal })
   let answer: { readonly StatusCode?: number; readonly Error?: { readonly Message?: string } | null }
   try {
@@ -110,7 +112,7 @@ export async function waitContainer(
   return answer.StatusCode ?? -1
 }
 
-/** `signalName` with or without SIG. Throws `ERR_NOT_RUNNING`. */
+/** Sends a signal, named with or without SIG. Throws `ERR_NOT_RUNNING`. */
 export async function killContainer(
   engine: Engine,
   id: string,
@@ -125,7 +127,9 @@ export async function killContainer(
   })
 }
 
-/** The engine kills it after `graceSeconds` (default: the container's own stop time limit, or 10). */
+/**
+ * Restarts a container; the engine kills it after `graceSeconds` (default: the container's own stop timeout, or 10).
+ */
 export async function restartContainer(
   engine: Engine,
   id: string,
@@ -140,7 +144,7 @@ export async function restartContainer(
   })
 }
 
-/** One that is stopped already is no error. */
+/** Stops a container; succeeds if it is stopped already. `graceSeconds` as for {@link restartContainer}. */
 export async function stopContainer(
   engine: Engine,
   id: string,
@@ -159,7 +163,7 @@ function graceOf(seconds: number | undefined): Record<string, string | undefined
   return { t: seconds === undefined ? undefined : String(seconds) }
 }
 
-/** Kills it if it runs, and removes its anonymous volumes. One that is gone or going is no error. */
+/** Kills and removes a container with its anonymous volumes; succeeds if it is gone or being removed. */
 export async function removeContainer(engine: Engine, id: string, signal: AbortSignal): Promise<void> {
   try {
     await engine.json({ method: "DELETE", path: containerPath(id), query: { force: "1", v: "1" }, signal })
@@ -170,7 +174,10 @@ export async function removeContainer(engine: Engine, id: string, signal: AbortS
   }
 }
 
-/** Throws `ERR_NO_SUCH_CONTAINER` for what could lead to another path of the API. */
+/**
+ * Returns the container's API path. Throws `ERR_NO_SUCH_CONTAINER` for a text that could lead to another path of the
+ * API.
+ */
 export function containerPath(idOrName: string): string {
   if (/^[A-Za-z0-9][A-Za-z0-9_.-]*$/.test(idOrName)) return `/containers/${idOrName}`
   throw new PurserError("ERR_NO_SUCH_CONTAINER", `${quote(idOrName)} is not a container's name or id`)

@@ -4,13 +4,13 @@ import { join } from "node:path"
 import { PurserError, reasonOf, systemErrorCode } from "../base/errors.ts"
 import { quote } from "../base/names.ts"
 
-/** The docker command's own files: which context is the current one, and what a context says. */
+/** Reads the docker command's own files: the name of the current context, and a context's address and certificates. */
 
 export function configDirectory(env: NodeJS.ProcessEnv, home: string): string {
   return env["DOCKER_CONFIG"] || join(home, ".docker")
 }
 
-/** Undefined where none was chosen. Throws `ERR_CONFIG`. */
+/** Returns the current context's name, or undefined if none is set. Throws `ERR_CONFIG`. */
 export async function currentContext(directory: string): Promise<string | undefined> {
   const file = join(directory, "config.json")
   const text = await readIfThere(file)
@@ -25,7 +25,7 @@ export interface PemFiles {
   readonly key?: Buffer
 }
 
-/** Address and certificates of a context that is not `default`. Throws `ERR_CONFIG`. */
+/** Returns address and certificates of a context other than `default`. Throws `ERR_CONFIG`. */
 export async function contextEndpoint(
   directory: string,
   name: string,
@@ -51,14 +51,16 @@ export async function contextEndpoint(
   return { host, tls: isTls ? { ...files, skipVerify } : undefined }
 }
 
-/** Those of ca.pem, cert.pem and key.pem that are there. Throws `ERR_CONFIG`. */
+/**
+ * Reads ca.pem, cert.pem and key.pem as far as they exist. Throws `ERR_CONFIG`, also for a certificate without its key.
+ */
 export async function readTlsFiles(directory: string): Promise<PemFiles> {
   const [ca, cert, key] = await Promise.all(
     ["ca.pem", "cert.pem", "key.pem"].map((name) => readIfThere(join(directory, name))),
   )
   if ((cert === undefined) !== (key === undefined)) {
     const [there, missing] = cert === undefined ? ["key.pem", "cert.pem"] : ["cert.pem", "key.pem"]
-    throw new PurserError("ERR_CONFIG", `${directory} has a ${there} and no ${missing}`)
+    throw new PurserError("ERR_CONFIG", `${directory} has a ${there} but no ${missing}`)
   }
   return {
     ...(ca === undefined ? {} : { ca }),
@@ -80,7 +82,7 @@ function parse(file: string, text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {
-    // Not the parser's message: it quotes the text, and config.json may hold passwords of registries.
+    // The parser's message is left out because it quotes the text, and config.json may hold registry passwords.
     throw new PurserError("ERR_CONFIG", `${file} is not JSON`)
   }
 }

@@ -4,7 +4,7 @@ import { PurserError } from "../base/errors.ts"
 import { quote } from "../base/names.ts"
 import { configDirectory, contextEndpoint, currentContext, readTlsFiles } from "./context.ts"
 
-/** Where an engine listens, and how to get there. */
+/** The address of an engine, with what connecting to it needs. */
 export type Endpoint =
   | { readonly kind: "unix" | "npipe"; readonly address: string; readonly path: string }
   | {
@@ -12,7 +12,7 @@ export type Endpoint =
       readonly address: string
       readonly host: string
       readonly port: number
-      /** Undefined: in plain. */
+      /** Undefined for a connection without encryption. */
       readonly tls: TlsFiles | undefined
     }
   | {
@@ -21,16 +21,19 @@ export type Endpoint =
       readonly host: string
       readonly user: string | undefined
       readonly port: number | undefined
-      /** The engine's socket over there, where it is not the usual one. */
+      /** The engine's socket on that host, if it is not the default one. */
       readonly path: string | undefined
     }
 
-/** PEM. Without `ca` the system's own authorities hold. */
+/** PEM files. Without `ca` the system's own authorities are trusted. */
 export interface TlsFiles {
   readonly ca?: Buffer
   readonly cert?: Buffer
   readonly key?: Buffer
-  /** Trust whoever answers, as `DOCKER_TLS` without `_VERIFY` and a context with SkipTLSVerify ask for. */
+  /**
+   * Whether any server certificate is accepted, as `DOCKER_TLS` without `_VERIFY` and a context's SkipTLSVerify ask
+   * for.
+   */
   readonly skipVerify: boolean
 }
 
@@ -43,7 +46,10 @@ export interface Surroundings {
 export const defaultAddress =
   process.platform === "win32" ? "npipe:////./pipe/docker_engine" : "unix:///var/run/docker.sock"
 
-/** In the docker command's order: `host`, DOCKER_HOST, DOCKER_CONTEXT, the current context, the default socket. */
+/**
+ * Finds the endpoint in the docker command's order: `host`, DOCKER_HOST, DOCKER_CONTEXT, the current context, the
+ * default socket.
+ */
 export async function findEndpoint({ host, env, home }: Surroundings): Promise<Endpoint> {
   const directory = configDirectory(env, home)
   const named = host ?? (env["DOCKER_HOST"] || undefined)
@@ -64,7 +70,7 @@ async function tlsOf(env: NodeJS.ProcessEnv, directory: string): Promise<TlsFile
   return { ...files, skipVerify: !verify }
 }
 
-/** Throws `ERR_ADDRESS`. `tls` is used where the address is tcp. */
+/** Parses an engine's address; `tls` applies to a tcp address only. Throws `ERR_ADDRESS`. */
 export function parseEndpoint(text: string, tls?: TlsFiles): Endpoint {
   const match = /^(?:([a-z]+):\/\/)?(.*)$/s.exec(text)
   const [, scheme = "tcp", rest = ""] = match ?? []
@@ -92,11 +98,11 @@ function parseSsh(text: string, rest: string): Endpoint {
   const user = at < 0 ? undefined : authority.slice(0, at)
   if (user?.includes(":") === true) {
     throw new PurserError("ERR_ADDRESS", "the ssh:// address of the engine holds a password", {
-      hint: "use a key, or ssh's own agent",
+      hint: "use an SSH key or ssh-agent",
     })
   }
   const { host, port } = parseHost(text, authority.slice(at + 1))
-  // ssh would take it for an option.
+  // ssh would take a leading dash for an option.
   if (host === "" || host.startsWith("-") || user === "" || user?.startsWith("-") === true) {
     throw notAnAddress(text)
   }
@@ -111,7 +117,7 @@ function parseSsh(text: string, rest: string): Endpoint {
   }
 }
 
-/** `HOST`, `HOST:PORT`, `:PORT`, `[IPv6]:PORT`. */
+/** Parses `HOST`, `HOST:PORT`, `:PORT` or `[IPv6]:PORT`. */
 function parseHost(text: string, authority: string): { host: string; port: number | undefined } {
   const split = splitHostPort(authority)
   if (split === null || split.port === 0) throw notAnAddress(text)
@@ -119,7 +125,7 @@ function parseHost(text: string, authority: string): { host: string; port: numbe
 }
 
 function notAnAddress(text: string): PurserError {
-  // A password may stand before the @.
+  // The part before the @ is masked because it may hold a password.
   return new PurserError(
     "ERR_ADDRESS",
     `${quote(text.replace(/\/\/[^/]*@/, "//…@"))} is not an engine's address`,

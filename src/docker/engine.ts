@@ -9,49 +9,56 @@ import { refusal } from "./refusal.ts"
 import { Transport, type HttpAnswer } from "./transport.ts"
 
 /**
- * The connection to one container engine: finds it as the docker command does, agrees with it on a version of
- * the API, and turns its refusals into our errors. What the calls mean stands in the other files of this folder.
- * The API: https://docs.docker.com/reference/api/engine/version/v1.41/
+ * The connection to one container engine: finds the engine as the docker command does, negotiates the API version,
+ * and turns error responses into our errors. It knows no single call of the API: those stand in the other files of
+ * this folder, and this folder knows nothing of secrets, apps or routes.
+ * https://docs.docker.com/reference/api/engine/version/v1.41/
  */
 
-/** What Docker Engine 20.10 speaks. */
+/** The API version of Docker Engine 20.10. */
 const oldestVersion = "1.41"
-/** What the fields that we read were checked against. */
+/** The newest API version that the fields we read were checked against. */
 const newestVersion = "1.47"
 const maxJsonBytes = 64 * 1024 * 1024
 const connectMs = 10_000
-/** ssh may have to ask for a key's passphrase, in a window of its own. */
+/** Longer over ssh, which may ask the user for a key's passphrase. */
 const sshConnectMs = 60_000
 
 export interface Engine extends AsyncDisposable {
-  /** As people write it: `unix:///var/run/docker.sock`. */
+  /** The address as users write it: `unix:///var/run/docker.sock`. */
   readonly address: string
-  /** `tcp` is in plain. */
+  /** `tcp` is without encryption. */
   readonly transport: "unix" | "npipe" | "tcp" | "tls" | "ssh"
-  /** A Unix socket or a named pipe of this machine. Its engine may still be in a machine of its own (Docker Desktop). */
+  /** True for a Unix socket or a named pipe. The engine may still run in a virtual machine (Docker Desktop). */
   readonly isLocal: boolean
-  /** What both sides speak: `1.41`. */
+  /** The negotiated API version: `1.41`. */
   readonly apiVersion: string
-  /** Resolves with the response's head; the body must be read or destroyed. Throws what {@link EngineCall} says. */
+  /**
+   * Resolves with the response's head; the body must be read or destroyed. Throws the errors listed at {@link
+   * EngineCall}.
+   */
   request(call: EngineCall): Promise<EngineResponse>
-  /** The answer's JSON, at most 64 MiB (`ERR_LIMIT`). An empty answer is `undefined`. */
+  /** Resolves with the answer's JSON, or undefined for an empty answer. Throws `ERR_LIMIT` above 64 MiB as well. */
   json<T>(call: EngineCall): Promise<T>
-  /** The connection itself, after the engine has answered a POST with 101. A named pipe cannot be closed on one side. */
+  /**
+   * Resolves with the connection itself, after the engine has answered a POST with 101. A named pipe cannot be
+   * half-closed.
+   */
   upgrade(call: EngineCall): Promise<Duplex>
 }
 
 /**
- * Throws `ERR_DOCKER_UNREACHABLE` where the connection fails, and for what the engine refuses, with its message,
- * `ERR_NO_SUCH_CONTAINER`, `ERR_NO_SUCH_IMAGE`, `ERR_NOT_RUNNING`, `ERR_CONTAINER_PAUSED` or `ERR_DOCKER`; the
- * HTTP status is what `statusOf` (refusal.ts) gives.
+ * One call of the API. It throws `ERR_DOCKER_UNREACHABLE` when the connection fails. An error response becomes
+ * `ERR_NO_SUCH_CONTAINER`, `ERR_NO_SUCH_IMAGE`, `ERR_NOT_RUNNING`, `ERR_CONTAINER_PAUSED` or `ERR_DOCKER` with the
+ * engine's message; `statusOf` (refusal.ts) returns the HTTP status of such an error.
  */
 export interface EngineCall {
   /** Default: GET. */
   readonly method?: "GET" | "POST" | "PUT" | "DELETE" | "HEAD"
-  /** Without the version: `/containers/json`. Names must be encoded by the caller. */
+  /** The path without the version: `/containers/json`. The caller encodes names in it. */
   readonly path: string
   readonly query?: Readonly<Record<string, string | undefined>>
-  /** JSON, or bytes with their `contentType`. */
+  /** A value to send as JSON, or bytes with their `contentType`. */
   readonly body?: unknown
   readonly contentType?: string
   readonly headers?: Readonly<Record<string, string>>
@@ -65,9 +72,11 @@ export interface EngineResponse {
 }
 
 export interface ConnectOptions {
-  /** `unix:///…`, `npipe://…`, `tcp://HOST[:PORT]`, `ssh://[USER@]HOST[:PORT]`; goes before everything in `env`. */
+  /** `unix:///…`, `npipe://…`, `tcp://HOST[:PORT]`, `ssh://[USER@]HOST[:PORT]`; takes precedence over `env`. */
   readonly host?: string | undefined
-  /** Of which DOCKER_HOST, DOCKER_CONTEXT, DOCKER_CONFIG, DOCKER_TLS_VERIFY, DOCKER_CERT_PATH are read, as the docker command does. */
+  /**
+   * DOCKER_HOST, DOCKER_CONTEXT, DOCKER_CONFIG, DOCKER_TLS, DOCKER_TLS_VERIFY and DOCKER_CERT_PATH are read from it.
+   */
   readonly env: NodeJS.ProcessEnv
   /** The user's home directory, for `.docker`. */
   readonly home: string
@@ -75,9 +84,9 @@ export interface ConnectOptions {
 }
 
 /**
- * Finds the engine (`host` > DOCKER_HOST > DOCKER_CONTEXT > the current context > the default socket), asks it
- * for its version and agrees on one. Throws `ERR_DOCKER_UNREACHABLE`, `ERR_CONFIG` for a context or certificate
- * that cannot be read, `ERR_ADDRESS`, and `ERR_DOCKER` for an engine that is too old or is none.
+ * Finds the engine (`host` > DOCKER_HOST > DOCKER_CONTEXT > the current context > the default socket) and negotiates
+ * the API version with it. Throws `ERR_DOCKER_UNREACHABLE`, `ERR_ADDRESS`, `ERR_CONFIG` for a context or certificate
+ * that cannot be read, and `ERR_DOCKER` for an engine that is too old and for a server that is not an engine.
  */
 export async function connectEngine({ host, env, home, signal }: ConnectOptions): Promise<Engine> {
   const endpoint = await findEndpoint({ host, env, home })
@@ -132,7 +141,7 @@ class HttpEngine implements Engine {
     const { body } = await accept(post, answer.response)
     body.destroy()
     throw new PurserError("ERR_DOCKER", `the engine did not switch protocols for ${nameOf(post)}`, {
-      hint: "a proxy between us and the engine may not let attached streams pass; --route pull needs none",
+      hint: "a proxy in front of the engine may block attached streams; use --route pull, which needs none",
     })
   }
 
@@ -163,27 +172,27 @@ class HttpEngine implements Engine {
 async function accept(call: EngineCall, response: IncomingMessage): Promise<EngineResponse> {
   const status = response.statusCode ?? 0
   if (status >= 200 && status < 300) return { status, headers: response.headers, body: response }
-  // 304 is for what is so already: started, stopped.
+  // The engine answers 304 when the container is already started or stopped.
   if (status === 304) return { status, headers: response.headers, body: response }
-  throw refusal(nameOf(call), status, await readStart(response))
+  throw refusal(nameOf(call), status, await readErrorBody(response))
 }
 
 function nameOf({ method = "GET", path }: EngineCall): string {
   return `${method} ${escapeForTerminal(path)}`
 }
 
-/** As much of an error's body as a message needs. */
-async function readStart(response: IncomingMessage): Promise<string> {
+/** Reads at most 64 KiB of an error response, enough for its message. */
+async function readErrorBody(response: IncomingMessage): Promise<string> {
   const parts: Buffer[] = []
-  let left = 64 * 1024
+  let remaining = 64 * 1024
   try {
     for await (const part of response as AsyncIterable<Buffer>) {
-      parts.push(part.subarray(0, left))
-      left -= part.byteLength
-      if (left <= 0) break
+      parts.push(part.subarray(0, remaining))
+      remaining -= part.byteLength
+      if (remaining <= 0) break
     }
   } catch {
-    // The status says enough.
+    // Without a body the status alone becomes the message.
   }
   return Buffer.concat(parts).toString("utf8")
 }
@@ -207,16 +216,16 @@ async function agreeOnVersion(http: Transport, outer: AbortSignal): Promise<stri
       cause: error,
     })
   }
-  throw new PurserError("ERR_DOCKER", `what answers at ${address} is not a container engine`)
+  throw new PurserError("ERR_DOCKER", `the server at ${address} is not a container engine`)
 }
 
-/** The newest that both sides know. Throws `ERR_DOCKER` for an engine that is too old for us. */
+/** Returns the newest API version that both sides know. Throws `ERR_DOCKER` for an engine that is too old. */
 export function commonVersion(theirs: string, address: string): string {
   if (isBefore(theirs, oldestVersion)) {
     throw new PurserError(
       "ERR_DOCKER",
       `the engine at ${address} speaks API ${theirs}, and ${oldestVersion} is needed`,
-      { hint: "Docker Engine 20.10 or newer has it" },
+      { hint: "use Docker Engine 20.10 or newer" },
     )
   }
   return isBefore(newestVersion, theirs) ? newestVersion : theirs

@@ -1,6 +1,6 @@
 import { PurserError } from "../base/errors.ts"
 
-/** The lines of the engine's event stream, one JSON object each. */
+/** Parses the engine's event stream, which is one JSON object a line. */
 
 export interface ParsedEvent {
   readonly kind: "event"
@@ -8,7 +8,7 @@ export interface ParsedEvent {
   readonly type: string
   /** `start`, `die`, `unpause`, `exec_create: sh -c …`, `health_status: healthy`, … */
   readonly action: string
-  /** Of the object, its full id; a volume's name. */
+  /** The full id of the object, or a volume's name. */
   readonly id: string
   /** A container's labels, its `name` and `image`; `exitCode`, `signal`, … by action. */
   readonly attributes: Readonly<Record<string, string>>
@@ -16,10 +16,10 @@ export interface ParsedEvent {
   readonly timeNano: bigint
 }
 
-/** A container's labels stand in each of its events. */
+/** The limit is large because each event of a container carries all of its labels. */
 const maxLineBytes = 8 * 1024 * 1024
 
-/** Empty lines are left out; a last line without its end is too. Throws `ERR_LIMIT`. */
+/** Yields the lines, without empty ones and without an unfinished last one. Throws `ERR_LIMIT` above 8 MiB a line. */
 export async function* splitLines(chunks: AsyncIterable<Buffer>): AsyncGenerator<string> {
   let parts: Buffer[] = []
   let size = 0
@@ -47,7 +47,7 @@ interface EventAnswer {
   } | null
 }
 
-/** Throws `ERR_DOCKER`. */
+/** Parses one event. Throws `ERR_DOCKER` if it is not JSON or lacks its type, action or time. */
 export function parseEvent(line: string): ParsedEvent {
   let answer: EventAnswer | null
   try {
@@ -55,8 +55,8 @@ export function parseEvent(line: string): ParsedEvent {
   } catch (error) {
     throw new PurserError("ERR_DOCKER", "an event of the engine is not JSON", { cause: error })
   }
-  // Not out of the parsed one: nanoseconds are more than a number can hold. No string inside matches, as the
-  // quotes in it are escaped.
+  // Read from the text, because a number cannot hold nanoseconds since 1970. No string value can match, because
+  // quotes are escaped in strings.
   const timeNano = /"timeNano":\s*(\d{1,20})/.exec(line)?.[1]
   if (
     answer === null ||
@@ -77,13 +77,13 @@ export function parseEvent(line: string): ParsedEvent {
   }
 }
 
-/** Tells new events from those that were seen before the connection was lost. */
+/** Recognizes events that a new connection delivers a second time. */
 export class EventMemory {
-  /** In the order in which they came; the engine itself keeps 256. */
+  /** Keys of the last 1024 events, oldest first; the engine itself keeps only 256. */
   readonly #seen = new Set<string>()
   #lastNs: bigint | undefined
 
-  /** Of the newest event. */
+  /** The time of the newest event, in nanoseconds since 1970. */
   get lastNs(): bigint | undefined {
     return this.#lastNs
   }

@@ -2,10 +2,10 @@ import type { ParsedEvent } from "./event-lines.ts"
 
 export type EngineEvent =
   | ParsedEvent
-  /** Comes first, after every reconnect and where events had to be dropped: list afresh now. */
+  /** Asks the reader to list all objects again: sent first, after every reconnect, and when events were dropped. */
   | { readonly kind: "list" }
 
-/** Between an engine that drops events for whoever does not read and a reader that is busy. */
+/** Buffers events for a busy reader, because the engine drops events for a connection that is not read. */
 export class EventQueue {
   #events: EngineEvent[] = []
   readonly #max: number
@@ -17,7 +17,7 @@ export class EventQueue {
     this.#max = max
   }
 
-  /** More than `max` that wait become one `list`. */
+  /** Adds an event. A full queue is replaced by one `list`. */
   push(event: EngineEvent): void {
     if (this.#events.length >= this.#max) this.#events = [{ kind: "list" }]
     this.#events.push(event)
@@ -33,7 +33,10 @@ export class EventQueue {
     this.#waiting.resolve()
   }
 
-  /** Undefined at the end. Throws what {@link fail} was told, then. */
+  /**
+   * Resolves with the next event, or undefined at the end. Throws the reason given to {@link fail} after the last
+   * event.
+   */
   async next(): Promise<EngineEvent | undefined> {
     while (this.#events.length === 0 && !this.#isEnded) {
       this.#waiting = Promise.withResolvers()

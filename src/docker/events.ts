@@ -11,29 +11,29 @@ export type { EngineEvent }
 export interface FollowOptions {
   /** `container`, `network`, …; default: all. */
   readonly types?: readonly string[]
-  /** Aborted: the iteration ends, without an error. */
+  /** An abort ends the iteration without an error. */
   readonly signal: AbortSignal
-  /** Told of every loss of the connection, before the next try. */
+  /** Called after every loss of the connection, before the next attempt. */
   readonly onLost?: (error: unknown, retryInMs: number) => void
 }
 
 const maxQueued = 10_000
 const backoff = { firstMs: 200, maxMs: 30_000 }
-/** So much earlier than what was seen last: neither clocks nor the order of events are exact. */
+/** How far before the newest event a new stream begins, because neither clocks nor the order of events are exact. */
 const overlapNs = 1_000_000_000n
 
 /**
- * The engine's events, without end. What happens from the first `list` on is not missed: the engine is asked for
- * events from a little earlier on, a lost stream is opened again with back-off from where it ended, and what comes
- * twice is given once. As the engine keeps only its last 256, and none over its own restart, each new stream begins
- * with another `list`. Throws nothing: an engine that is away is tried again.
+ * Yields the engine's events without end. From the first `list` on no event is missed: each request asks for events
+ * from shortly before the newest one, a lost stream is opened again with back-off, and repeated events are dropped.
+ * Each new stream begins with another `list`, because the engine keeps only its last 256 events and none over a
+ * restart. Throws no error, because an unreachable engine is retried.
  * https://docs.docker.com/reference/api/engine/version/v1.41/#tag/System/operation/SystemEvents
  */
 export async function* followEvents(
   engine: Engine,
   options: FollowOptions,
 ): AsyncGenerator<EngineEvent, void, undefined> {
-  // Also ends the reading when the iteration is left.
+  // Stops reading when the caller leaves the iteration.
   const done = new AbortController()
   const queue = new EventQueue(maxQueued)
   const reading = follow(
@@ -55,7 +55,7 @@ export async function* followEvents(
   }
 }
 
-/** Reads as fast as the engine writes, since it drops events for whoever does not. */
+/** Reads as fast as the engine writes, because it drops events for a connection that is not read. */
 async function follow(
   engine: Engine,
   { types, signal, onLost }: FollowOptions,
@@ -80,7 +80,7 @@ async function follow(
       throw new PurserError("ERR_DOCKER_UNREACHABLE", "the engine ended its stream of events")
     } catch (error) {
       if (signal.aborted) return
-      // A stream that stood for a while was no failure; one that breaks at once, again and again, is.
+      // A stream that lasted for a while resets the back-off; only short ones count as failures in a row.
       failures = performance.now() - openedAt > backoff.maxMs ? 1 : failures + 1
       const retryInMs = backoffMs(failures, backoff)
       onLost?.(error, retryInMs)
@@ -90,8 +90,8 @@ async function follow(
 }
 
 /**
- * The engine's clock, a whole second at most behind: its answer to `/events` comes a moment before it listens for
- * events, and what falls between must be asked for.
+ * Returns the engine's clock, rounded down to a second. Events are requested from this time on, because the engine
+ * answers `/events` a moment before it listens, and would lose those in between.
  */
 async function engineTimeNs(engine: Engine, signal: AbortSignal): Promise<bigint | undefined> {
   const { headers, body } = await engine.request({ path: "/_ping", signal })

@@ -10,29 +10,29 @@ import { OutputReader } from "./frames.ts"
 
 export interface ExecOptions {
   readonly command: readonly string[]
-  /** `USER[:GROUP]`; default: the container's own. */
+  /** `USER[:GROUP]`; default: the container's own user. */
   readonly user?: string
-  /** Default: none, the process reads an end at once. */
+  /** Default: none, so the process reads end of file at once. */
   readonly stdin?: Uint8Array | Readable
-  /** For stdout and stderr together; default 1 MiB. More is `ERR_LIMIT`. */
+  /** Limit of stdout and stderr together, default 1 MiB. Exceeding it is `ERR_LIMIT`. */
   readonly maxOutputBytes?: number
   readonly timeoutMs: number
-  /** Gets stdout as it comes, for a conversation over a `stdin` that is a stream. */
+  /** Receives stdout as it arrives, for a dialogue over a `stdin` that is a stream. */
   readonly onStdout?: (bytes: Buffer) => void
 }
 
 export interface ExecResult {
-  /** 126 and 127 where the program could not be started; then stdout (not stderr) holds the engine's reason. */
+  /** 126 or 127 if the program could not be started; stdout (not stderr) then holds the engine's reason. */
   readonly exitCode: number
   readonly stdout: Buffer
   readonly stderr: Buffer
 }
 
 /**
- * Runs a program in a running container, with the streams attached. The command line can be seen by everybody who
- * may ask the engine, and stays in its events: what is secret goes through stdin. The time limit ends our waiting,
- * not the program. Throws `ERR_TIMEOUT`, `ERR_LIMIT`, `ERR_CONTAINER_PAUSED`, `ERR_NOT_RUNNING`,
- * `ERR_NO_SUCH_CONTAINER`, `ERR_DOCKER`.
+ * Runs a program in a running container, with its streams attached. Secrets go through stdin, because every user of
+ * the engine can see the command line, also later in the engine's events. The time limit ends the wait, not the
+ * program. Throws `ERR_TIMEOUT`, `ERR_LIMIT`, `ERR_CONTAINER_PAUSED`, `ERR_NOT_RUNNING`, `ERR_NO_SUCH_CONTAINER`,
+ * `ERR_DOCKER_UNREACHABLE`, `ERR_DOCKER`.
  */
 export async function execIn(
   engine: Engine,
@@ -44,13 +44,13 @@ export async function execIn(
   try {
     return await runIn(engine, id, options, limit.signal)
   } catch (error) {
-    // The program may not even have begun, and the caller still writes to it.
+    // The caller may still write to a program that never began.
     if (!(options.stdin instanceof Uint8Array)) options.stdin?.destroy()
     if (!limit.isOver) throw error
     throw new PurserError(
       "ERR_TIMEOUT",
       `${quote(options.command[0] ?? "")} in the container did not end within ${options.timeoutMs} ms`,
-      { cause: error, hint: "a pause holds it up: see whether docker ps says that the container is paused" },
+      { cause: error, hint: "check with docker ps whether the container is paused" },
     )
   }
 }
@@ -78,7 +78,7 @@ async function runIn(
   const connection = await engine.upgrade({ path: `/exec/${exec}/start`, body, signal })
   const [out, err]: [Buffer[], Buffer[]] = [[], []]
   const output = { out, err, maxBytes: maxOutputBytes, onStdout }
-  // Who still writes to a program that has ended is to hear of it.
+  // Destroying the input tells a caller that still writes that the program has ended.
   const endInput = (): void => void (stdin instanceof Uint8Array || stdin?.destroy())
   try {
     await Promise.all([readOutput(connection, output).finally(endInput), writeInput(connection, stdin)])
@@ -117,20 +117,20 @@ async function readOutput(connection: Duplex, { out, err, maxBytes, onStdout }: 
       }
     }
   } catch (error) {
-    // A program that ends before it has read everything: the exit code tells, once the engine has it.
+    // The program ended before it read all of its input, which the exit code will tell.
     if (!isHangUp(error)) throw asLost(error)
     return
   }
   if (!frames.isWhole) throw asLost(new Error("it ended in the middle of a frame"))
 }
 
-/** Ends our side, which is the end of the program's input. */
+/** Writes `stdin` and then half-closes the connection, which ends the program's input. */
 async function writeInput(connection: Duplex, stdin: Uint8Array | Readable | undefined): Promise<void> {
   try {
     if (stdin === undefined) return
     if (stdin instanceof Uint8Array) {
       const { promise, resolve } = Promise.withResolvers<void>()
-      // An error is for the reading side to judge.
+      // The reading side handles a connection's error.
       connection.once("close", resolve).end(stdin, resolve)
       await promise
       return
@@ -164,7 +164,7 @@ async function exitCodeOf(engine: Engine, exec: string, signal: AbortSignal): Pr
   for (;;) {
     const { Running, ExitCode } = await engine.json<ExecAnswer>({ path: `/exec/${exec}/json`, signal })
     if (!Running && ExitCode !== null) return ExitCode
-    // The output ends a moment before the engine has noted the exit.
+    // The output ends a moment before the engine records the exit code.
     await delay(10, undefined, { signal })
   }
 }

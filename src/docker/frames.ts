@@ -1,13 +1,13 @@
 import { PurserError } from "../base/errors.ts"
 
 /**
- * The frames in which the engine sends stdout and stderr of what has no terminal, as they come in pieces: stream
- * (0 stdin, 1 stdout, 2 stderr), three zero bytes, length as 32 bits big-endian, then the bytes.
+ * A piece of the frames in which the engine sends stdout and stderr of a process without a terminal. A frame is: the
+ * stream (0 stdin, 1 stdout, 2 stderr), three zero bytes, the length as 32 bits big-endian, then the bytes.
  * https://docs.docker.com/reference/api/engine/version/v1.41/#tag/Container/operation/ContainerAttach
  */
 export interface FramePart {
   readonly stream: "stdout" | "stderr"
-  /** Not more than was pushed: a frame may come in several parts. */
+  /** A slice of the pushed chunk, so a frame may come in several parts. */
   readonly bytes: Buffer
 }
 
@@ -16,19 +16,19 @@ const headerBytes = 8
 export class OutputReader {
   #header = Buffer.alloc(headerBytes)
   #headerFilled = 0
-  #left = 0
+  #remaining = 0
   #stream: FramePart["stream"] = "stdout"
 
-  /** Whether it could end here. */
+  /** Whether the stream may end here: no frame is unfinished. */
   get isWhole(): boolean {
-    return this.#left === 0 && this.#headerFilled === 0
+    return this.#remaining === 0 && this.#headerFilled === 0
   }
 
-  /** Throws `ERR_DOCKER` for what is no frame. */
+  /** Yields the parts of a chunk. Throws `ERR_DOCKER` for a header that is not a frame's. */
   *push(chunk: Buffer): Generator<FramePart> {
     let at = 0
     while (at < chunk.byteLength) {
-      if (this.#left === 0) {
+      if (this.#remaining === 0) {
         const taken = chunk.copy(this.#header, this.#headerFilled, at, at + headerBytes - this.#headerFilled)
         at += taken
         this.#headerFilled += taken
@@ -37,9 +37,9 @@ export class OutputReader {
         this.#open()
         continue
       }
-      const bytes = chunk.subarray(at, at + this.#left)
+      const bytes = chunk.subarray(at, at + this.#remaining)
       at += bytes.byteLength
-      this.#left -= bytes.byteLength
+      this.#remaining -= bytes.byteLength
       yield { stream: this.#stream, bytes }
     }
   }
@@ -50,6 +50,6 @@ export class OutputReader {
       throw new PurserError("ERR_DOCKER", "the engine's stream is not made of frames")
     }
     this.#stream = stream === 2 ? "stderr" : "stdout"
-    this.#left = this.#header.readUInt32BE(4)
+    this.#remaining = this.#header.readUInt32BE(4)
   }
 }

@@ -8,16 +8,16 @@ export interface ImageDetails {
   /** `sha256:…` */
   readonly id: string
   readonly repoTags: readonly string[]
-  /** `name@sha256:…`, of the registries it was pulled from. */
+  /** `name@sha256:…`, one for each repository it was pulled from or pushed to. */
   readonly repoDigests: readonly string[]
   readonly user: string
-  /** In the image's own config. */
+  /** Labels of the image's own config. */
   readonly labels: Readonly<Record<string, string>>
   readonly env: readonly string[]
   readonly entrypoint: readonly string[]
   readonly command: readonly string[]
   readonly healthcheck: readonly string[]
-  /** Destinations of VOLUME lines. */
+  /** Destinations of the Dockerfile's VOLUME lines. */
   readonly volumes: readonly string[]
   /** RFC 3339. */
   readonly created: string
@@ -30,13 +30,13 @@ export interface ImageLayer {
   readonly id: string
   /** Milliseconds since 1970. */
   readonly createdMs: number
-  /** The step's command line, with the build arguments that it was given. */
+  /** The step's command line, including its build arguments. */
   readonly createdBy: string
   readonly sizeBytes: number
   readonly comment: string
 }
 
-/** Throws `ERR_NO_SUCH_IMAGE`. */
+/** Returns the image's details. Throws `ERR_NO_SUCH_IMAGE`. */
 export async function inspectImage(
   engine: Engine,
   idOrName: string,
@@ -79,7 +79,7 @@ interface ImageAnswer {
   } | null
 }
 
-/** Newest step first. Throws `ERR_NO_SUCH_IMAGE`. */
+/** Returns the build steps, newest first. Throws `ERR_NO_SUCH_IMAGE`. */
 export async function imageHistory(
   engine: Engine,
   idOrName: string,
@@ -109,12 +109,12 @@ export interface ImageSummary {
   readonly labels: Readonly<Record<string, string>>
 }
 
-/** Without the layers in between. */
+/** Lists images, without intermediate layers. */
 export async function listImages(engine: Engine, signal: AbortSignal): Promise<readonly ImageSummary[]> {
   const found = await engine.json<readonly SummaryAnswer[]>({ path: "/images/json", signal })
   return found.map(({ Id, RepoTags, Labels }) => ({
     id: Id,
-    // What the API calls <none>:<none> has no name.
+    // The API writes <none>:<none> for an image without a name.
     repoTags: (RepoTags ?? []).filter((tag) => tag !== "<none>:<none>"),
     labels: Labels ?? {},
   }))
@@ -126,7 +126,10 @@ interface SummaryAnswer {
   readonly Labels?: Readonly<Record<string, string>> | null
 }
 
-/** A name's slashes stay. Throws `ERR_NO_SUCH_IMAGE` for what could lead to another path of the API. */
+/**
+ * Returns the image's API path, with the name's slashes. Throws `ERR_NO_SUCH_IMAGE` for a text that could lead to
+ * another path of the API.
+ */
 function pathOf(idOrName: string): string {
   if (
     /^[A-Za-z0-9][A-Za-z0-9_.-]*(?:[/:@][A-Za-z0-9_.-]+)*$/.test(idOrName) &&

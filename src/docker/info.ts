@@ -4,7 +4,7 @@ import type { Engine } from "./engine.ts"
 
 export interface EngineInfo {
   readonly id: string
-  /** Host name of its machine. */
+  /** Host name of the engine's machine. */
   readonly name: string
   /** `20.10.24+dfsg1` */
   readonly serverVersion: string
@@ -13,14 +13,14 @@ export interface EngineInfo {
   /** `linux`, `windows`. */
   readonly osType: string
   readonly kernelVersion: string
-  /** `/var/lib/docker`, on the engine's host. */
+  /** `/var/lib/docker`, a path on the engine's host. */
   readonly dataRoot: string
   /** `1` or `2`. */
   readonly cgroupVersion: string
   /** `name=seccomp,profile=default`, `name=rootless`, `name=userns`, … */
   readonly securityOptions: readonly string[]
   readonly rootless: boolean
-  /** Of the whole engine (`userns-remap`). */
+  /** Whether the whole engine remaps users (`userns-remap`). */
   readonly usernsRemap: boolean
   readonly warnings: readonly string[]
   /** The engine's clock, RFC 3339 with nanoseconds. */

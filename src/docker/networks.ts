@@ -10,15 +10,15 @@ export interface NetworkDetails {
   readonly id: string
   readonly name: string
   readonly driver: string
-  /** Without a way out of this host. */
+  /** Whether the network has no route out of its host. */
   readonly internal: boolean
   readonly labels: Readonly<Record<string, string>>
   readonly subnets: readonly { readonly subnet: string; readonly gateway: string }[]
-  /** By the container's full id; `ipv4Address` has its prefix: `172.18.0.2/16`. */
+  /** Keyed by the container's full id; `ipv4Address` includes the prefix length: `172.18.0.2/16`. */
   readonly containers: Readonly<Record<string, { readonly name: string; readonly ipv4Address: string }>>
 }
 
-/** One that is not there is `ERR_DOCKER` with status 404. */
+/** Returns the network's details. Throws `ERR_DOCKER` with status 404 for a missing network. */
 export async function inspectNetwork(
   engine: Engine,
   idOrName: string,
@@ -60,14 +60,14 @@ interface NetworkAnswer {
 
 export interface NetworkToCreate {
   readonly name: string
-  /** No way out of this host. */
+  /** Whether the network has no route out of its host. Default: false. */
   readonly internal?: boolean
   /** Default: bridge. */
   readonly driver?: string
   readonly labels?: Readonly<Record<string, string>>
 }
 
-/** Resolves with the id. A name that is taken is `ERR_DOCKER` with status 409. */
+/** Creates a network and resolves with its id. Throws `ERR_DOCKER` with status 409 if the name is taken. */
 export async function createNetwork(
   engine: Engine,
   { name, internal = false, driver = "bridge", labels = {} }: NetworkToCreate,
@@ -78,7 +78,7 @@ export async function createNetwork(
   return (await engine.json<{ readonly Id: string }>(call)).Id
 }
 
-/** One that is gone is no error. */
+/** Removes a network; succeeds if it is gone already. */
 export async function removeNetwork(engine: Engine, id: string, signal: AbortSignal): Promise<void> {
   try {
     await engine.json({ method: "DELETE", path: pathOf(id), signal })
@@ -97,7 +97,10 @@ export async function connectNetwork(
   await engine.json({ method: "POST", path: `${pathOf(network)}/connect`, body, signal })
 }
 
-/** By force, so that one that has stopped is let go too. What is not there or not connected is no error. */
+/**
+ * Disconnects a container, by force so that a stopped one is disconnected too. Succeeds if it is not connected or
+ * either is gone.
+ */
 export async function disconnectNetwork(
   engine: Engine,
   network: string,
@@ -119,7 +122,7 @@ export interface NetworkSummary {
   readonly labels: Readonly<Record<string, string>>
 }
 
-/** `labels`: `key` or `key=value`; all of them must fit. */
+/** Lists networks. `labels`: `key` or `key=value`; a network must match all of them. */
 export async function listNetworks(
   engine: Engine,
   { labels = [] }: { readonly labels?: readonly string[] },

@@ -4,7 +4,9 @@ import type { Engine } from "./engine.ts"
 import { statusOf } from "./refusal.ts"
 import { readTar } from "./tar.ts"
 
-/** The text of a small file of a container, which need not run. Null where there is no file, or one of more bytes. */
+/**
+ * Reads the text of a small file of a container, which need not run. Null for a missing file or one above `maxBytes`.
+ */
 export async function readFileIn(
   engine: Engine,
   id: string,

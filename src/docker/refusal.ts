@@ -2,11 +2,11 @@ import { PurserError, reasonOf, systemErrorCode, type ErrorCode } from "../base/
 import { escapeForTerminal } from "../base/escape.ts"
 import type { Endpoint } from "./endpoint.ts"
 
-/** What the engine, or the way to it, refuses, as our errors. */
+/** Turns the engine's error responses and failed connections into our errors, each with a hint. */
 
 const maxMessageChars = 500
 
-/** The cause of an error that the engine answered with. */
+/** The cause of an error that stands for the engine's error response. */
 class Refusal extends Error {
   override readonly name = "Refusal"
   readonly status: number
@@ -17,12 +17,12 @@ class Refusal extends Error {
   }
 }
 
-/** The HTTP status behind an error of an engine call; undefined where there was none. */
+/** Returns the HTTP status of the error response behind `error`, or undefined if there was no response. */
 export function statusOf(error: unknown): number | undefined {
   return error instanceof PurserError && error.cause instanceof Refusal ? error.cause.status : undefined
 }
 
-/** `body` is the response's, JSON with a `message` or anything else. */
+/** Returns the error for an error response. `body` is JSON with a `message`, or any other text. */
 export function refusal(call: string, status: number, body: string): PurserError {
   const message = escapeForTerminal(messageIn(body)).slice(0, maxMessageChars) || `status ${status}`
   const { code, hint } = kindOf(status, message)
@@ -34,14 +34,14 @@ export function refusal(call: string, status: number, body: string): PurserError
 
 function kindOf(status: number, message: string): { code: ErrorCode; hint?: string } {
   if (status === 404 && /no such container/i.test(message)) {
-    return { code: "ERR_NO_SUCH_CONTAINER", hint: "docker ps --all lists what there is" }
+    return { code: "ERR_NO_SUCH_CONTAINER", hint: "docker ps --all lists the containers" }
   }
   if (status === 404 && /no such image/i.test(message)) return { code: "ERR_NO_SUCH_IMAGE" }
   if (/\bis paused\b/i.test(message)) {
-    return { code: "ERR_CONTAINER_PAUSED", hint: "docker unpause CONTAINER lets it go on" }
+    return { code: "ERR_CONTAINER_PAUSED", hint: "resume it: docker unpause CONTAINER" }
   }
   if (status >= 400 && /\bis (?:not running|restarting)\b/i.test(message)) {
-    return { code: "ERR_NOT_RUNNING", hint: "docker start CONTAINER starts it" }
+    return { code: "ERR_NOT_RUNNING", hint: "start it: docker start CONTAINER" }
   }
   if (status === 400 && /HTTP request to an HTTPS server/i.test(message)) {
     return { code: "ERR_DOCKER", hint: "the engine speaks TLS: set DOCKER_TLS_VERIFY=1 and DOCKER_CERT_PATH" }
@@ -54,17 +54,17 @@ function messageIn(body: string): string {
     const parsed: unknown = JSON.parse(body)
     if (typeof parsed === "object" && parsed !== null && "message" in parsed) return String(parsed.message)
   } catch {
-    // A proxy's page, or nothing at all.
+    // The body is a proxy's page or empty.
   }
   return body.trim()
 }
 
-/** For a connection that failed, with the likely reason as its hint. */
+/** Returns the error for a failed connection, with the likely reason as its hint. */
 export function unreachable(endpoint: Endpoint, error: unknown): PurserError {
   if (error instanceof PurserError) return error
   const code = systemErrorCode(error)
   if (code?.startsWith("HPE_") === true) {
-    return new PurserError("ERR_DOCKER", `what answers at ${endpoint.address} is not a container engine`, {
+    return new PurserError("ERR_DOCKER", `the server at ${endpoint.address} is not a container engine`, {
       cause: error,
       hint: hintFor(endpoint, code),
     })

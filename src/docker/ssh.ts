@@ -7,32 +7,32 @@ import type { Endpoint } from "./endpoint.ts"
 type SshEndpoint = Extract<Endpoint, { kind: "ssh" }>
 
 /**
- * The standard streams of `ssh HOST docker system dial-stdio` as one connection, which is what the docker command
- * makes of ssh:// too. Keys, passwords and known hosts are ssh's own business.
+ * The standard streams of `ssh HOST docker system dial-stdio` as one connection, as the docker command does for
+ * ssh:// addresses. The ssh program handles keys, passwords and known hosts.
  */
 export class SshConnection extends Duplex {
   readonly #child: ChildProcessWithoutNullStreams
   readonly #address: string
-  #heard = false
-  #complaint = ""
+  #hasOutput = false
+  #stderrTail = ""
 
   constructor(endpoint: SshEndpoint, env: NodeJS.ProcessEnv) {
     super({ allowHalfOpen: true })
     this.#address = endpoint.address
-    // A session of its own: Ctrl-C is for us to see, who may still have to clean up over this connection.
+    // The child gets its own session so that Ctrl-C does not end it: Purser may still have to clean up over it.
     this.#child = spawn("ssh", sshArguments(endpoint), { env, detached: true, stdio: "pipe" })
     const { stdin, stdout, stderr } = this.#child
     stdout.on("data", (part: Buffer) => {
-      this.#heard = true
+      this.#hasOutput = true
       if (!this.push(part)) stdout.pause()
     })
     stderr.setEncoding("utf8").on("data", (text: string) => {
-      this.#complaint = (this.#complaint + text).slice(-2000)
+      this.#stderrTail = (this.#stderrTail + text).slice(-2000)
     })
-    for (const stream of [stdin, stdout, stderr]) stream.on("error", () => {}) // "close" tells all
+    for (const stream of [stdin, stdout, stderr]) stream.on("error", () => {}) // the child's "close" reports failures
     this.#child.on("error", (error) => this.destroy(cannotStart(error)))
     this.#child.on("close", (code) => {
-      if (this.#heard || code === 0) this.push(null)
+      if (this.#hasOutput || code === 0) this.push(null)
       else this.destroy(this.#refused(code))
     })
   }
@@ -42,7 +42,7 @@ export class SshConnection extends Duplex {
   }
 
   override _write(part: Buffer, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
-    // An ssh that ended takes nothing more, and says why only in its last words.
+    // A write error is ignored, because an ssh that ended gives its reason on stderr.
     this.#child.stdin.write(part, () => done())
   }
 
@@ -56,7 +56,7 @@ export class SshConnection extends Duplex {
     done(error)
   }
 
-  // What the HTTP agent asks of a socket when it keeps one for later.
+  // The HTTP agent calls these methods on a socket that it keeps for reuse.
   ref(): this {
     this.#child.ref()
     return this
@@ -76,13 +76,13 @@ export class SshConnection extends Duplex {
   }
 
   #refused(code: number | null): PurserError {
-    const lines = this.#complaint.trim().split(/\r?\n/)
+    const lines = this.#stderrTail.trim().split(/\r?\n/)
     const why = escapeForTerminal(lines.slice(-3).join("; ")) || `ssh ended with ${code ?? "a signal"}`
     return new PurserError(
       "ERR_DOCKER_UNREACHABLE",
       `the engine at ${this.#address} cannot be reached: ${why}`,
       {
-        hint: "try it by hand: ssh HOST docker system dial-stdio must connect without asking anything",
+        hint: "run ssh HOST docker system dial-stdio, which must connect without a prompt",
       },
     )
   }
@@ -92,7 +92,7 @@ export function sshArguments({ host, user, port, path }: SshEndpoint): string[] 
   return [
     "-o",
     "ConnectTimeout=30",
-    // A connection that only listens for events must not die unseen.
+    // A connection that only listens for events must not break unnoticed.
     "-o",
     "ServerAliveInterval=30",
     "-T",
@@ -107,7 +107,7 @@ export function sshArguments({ host, user, port, path }: SshEndpoint): string[] 
   ]
 }
 
-/** The words go through a shell over there. */
+/** Quotes a word for the shell on the remote host. */
 function shellWord(text: string): string {
   return /^[A-Za-z0-9_./:-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`
 }

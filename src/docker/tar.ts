@@ -1,12 +1,14 @@
 import { PurserError } from "../base/errors.ts"
 import { quote } from "../base/names.ts"
 
-/** As much of tar as the engine's archive calls need: POSIX ustar, and GNU's and pax's long names when reading. */
+/**
+ * The part of tar that the engine's archive calls need: POSIX ustar, and also GNU's and pax's long names when reading.
+ */
 
 export interface TarFile {
-  /** Relative, at most 255 bytes, the last part at most 100. */
+  /** A relative path of at most 255 bytes, whose last part has at most 100. */
   readonly name: string
-  /** Default: file. A directory's content is empty. */
+  /** Default: file. The content of a directory must be empty. */
   readonly type?: "file" | "directory"
   readonly content: Uint8Array
   readonly mode: number
@@ -21,16 +23,16 @@ export interface TarEntry {
   readonly uid: number
   readonly gid: number
   readonly size: number
-  /** Target of a symbolic or hard link, else empty. */
+  /** The target of a symbolic or hard link, else empty. */
   readonly linkName: string
-  /** Empty for what is no file. */
+  /** Empty for an entry that is not a file. */
   readonly content: Buffer
 }
 
 const blockBytes = 512
 const encoder = new TextEncoder()
 
-/** Throws a TypeError for a name that does not fit: the names are ours. */
+/** Writes a tar. Throws a TypeError for a name that does not fit, because the caller chooses the names. */
 export function writeTar(files: readonly TarFile[]): Buffer {
   const now = Math.floor(Date.now() / 1000)
   const parts: Uint8Array[] = []
@@ -76,33 +78,33 @@ function splitName(name: string): { prefix: Uint8Array; base: Uint8Array } {
   throw new TypeError(`${quote(name)} does not fit into a tar header`)
 }
 
-/** The sum of all bytes, those of the checksum itself as spaces. */
+/** Returns the sum of all bytes, with the checksum field counted as spaces. */
 function checksumOf(header: Uint8Array): number {
   return header.reduce((sum, byte, index) => sum + (index >= 148 && index < 156 ? 0x20 : byte), 0)
 }
 
-/** Throws `ERR_DOCKER` for what is not a whole tar. */
+/** Reads all entries. Throws `ERR_DOCKER` for a broken or incomplete tar. */
 export function readTar(tar: Uint8Array): TarEntry[] {
   const bytes = Buffer.from(tar.buffer, tar.byteOffset, tar.byteLength)
   const entries: TarEntry[] = []
-  let longer: { path?: string; linkpath?: string; size?: number } = {}
+  let overrides: { path?: string; linkpath?: string; size?: number } = {}
   for (let at = 0; ;) {
     const header = bytes.subarray(at, at + blockBytes)
     if (header.byteLength < blockBytes) throw broken("it ends too early")
     if (header.every((byte) => byte === 0)) return entries
     if (checksumOf(header) !== number(header, 148, 8)) throw broken("a checksum is wrong")
     const flag = String.fromCharCode(header[156] ?? 0)
-    const size = longer.size ?? number(header, 124, 12)
+    const size = overrides.size ?? number(header, 124, 12)
     const start = at + blockBytes
     const content = bytes.subarray(start, start + (flag >= "1" && flag <= "6" ? 0 : size))
     if ((flag < "1" || flag > "6") && content.byteLength < size) throw broken("it ends too early")
     at = start + content.byteLength + (-content.byteLength & (blockBytes - 1))
-    if (flag === "L") longer = { ...longer, path: text(content, 0, size) }
-    else if (flag === "K") longer = { ...longer, linkpath: text(content, 0, size) }
-    else if (flag === "x") longer = { ...longer, ...paxOf(content) }
+    if (flag === "L") overrides = { ...overrides, path: text(content, 0, size) }
+    else if (flag === "K") overrides = { ...overrides, linkpath: text(content, 0, size) }
+    else if (flag === "x") overrides = { ...overrides, ...paxOf(content) }
     else if (flag !== "g") {
-      entries.push(entryOf(header, flag, content, longer))
-      longer = {}
+      entries.push(entryOf(header, flag, content, overrides))
+      overrides = {}
     }
   }
 }
@@ -111,20 +113,20 @@ function entryOf(
   header: Buffer,
   flag: string,
   content: Buffer,
-  longer: { path?: string; linkpath?: string },
+  overrides: { path?: string; linkpath?: string },
 ): TarEntry {
   const isUstar = header.toString("latin1", 257, 263) === "ustar\0"
   const prefix = isUstar ? text(header, 345, 155) : ""
   const base = text(header, 0, 100)
   const isFile = flag === "0" || flag === "\0" || flag === "7"
   return {
-    name: longer.path ?? (prefix === "" ? base : `${prefix}/${base}`),
+    name: overrides.path ?? (prefix === "" ? base : `${prefix}/${base}`),
     type: isFile ? "file" : flag === "5" ? "directory" : flag === "1" || flag === "2" ? "link" : "other",
     mode: number(header, 100, 8) & 0o7777,
     uid: number(header, 108, 8),
     gid: number(header, 116, 8),
     size: content.byteLength,
-    linkName: longer.linkpath ?? text(header, 157, 100),
+    linkName: overrides.linkpath ?? text(header, 157, 100),
     content: isFile ? content : Buffer.alloc(0),
   }
 }
@@ -135,7 +137,7 @@ function text(bytes: Buffer, at: number, length: number): string {
   return field.toString("utf8", 0, end < 0 ? field.byteLength : end)
 }
 
-/** Octal digits, or GNU's bytes for what is too large for them. */
+/** Reads a number: octal digits, or GNU's binary form for a number that is too large for them. */
 function number(header: Buffer, at: number, length: number): number {
   const field = header.subarray(at, at + length)
   if (((field[0] ?? 0) & 0x80) !== 0) {
@@ -148,7 +150,7 @@ function number(header: Buffer, at: number, length: number): number {
   return digits === "" ? 0 : Number.parseInt(digits, 8)
 }
 
-/** Records of `LENGTH KEY=VALUE\n`, the length counting itself. */
+/** Parses records of `LENGTH KEY=VALUE\n`, where the length counts the whole record. */
 function paxOf(content: Buffer): { path?: string; linkpath?: string; size?: number } {
   const found: { path?: string; linkpath?: string; size?: number } = {}
   for (let at = 0; at < content.byteLength;) {
@@ -176,5 +178,5 @@ function paxOf(content: Buffer): { path?: string; linkpath?: string; size?: numb
 }
 
 function broken(why: string): PurserError {
-  return new PurserError("ERR_DOCKER", `the engine's archive is not a whole tar: ${why}`)
+  return new PurserError("ERR_DOCKER", `the engine's archive is not a valid tar: ${why}`)
 }

@@ -6,7 +6,7 @@ import type { Endpoint } from "./endpoint.ts"
 import { unreachable } from "./refusal.ts"
 import { SshConnection } from "./ssh.ts"
 
-/** HTTP to an engine over whatever leads there. Knows nothing of the API. */
+/** HTTP to an engine over a socket, a named pipe, TCP, TLS or ssh. It knows nothing of the API. */
 
 export interface HttpCall {
   readonly method: string
@@ -16,11 +16,11 @@ export interface HttpCall {
   readonly signal: AbortSignal
 }
 
-/** `socket` where the other side switched protocols; otherwise `response`, to be read or destroyed. */
+/** `socket` if the engine switched protocols; otherwise `response`, which must be read or destroyed. */
 export type HttpAnswer =
   { readonly response: IncomingMessage; readonly socket?: never } | { readonly socket: Duplex }
 
-// An import statement would evaluate every export of it, fetch's 10 ms of undici among them.
+// An import statement would evaluate every export of the module, and spend 10 ms on loading undici for fetch.
 const { Agent, request } = process.getBuiltinModule("node:http")
 
 const keepAliveMs = 30_000
@@ -30,7 +30,7 @@ export class Transport implements AsyncDisposable {
   readonly #agent: InstanceType<typeof Agent>
   readonly #connections = new Set<Duplex>()
 
-  /** `env` is what ssh gets. */
+  /** `env` becomes the environment of ssh. */
   constructor(endpoint: Endpoint, env: NodeJS.ProcessEnv) {
     this.endpoint = endpoint
     const open = (): Duplex => {
@@ -46,7 +46,7 @@ export class Transport implements AsyncDisposable {
     })({ keepAlive: true, keepAliveMsecs: keepAliveMs })
   }
 
-  /** Throws `ERR_DOCKER_UNREACHABLE`, `ERR_DOCKER` for what is no HTTP, and the signal's reason. */
+  /** Throws `ERR_DOCKER_UNREACHABLE`, `ERR_DOCKER` for an answer that is not HTTP, and the signal's reason. */
   async send(call: HttpCall): Promise<HttpAnswer> {
     call.signal.throwIfAborted()
     for (;;) {
@@ -56,7 +56,7 @@ export class Transport implements AsyncDisposable {
         return await promise
       } catch (error) {
         call.signal.throwIfAborted()
-        // A kept connection that the engine closed just now: nothing is wrong with the engine.
+        // The engine closed an idle connection just as it was reused, so the call is sent again.
         if (sent.reusedSocket && isHangUp(error) && (call.method === "GET" || call.method === "HEAD"))
           continue
         throw unreachable(this.endpoint, error)
@@ -100,7 +100,7 @@ export class Transport implements AsyncDisposable {
   }
 }
 
-/** The connection may still be coming up; what goes wrong with it is an "error" of the stream. */
+/** Returns a connection that may not be open yet; a failure to connect is an "error" event of the stream. */
 function dial(endpoint: Endpoint, env: NodeJS.ProcessEnv): Duplex {
   switch (endpoint.kind) {
     case "unix":
@@ -112,7 +112,7 @@ function dial(endpoint: Endpoint, env: NodeJS.ProcessEnv): Duplex {
       const { host, port, tls } = endpoint
       const where = { host, port, keepAlive: true, keepAliveInitialDelay: keepAliveMs, noDelay: true }
       if (tls === undefined) return connect(where)
-      // Only for those who need it: 10 ms of loading.
+      // Loaded here because it takes 10 ms, and only this kind of endpoint needs it.
       return process.getBuiltinModule("node:tls").connect({
         ...where,
         ...(tls.ca === undefined ? {} : { ca: tls.ca }),

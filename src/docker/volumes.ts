@@ -6,16 +6,16 @@ import type { Engine } from "./engine.ts"
 
 export interface VolumeDetails {
   readonly name: string
-  /** `local` for the engine's own. */
+  /** `local` for the engine's built-in driver. */
   readonly driver: string
-  /** Of the driver: `{type: "tmpfs", device: "tmpfs", o: "size=8m"}`. */
+  /** The driver's options: `{type: "tmpfs", device: "tmpfs", o: "size=8m"}`. */
   readonly options: Readonly<Record<string, string>>
   readonly labels: Readonly<Record<string, string>>
-  /** On the engine's host. */
+  /** A path on the engine's host. */
   readonly mountpoint: string
 }
 
-/** One that is not there is `ERR_DOCKER` with status 404. */
+/** Returns the volume's details. Throws `ERR_DOCKER` with status 404 for a missing volume. */
 export async function inspectVolume(
   engine: Engine,
   name: string,

@@ -11,7 +11,7 @@ import { openEngine, startFakeEngine } from "./support.ts"
 
 after(cleanUp)
 
-test("what is put into a running container's tmpfs volume is there, and is got again", async (t) => {
+test("a file put into a running container's tmpfs volume is there, and can be read back", async (t) => {
   if (!(await requireService(t, "docker", "busybox"))) return
   const engine = await openEngine(t)
   const mount = `--mount=type=volume,source=${await tmpfsVolume("archive")},target=/vol`
@@ -33,7 +33,7 @@ test("what is put into a running container's tmpfs volume is there, and is got a
   )
 })
 
-test("into a --tmpfs mount nothing arrives, though the engine says yes: why this is no route", async (t) => {
+test("a --tmpfs mount gets no file although the engine reports success, so it cannot be a route", async (t) => {
   if (!(await requireService(t, "docker", "busybox"))) return
   const engine = await openEngine(t)
   const id = await startContainer(t, await shellImage(), ["sleep", "600"], ["--tmpfs=/mem"])
@@ -44,7 +44,7 @@ test("into a --tmpfs mount nothing arrives, though the engine says yes: why this
   assert.equal(confirmed?.content.toString(), "not a secret\n")
 })
 
-test("a path that is not there, a read-only root and bytes that are no tar are refusals with a status", async (t) => {
+test("a missing path, a read-only root and bytes that are not a tar are refused with a status", async (t) => {
   if (!(await requireService(t, "docker", "busybox"))) return
   const engine = await openEngine(t)
   const id = await startContainer(t, await shellImage(), ["sleep", "600"], ["--read-only"])
@@ -64,7 +64,7 @@ test("a path that is not there, a read-only root and bytes that are no tar are r
   await assert.rejects(getArchive(engine, "purser-no-such", "/", t.signal), { code: "ERR_NO_SUCH_CONTAINER" })
 })
 
-test("an archive that never ends is bounded", async (t) => {
+test("an endless archive is cut at the limit", async (t) => {
   const address = await startFakeEngine(t, (_, response) => {
     const part = Buffer.alloc(4 * 1024 * 1024)
     const more = (): void => void (response.destroyed || response.write(part, more))

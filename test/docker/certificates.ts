@@ -6,8 +6,9 @@ import { promisify } from "node:util"
 const run = promisify(execFile)
 
 /**
- * Makes an authority in `dir` and what it signed, as Docker's manual has it: `ca.pem`, the client's `cert.pem` and
- * `key.pem`, the server's `server-cert.pem` and `server-key.pem` for localhost and 127.0.0.1. By the openssl program.
+ * Makes an authority in `dir` and certificates signed by it, with the openssl program and the names of Docker's manual:
+ * `ca.pem`, the client's `cert.pem` and `key.pem`, the server's `server-cert.pem` and `server-key.pem` for localhost
+ * and 127.0.0.1.
  */
 export async function makeCertificates(dir: string): Promise<void> {
   const openssl = (...args: string[]) => run("openssl", args, { cwd: dir })

@@ -26,7 +26,7 @@ import { openEngine, startFakeEngine } from "./support.ts"
 
 after(cleanUp)
 
-/** Made, not started. Removed after the test. */
+/** Creates a container without starting it; it is removed after the test. */
 async function made(
   t: TestContext,
   command: readonly string[],
@@ -39,7 +39,7 @@ async function made(
   return id
 }
 
-test("inspect gives what routes need to know", async (t) => {
+test("inspect returns every field that the routes need", async (t) => {
   if (!(await requireService(t, "docker", "busybox"))) return
   const engine = await openEngine(t)
   const [volume, net, image] = [await tmpfsVolume("inspect"), await network("inspect"), await shellImage()]
@@ -115,7 +115,7 @@ test("inspect gives what routes need to know", async (t) => {
   assert.equal(networks[net]?.networkId, await docker(["network", "inspect", "--format", "{{.ID}}", net]))
 })
 
-test("a container of nothing but an image is empty lists and names, not null", async (t) => {
+test("a container with only an image has empty lists and names, not null", async (t) => {
   if (!(await requireService(t, "docker", "busybox"))) return
   const id = await made(t, ["true"])
   const { state, entrypoint, healthcheck, tmpfs, mounts, user } = await inspectContainer(
@@ -130,7 +130,7 @@ test("a container of nothing but an image is empty lists and names, not null", a
   assert.deepEqual([state.running, state.pid, state.status], [false, 0, "created"])
 })
 
-test("a paused container is running and paused; one that ended has its exit code", async (t) => {
+test("a paused container is running and paused; an exited one has its exit code", async (t) => {
   if (!(await requireService(t, "docker", "busybox"))) return
   const engine = await openEngine(t)
   const id = await dockerRun(t, await shellImage(), ["sh", "-c", "trap 'exit 3' TERM; sleep 600 & wait"])
@@ -144,7 +144,7 @@ test("a paused container is running and paused; one that ended has its exit code
   assert.deepEqual([running, exitCode, status], [false, 3, "exited"])
 })
 
-test("what is no container is ERR_NO_SUCH_CONTAINER, and no name leads to another path", async (t) => {
+test("an unknown container is ERR_NO_SUCH_CONTAINER, and no name leads to another path of the API", async (t) => {
   if (!(await requireService(t, "docker"))) return
   const engine = await openEngine(t)
   for (const name of ["purser-no-such", "", ".", "..", "../images", "a/b", "a?all=1", "a b", "é", "%2e%2e"]) {
@@ -154,7 +154,7 @@ test("what is no container is ERR_NO_SUCH_CONTAINER, and no name leads to anothe
   await removeContainer(engine, "purser-no-such", t.signal)
 })
 
-test("lists by labels, all of which must fit, and those that ended where all are asked for", async (t) => {
+test("lists containers that match all labels, and exited ones only on request", async (t) => {
   if (!(await requireService(t, "docker", "busybox"))) return
   const engine = await openEngine(t)
   const unique = `${run}-list`
@@ -190,7 +190,7 @@ test("an exit code is not missed, however fast the container is", async (t) => {
   assert.deepEqual(await Promise.all([0, 1, 137].map(code)), [0, 1, 137])
 })
 
-test("starting twice is no error, a signal reaches the process, and one that ended gets none", async (t) => {
+test("starting twice succeeds, a signal reaches the process, and signalling an exited container fails", async (t) => {
   if (!(await requireService(t, "docker", "busybox"))) return
   const engine = await openEngine(t)
   const id = await made(t, ["sh", "-c", "trap 'exit 9' HUP; echo ready; while :; do sleep 0.1; done"])
@@ -215,7 +215,7 @@ test("a restart gives a new process and a new start", async (t) => {
   assert.ok(now.running && now.pid !== before.pid && now.startedAt !== before.startedAt)
 })
 
-test("a missing mount source, a taken name and an unknown image are the engine's own words", async (t) => {
+test("the errors for a missing mount source, a taken name and an unknown image quote the engine", async (t) => {
   if (!(await requireService(t, "docker", "busybox"))) return
   const engine = await openEngine(t)
   const body = { Image: await shellImage(), Cmd: ["true"], Labels: labelsAsObject }
@@ -234,7 +234,7 @@ test("a missing mount source, a taken name and an unknown image are the engine's
   await removeContainer(engine, id, t.signal)
 })
 
-test("an engine that cannot wait says why", async (t) => {
+test("the engine's reason for a failed wait is in the error", async (t) => {
   const answers = ['{"StatusCode":0,"Error":{"Message":"it burns"}}', "{", ""]
   const address = await startFakeEngine(t, (_, response) => response.end(answers.shift()))
   const engine = await openEngine(t, address)

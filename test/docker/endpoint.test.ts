@@ -34,7 +34,7 @@ for (const [text, expected] of addresses) {
   })
 }
 
-test("with TLS the port is 2376 where none is named", () => {
+test("the default port with TLS is 2376", () => {
   const found = parseEndpoint("tcp://box", tls)
   assert.deepEqual(found, { kind: "tcp", address: "tcp://box", host: "box", port: 2376, tls })
 })
@@ -63,7 +63,7 @@ test("a password in the address is refused and not repeated", () => {
   }
 })
 
-test("any text is an endpoint or ERR_ADDRESS", () => {
+test("any text is parsed or refused with ERR_ADDRESS", () => {
   const scheme = fc.constantFrom("", "tcp://", "ssh://", "unix://", "npipe://")
   fc.assert(
     fc.property(scheme, fc.string({ unit: "binary" }), (start, rest) => {
@@ -78,7 +78,7 @@ test("any text is an endpoint or ERR_ADDRESS", () => {
   )
 })
 
-/** A `.docker` directory with a context, as the docker command lays it out. */
+/** Writes a `.docker` directory with a context, as the docker command lays it out. */
 async function configWith(t: TestContext, name: string, meta: string): Promise<string> {
   const dir = await tempDir(t)
   const id = createHash("sha256").update(name).digest("hex")
@@ -90,7 +90,7 @@ async function configWith(t: TestContext, name: string, meta: string): Promise<s
 
 const metaOf = (host: string): string => JSON.stringify({ Name: "x", Endpoints: { docker: { Host: host } } })
 
-test("the order: the flag, DOCKER_HOST, DOCKER_CONTEXT, the current context, the default socket", async (t) => {
+test("the flag precedes DOCKER_HOST, then come DOCKER_CONTEXT, the current context and the default socket", async (t) => {
   const dir = await configWith(t, "far", metaOf("tcp://far:1"))
   const env: NodeJS.ProcessEnv = { DOCKER_CONFIG: dir }
   const find = async (host?: string): Promise<string> =>
@@ -107,7 +107,7 @@ test("the order: the flag, DOCKER_HOST, DOCKER_CONTEXT, the current context, the
   assert.equal(await find("tcp://flag:3"), "tcp://flag:3")
 })
 
-test("the home's .docker is the place where DOCKER_CONFIG names none", async (t) => {
+test("without DOCKER_CONFIG the directory is .docker in the home directory", async (t) => {
   const home = await tempDir(t)
   await mkdir(join(home, ".docker"))
   await writeFile(join(home, ".docker/config.json"), '{"currentContext": "gone"}')
@@ -115,7 +115,7 @@ test("the home's .docker is the place where DOCKER_CONFIG names none", async (t)
   await assert.rejects(findEndpoint({ env: {}, home }), { code: "ERR_CONFIG", message: /"gone"/, hint })
 })
 
-test("finds what docker context create wrote, certificates too", async (t) => {
+test("reads a context written by docker context create, with its certificates", async (t) => {
   if (!(await requireService(t, "docker", "openssl"))) return
   const [dir, certs] = [await tempDir(t), await tempDir(t)]
   const env = { DOCKER_CONFIG: dir }
@@ -153,7 +153,7 @@ for (const [claim, meta] of badMeta) {
   })
 }
 
-test("a config.json that is not JSON is named, its content is not", async (t) => {
+test("the error for a config.json that is not JSON names the file and quotes none of it", async (t) => {
   const dir = await tempDir(t)
   await writeFile(join(dir, "config.json"), '{"auths": {"r": {"auth": "hunter2"')
   await assert.rejects(findEndpoint({ env: { DOCKER_CONFIG: dir }, home: "/none" }), (error: unknown) => {
@@ -163,7 +163,7 @@ test("a config.json that is not JSON is named, its content is not", async (t) =>
   })
 })
 
-test("DOCKER_TLS_VERIFY takes DOCKER_CERT_PATH, and a certificate without its key is refused", async (t) => {
+test("DOCKER_TLS_VERIFY reads DOCKER_CERT_PATH, and a certificate without its key is refused", async (t) => {
   const dir = await tempDir(t)
   const env = { DOCKER_HOST: "tcp://box", DOCKER_TLS_VERIFY: "1", DOCKER_CERT_PATH: dir }
   await writeFile(join(dir, "ca.pem"), "ca")

@@ -13,7 +13,7 @@ import { openEngine, startBabbler, startEngineProxy, startFakeEngine } from "./s
 
 after(cleanUp)
 
-test("agrees on a version with the engine, and every call carries it", async (t) => {
+test("negotiates a version with the engine, and every call carries it", async (t) => {
   if (!(await requireService(t, "docker"))) return
   const proxy = await startEngineProxy(t)
   const engine = await openEngine(t, proxy.address)
@@ -24,7 +24,7 @@ test("agrees on a version with the engine, and every call carries it", async (t)
   assert.deepEqual(proxy.requests, ["GET /_ping", `GET /v${engine.apiVersion}/info`])
 })
 
-test("the version is the newest that both know, and an older engine is refused by name", async (t) => {
+test("the version is the newest that both know, and the error for an older engine names it", async (t) => {
   assert.equal(commonVersion("1.41", "x"), "1.41")
   assert.equal(commonVersion("1.45", "x"), "1.45")
   assert.equal(commonVersion("1.52", "x"), "1.47")
@@ -37,7 +37,7 @@ test("the version is the newest that both know, and an older engine is refused b
   })
 })
 
-test("one connection serves many calls, and closes with the engine", async (t) => {
+test("one connection serves many calls, and is closed with the engine object", async (t) => {
   if (!(await requireService(t, "docker"))) return
   const proxy = await startEngineProxy(t)
   const engine = await openEngine(t, proxy.address)
@@ -47,7 +47,7 @@ test("one connection serves many calls, and closes with the engine", async (t) =
   await proxy.idle()
 })
 
-test("a kept connection that was cut meanwhile is replaced unseen", async (t) => {
+test("a call on an idle connection that was cut meanwhile succeeds over a new one", async (t) => {
   if (!(await requireService(t, "docker"))) return
   const proxy = await startEngineProxy(t)
   const engine = await openEngine(t, proxy.address)
@@ -57,7 +57,7 @@ test("a kept connection that was cut meanwhile is replaced unseen", async (t) =>
   }
 })
 
-test("where nothing listens, the hint says how an engine is started", async (t) => {
+test("if nothing listens, the hint says how to start an engine", async (t) => {
   const address = `unix://${join(await tempDir(t), "none.sock")}`
   await assert.rejects(openEngine(t, address), {
     code: "ERR_DOCKER_UNREACHABLE",
@@ -75,7 +75,7 @@ test("where nothing listens, the hint says how an engine is started", async (t) 
   })
 })
 
-test("a socket that this user may not use is hinted at as such", async (t) => {
+test("the hint for a socket without permission says how to get it", async (t) => {
   if (!(await requireService(t, "root", "linux"))) return
   const address = await startFakeEngine(t, (_, response) => response.end())
   await chmod(address.replace("unix://", ""), 0o600)
@@ -92,15 +92,15 @@ test("a socket that this user may not use is hinted at as such", async (t) => {
 })
 
 const babble: [claim: string, bytes: string | Uint8Array][] = [
-  ["no HTTP", "SSH-2.0-OpenSSH_9.2\r\n"],
+  ["bytes other than HTTP", "SSH-2.0-OpenSSH_9.2\r\n"],
   ["noise", Buffer.alloc(10_000, 0xfe)],
   ["HTTP without an API version", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK"],
-  ["an API version that is none", "HTTP/1.1 200 OK\r\nApi-Version: new\r\nContent-Length: 2\r\n\r\nOK"],
+  ["an invalid API version", "HTTP/1.1 200 OK\r\nApi-Version: new\r\nContent-Length: 2\r\n\r\nOK"],
   ["another protocol", "HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n"],
   ["an error", "HTTP/1.1 503 Busy\r\nContent-Length: 9\r\n\r\n<h1>\x1b[2J"],
 ]
 for (const [claim, bytes] of babble) {
-  test(`what answers with ${claim} is not taken for an engine`, async (t) => {
+  test(`a server that answers with ${claim} is not taken for an engine`, async (t) => {
     await assert.rejects(openEngine(t, await startBabbler(t, bytes)), (error: unknown) => {
       assert.ok(isPurserError(error, "ERR_DOCKER"), String(error))
       assert.ok(!error.message.includes("\x1b"))
@@ -109,11 +109,11 @@ for (const [claim, bytes] of babble) {
   })
 }
 
-test("what closes without a word is not reachable", async (t) => {
+test("a server that closes without an answer is unreachable", async (t) => {
   await assert.rejects(openEngine(t, await startBabbler(t, "")), { code: "ERR_DOCKER_UNREACHABLE" })
 })
 
-test("an abort ends the wait for an engine that says nothing, with the abort's reason", async (t) => {
+test("an abort ends the wait for a silent engine, with the abort's reason", async (t) => {
   const address = await startFakeEngine(t, () => {})
   const engine = await openEngine(t, address)
   const reason = new Error("enough")
@@ -124,7 +124,7 @@ test("an abort ends the wait for an engine that says nothing, with the abort's r
   await assert.rejects(engine.json({ path: "/info", signal: AbortSignal.abort(reason) }), reason)
 })
 
-test("an answer without end is bounded, and so is an error's", async (t) => {
+test("an endless answer is cut at the limit, and so is an endless error", async (t) => {
   const address = await startFakeEngine(t, (request, response) => {
     response.statusCode = request.url?.endsWith("/bad") === true ? 500 : 200
     const part = Buffer.alloc(1024 * 1024, "[")
@@ -140,7 +140,7 @@ test("an answer without end is bounded, and so is an error's", async (t) => {
   })
 })
 
-test("an answer that is cut off or not JSON is an error, with no status", async (t) => {
+test("an answer that is cut off or not JSON is an error without a status", async (t) => {
   const address = await startFakeEngine(t, (request, response) => {
     if (request.url?.endsWith("/cut") === true) {
       response.writeHead(200, { "content-length": "100" }).write("[")
@@ -154,7 +154,7 @@ test("an answer that is cut off or not JSON is an error, with no status", async 
   })
 })
 
-test("a stream that a proxy does not let pass is an error that names a way around", async (t) => {
+test("the error for a stream that a proxy blocks names a workaround", async (t) => {
   const address = await startFakeEngine(t, (_, response) => response.end("{}"))
   const engine = await openEngine(t, address)
   const hint = /--route pull/
@@ -184,7 +184,7 @@ test("a redirect is not followed", async (t) => {
   await assert.rejects(engine.json({ path: "/x", signal: t.signal }), { code: "ERR_DOCKER" })
 })
 
-test("an engine over plain tcp says so", async (t) => {
+test("an engine over TCP without encryption has the transport tcp", async (t) => {
   if (!(await requireService(t, "docker"))) return
   const proxy = await startEngineProxy(t, { host: "127.0.0.1" })
   const engine = await openEngine(t, proxy.address)

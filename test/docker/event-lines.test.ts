@@ -20,7 +20,7 @@ async function* chunksOf(bytes: Buffer, lengths: readonly number[]): AsyncGenera
   yield bytes.subarray(at)
 }
 
-test("lines cut anywhere come out whole, in every script", async () => {
+test("lines cut anywhere, even inside a character, come out whole", async () => {
   const line = fc
     .string({ unit: "grapheme", maxLength: 20 })
     .filter((text) => /^[^\n\r]*\S[^\n\r]*$/.test(text))
@@ -37,18 +37,18 @@ test("lines cut anywhere come out whole, in every script", async () => {
   )
 })
 
-test("a last line without its end was cut, and is left out", async () => {
+test("an unfinished last line is left out", async () => {
   assert.deepEqual(await gather(splitLines(chunksOf(Buffer.from('a\n\n{"b'), []))), ["a"])
 })
 
-test("a line without end is not gathered for ever", async () => {
+test("an endless line is cut at the limit", async () => {
   async function* endless(): AsyncGenerator<Buffer> {
     for (;;) yield Buffer.alloc(1024 * 1024, "x")
   }
   await assert.rejects(gather(splitLines(endless())), { code: "ERR_LIMIT" })
 })
 
-test("the time keeps its nanoseconds, whatever the labels hold", () => {
+test("the time keeps its nanoseconds even if a label contains the same key", () => {
   const event = parseEvent(
     JSON.stringify({
       Type: "container",
@@ -67,7 +67,7 @@ test("the time keeps its nanoseconds, whatever the labels hold", () => {
   })
 })
 
-test("what is no event is ERR_DOCKER", () => {
+test("a line that is not an event is ERR_DOCKER", () => {
   for (const line of [
     "",
     "null",
@@ -82,7 +82,7 @@ test("what is no event is ERR_DOCKER", () => {
   }
 })
 
-test("what comes twice is new once, within as many as the engine keeps", () => {
+test("a repeated event is new only once, among as many as the engine keeps", () => {
   const memory = new EventMemory()
   const event = (timeNano: bigint) =>
     ({ kind: "event", type: "container", action: "die", id: "a", attributes: {}, timeNano }) as const

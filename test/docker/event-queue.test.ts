@@ -19,7 +19,7 @@ async function drain(queue: EventQueue): Promise<string[]> {
   return found
 }
 
-test("gives what was pushed in its order, to a reader that waits and to one that comes later", async () => {
+test("events arrive in order, for a reader that waits and for one that comes later", async () => {
   const queue = new EventQueue(10)
   const early = queue.next()
   queue.push(event(1))
@@ -29,14 +29,14 @@ test("gives what was pushed in its order, to a reader that waits and to one that
   assert.equal(await queue.next(), undefined)
 })
 
-test("more than it can hold become one list, and nothing after it is lost", async () => {
+test("an overflow becomes one list, and no event after it is lost", async () => {
   const queue = new EventQueue(10)
   for (let id = 0; id < 25; id++) queue.push(event(id))
   queue.end()
   assert.deepEqual(await drain(queue), ["list", "19", "20", "21", "22", "23", "24"])
 })
 
-test("a failure comes after what was there before it", async () => {
+test("a failure is reported after the events before it", async () => {
   const queue = new EventQueue(10)
   queue.push(event(1))
   queue.fail(new Error("broken"))

@@ -11,11 +11,11 @@ import { openEngine, startEngineProxy, startFakeEngine } from "./support.ts"
 after(cleanUp)
 
 interface Follower {
-  /** What came, `list` or `create NAME`, of volumes of this test's prefix alone. */
+  /** The events so far, as `list` or `create NAME`, only of volumes with this test's prefix. */
   readonly seen: string[]
   readonly all: EngineEvent[]
   readonly lost: unknown[]
-  /** Resolves with how many `list`s there were. */
+  /** Resolves with the number of `list`s. */
   lists(atLeast: number): Promise<number>
   has(text: string): Promise<unknown>
   stop(): Promise<void>
@@ -75,7 +75,7 @@ test("a list comes first, then events with their type, action, id, attributes an
   assert.ok(follower.all.every((event) => event.kind === "list" || event.type === "container"))
 })
 
-test("what happens the moment the list has come is not missed", async (t) => {
+test("an event right after the list is not missed", async (t) => {
   if (!(await requireService(t, "docker"))) return
   const engine = await openEngine(t)
   for (let time = 0; time < 5; time++) {
@@ -88,7 +88,7 @@ test("what happens the moment the list has come is not missed", async (t) => {
   }
 })
 
-test("cut in the middle, it goes on from there: nothing is missed, nothing comes twice, a list comes first", async (t) => {
+test("after a cut connection a list comes first, no event is missed, and none is repeated", async (t) => {
   if (!(await requireService(t, "docker"))) return
   const proxy = await startEngineProxy(t)
   const prefix = `${run}-cut-`
@@ -109,7 +109,7 @@ test("cut in the middle, it goes on from there: nothing is missed, nothing comes
   assert.deepEqual(follower.seen, ["list", "create 1", "list", "create 2", "create 3", "create 4"])
 })
 
-test("cut again and again under a stream of events, each comes once and in order", async (t) => {
+test("with connections cut again and again, each event comes once and in order", async (t) => {
   if (!(await requireService(t, "docker"))) return
   const proxy = await startEngineProxy(t)
   const prefix = `${run}-again-`
@@ -130,7 +130,7 @@ test("cut again and again under a stream of events, each comes once and in order
   assert.equal(follower.lost.length, 3)
 })
 
-test("a slow reader misses nothing: the engine drops events only for whoever does not read", async (t) => {
+test("a slow reader misses no event", async (t) => {
   const lines = Array.from({ length: 3000 }, (_, index) => eventLine(index, "v".repeat(500)))
   const written = Promise.withResolvers<void>()
   const address = await startFakeEngine(t, (request, response) => {
@@ -156,7 +156,7 @@ function eventLine(index: number, id?: string): string {
   return `${text.slice(0, -1)},"timeNano":${1_790_000_000_000_000_000n + BigInt(index)}}\n`
 }
 
-test("an engine that answers garbage, errors or nothing is tried again with growing patience, and told of", async (t) => {
+test("an engine that answers garbage, errors or nothing is retried with back-off, and each loss is reported", async (t) => {
   const answers = [
     (end: (text: string, status?: number) => void) => end("not an event\n"),
     (end: (text: string, status?: number) => void) => end('{"message":"busy"}', 500),

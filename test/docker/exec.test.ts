@@ -20,7 +20,7 @@ before(async () => {
     const image = await shellImage()
     shared = await docker(["run", "--detach", ...labels, "--user=1000:1001", image, "sleep", "600"])
   } catch {
-    // requireService says why.
+    // Each test's requireService reports the reason.
   }
 })
 after(cleanUp)
@@ -36,7 +36,7 @@ async function exec(
 
 const shell = (script: string): string[] => ["sh", "-c", script]
 
-test("gives exit code, stdout and stderr of a program", async (t) => {
+test("returns exit code, stdout and stderr of a program", async (t) => {
   if (!(await requireService(t, ...needed))) return
   const { exitCode, stdout, stderr } = await exec(t, shell("echo out; echo err >&2; exit 42"))
   assert.deepEqual([exitCode, String(stdout), String(stderr)], [42, "out\n", "err\n"])
@@ -54,7 +54,7 @@ test("stdin arrives whole, and its end is seen", async (t) => {
   assert.equal((await exec(t, ["wc", "-c"], { stdin: Buffer.alloc(0) })).stdout.toString().trim(), "0")
 })
 
-test("without stdin a program that reads is at the end at once", async (t) => {
+test("without stdin a program reads end of file at once", async (t) => {
   if (!(await requireService(t, ...needed))) return
   assert.deepEqual((await exec(t, ["cat"])).stdout, Buffer.alloc(0))
 })
@@ -67,13 +67,13 @@ test("runs as the container's user, or as another", async (t) => {
   assert.equal(String((await exec(t, ids, { user: "db:app" })).stdout), "999\n1000\n")
 })
 
-test("a program that does not read its input ends as it ends", async (t) => {
+test("a program that does not read its input still returns its exit code", async (t) => {
   if (!(await requireService(t, ...needed))) return
   const stdin = Buffer.alloc(20_000_000)
   for (let time = 0; time < 3; time++) assert.equal((await exec(t, shell("exit 7"), { stdin })).exitCode, 7)
 })
 
-test("the reason of a program that cannot be started is in the output, with 126 or 127", async (t) => {
+test("the output of a program that cannot be started holds the reason, with exit code 126 or 127", async (t) => {
   if (!(await requireService(t, ...needed))) return
   const missing = await exec(t, ["no-such-program"])
   assert.ok([126, 127].includes(missing.exitCode), String(missing.exitCode))
@@ -83,7 +83,7 @@ test("the reason of a program that cannot be started is in the output, with 126 
   assert.ok([126, 127].includes(shellless.exitCode), String(shellless.exitCode))
 })
 
-test("output above the limit is ERR_LIMIT, from an endless program too", async (t) => {
+test("output above the limit is ERR_LIMIT, also from an endless program", async (t) => {
   if (!(await requireService(t, ...needed))) return
   const head = shell("head -c 1000 /dev/zero; head -c 1000 /dev/zero >&2")
   await assert.rejects(exec(t, head, { maxOutputBytes: 1999 }), { code: "ERR_LIMIT" })
@@ -125,7 +125,7 @@ test("a failing source of input fails the call", async (t) => {
   await assert.rejects(exec(t, ["cat"], { stdin }), /the disk is gone/)
 })
 
-test("paused, stopped and unknown containers have their own codes", async (t) => {
+test("paused, stopped and unknown containers have their own error codes", async (t) => {
   if (!(await requireService(t, ...needed))) return
   const id = await startContainer(t, await shellImage(), ["sleep", "600"])
   await docker(["pause", id])
@@ -138,14 +138,14 @@ test("paused, stopped and unknown containers have their own codes", async (t) =>
   assert.ok(stdin.destroyed, "the input is let go, though nothing has begun")
 })
 
-test("a pause in the middle is the time limit's business, and nothing is stuck afterwards", async (t) => {
+test("a pause while the program runs ends in the time limit, and later calls work", async (t) => {
   if (!(await requireService(t, ...needed))) return
   const id = await startContainer(t, await shellImage(), ["sleep", "600"])
   const reading = Promise.withResolvers<void>()
   const stdin = new Readable({ read: () => reading.resolve() })
   const stuck = exec(t, ["cat"], { stdin, timeoutMs: 1500 }, id)
   await reading.promise
-  // Once the program runs: a pause while the engine prepares it hangs the engine itself.
+  // The pause waits until the program runs, because a pause during its start hangs the engine itself.
   await waitFor("cat to run", async () => (await docker(["top", id, "-o", "pid,args"])).includes("cat"))
   await docker(["pause", id])
   await assert.rejects(stuck, { code: "ERR_TIMEOUT", hint: /paused/ })
@@ -153,7 +153,7 @@ test("a pause in the middle is the time limit's business, and nothing is stuck a
   assert.equal((await exec(t, ["true"], {}, id)).exitCode, 0)
 })
 
-test("a container that dies in the middle ends the call", async (t) => {
+test("a container that dies while the program runs ends the call", async (t) => {
   if (!(await requireService(t, ...needed))) return
   const id = await startContainer(t, await shellImage(), ["sleep", "600"])
   const engine = await openEngine(t)
@@ -170,7 +170,7 @@ test("a container that dies in the middle ends the call", async (t) => {
   assert.notEqual(await ended, 0)
 })
 
-test("what is written to stdin is neither in the exec's record nor in the engine's events", async (t) => {
+test("stdin is neither in the exec's record nor in the engine's events", async (t) => {
   if (!(await requireService(t, ...needed))) return
   const marker = `leak-${crypto.randomUUID()}`
   const proxy = await startEngineProxy(t)
@@ -184,7 +184,7 @@ test("what is written to stdin is neither in the exec's record nor in the engine
       await execIn(engine, shared, options, t.signal)
     } else if (isMine(event)) {
       events.push(`${event.action} ${JSON.stringify(event.attributes)}`)
-      // Not the end of an earlier one: the last second's events come again.
+      // Ends of earlier programs are skipped, because the last second's events come again.
       if (event.action === "exec_die" && events.some((one) => one.startsWith("exec_start: cat"))) break
     }
   }
@@ -195,7 +195,7 @@ test("what is written to stdin is neither in the exec's record nor in the engine
   assert.ok(!record.includes(marker) && !events.join("\n").includes(marker))
 })
 
-test("a stream that is no stream of frames, or ends inside of one, is an error", async (t) => {
+test("a stream without frames, or one that ends inside a frame, is an error", async (t) => {
   for (const [wire, code] of [
     ["plain text\n", "ERR_DOCKER"],
     ["\x01\0\0\0\0\0\0\x09cut", "ERR_DOCKER_UNREACHABLE"],

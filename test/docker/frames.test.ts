@@ -11,7 +11,7 @@ function frame(stream: number, content: Uint8Array): Buffer {
   return Buffer.concat([header, content])
 }
 
-/** `bytes` in pieces, each as long as the next of `cuts` says. */
+/** Cuts `bytes` into pieces, each as long as the next number of `cuts`. */
 function* pieces(bytes: Buffer, cuts: readonly number[]): Generator<Buffer> {
   let at = 0
   for (const length of cuts) {
@@ -43,7 +43,7 @@ test("frames cut anywhere give the same two streams", () => {
   )
 })
 
-test("an end in the middle of a frame shows", () => {
+test("a stream that ends inside a frame is not whole", () => {
   const wire = frame(1, Buffer.from("hello"))
   for (let length = 1; length < wire.byteLength; length++) {
     const reader = new OutputReader()
@@ -52,7 +52,7 @@ test("an end in the middle of a frame shows", () => {
   }
 })
 
-test("what is no frame is refused, whatever it is", () => {
+test("any bytes that are not a frame are refused", () => {
   const read = (bytes: Uint8Array): unknown => Array.from(new OutputReader().push(Buffer.from(bytes)))
   for (const bytes of ["HTTP/1.1 200 OK\r\n", "\x03\0\0\0\0\0\0\x01x", "\x01\0\0\x01\0\0\0\x01x"]) {
     assert.throws(() => read(Buffer.from(bytes, "latin1")), { code: "ERR_DOCKER" })

@@ -8,7 +8,7 @@ import { openEngine } from "./support.ts"
 
 after(cleanUp)
 
-test("an image's own config and its history are what its Dockerfile said", async (t) => {
+test("an image's config and history match its Dockerfile", async (t) => {
   if (!(await requireService(t, "docker", "busybox"))) return
   const engine = await openEngine(t)
   const tag = await imageWith(await shellImage(), "config", {}, [
@@ -36,7 +36,7 @@ test("an image's own config and its history are what its Dockerfile said", async
   assert.deepEqual([listed?.repoTags, listed?.labels["purser.app"]], [[tag], "web"])
 })
 
-test("what is no image is ERR_NO_SUCH_IMAGE, and no name leads to another path", async (t) => {
+test("an unknown image is ERR_NO_SUCH_IMAGE, and no name leads to another path of the API", async (t) => {
   if (!(await requireService(t, "docker"))) return
   const engine = await openEngine(t)
   const names = [

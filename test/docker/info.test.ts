@@ -5,7 +5,7 @@ import { docker } from "../support/docker.ts"
 import { requireService } from "../support/services.ts"
 import { openEngine, startFakeEngine } from "./support.ts"
 
-test("says what docker info says", async (t) => {
+test("agrees with docker info", async (t) => {
   if (!(await requireService(t, "docker"))) return
   const info = await engineInfo(await openEngine(t), t.signal)
   const format = "{{.ID}}|{{.Name}}|{{.ServerVersion}}|{{.DockerRootDir}}|{{.OSType}}|{{.CgroupVersion}}"
@@ -15,7 +15,7 @@ test("says what docker info says", async (t) => {
   assert.ok(Math.abs(Date.parse(info.systemTime) - Date.now()) < 60_000)
 })
 
-test("a rootless engine, one with its users mapped and an empty answer are told apart", async (t) => {
+test("a rootless engine, one with user remapping and an empty answer are distinguished", async (t) => {
   const answers = [
     { SecurityOptions: ["name=seccomp,profile=default", "name=rootless"] },
     { SecurityOptions: ["name=userns"], Swarm: { LocalNodeState: "active" } },

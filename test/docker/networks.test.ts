@@ -17,7 +17,7 @@ import { openEngine } from "./support.ts"
 
 after(cleanUp)
 
-test("a temporary internal network: made, joined, left, removed", async (t) => {
+test("a temporary internal network is created, joined, left and removed", async (t) => {
   if (!(await requireService(t, "docker", "busybox"))) return
   const engine = await openEngine(t)
   const name = `${run}-temporary`
@@ -30,7 +30,7 @@ test("a temporary internal network: made, joined, left, removed", async (t) => {
   assert.match(made.subnets[0]?.gateway ?? "", /^\d+\.\d+\.\d+\.1$/)
   assert.deepEqual(made.containers, {})
 
-  // One with --network=none cannot join another.
+  // A container with --network=none cannot join another network.
   await assert.rejects(connectNetwork(engine, id, container, t.signal), { code: "ERR_DOCKER" })
   const other = await startContainer(t, await shellImage(), ["sleep", "600"], [`--network=${name}`])
   await disconnectNetwork(engine, id, other, t.signal)

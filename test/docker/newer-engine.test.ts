@@ -22,7 +22,7 @@ import { startSecondEngine, type SecondEngine } from "../support/second-engine.t
 import { requireService } from "../support/services.ts"
 import { openEngine } from "./support.ts"
 
-/** What the other files here and test/copy prove on the usual engine, once each on one that is years younger. */
+/** Repeats the claims of this folder and of test/copy once each on an engine that is years newer than the usual one. */
 
 const idle = ["sleep", "600"]
 const tmpfs = "--mount=type=tmpfs,target=/run/secrets"
@@ -34,10 +34,10 @@ interface Subject {
 }
 
 const claims: Readonly<Record<string, (subject: Subject, t: TestContext) => Promise<void>>> = {
-  "the version agreed on is the newest that both know": async ({ engine, second }, { signal }) => {
+  "the negotiated version is the newest that both know": async ({ engine, second }, { signal }) => {
     const theirs = await second.docker("version", "--format={{.Server.APIVersion}}")
     assert.notEqual(theirs, "1.41", "it is not the usual engine")
-    // Ours, as long as the engine is the newer one.
+    // The expected version is ours as long as the engine is the newer side.
     assert.equal(engine.apiVersion, theirs > "1.47" ? "1.47" : theirs)
     const { serverVersion, dataRoot, rootless, osType } = await engineInfo(engine, signal)
     assert.equal(serverVersion, await second.docker("version", "--format={{.Server.Version}}"))
@@ -45,7 +45,7 @@ const claims: Readonly<Record<string, (subject: Subject, t: TestContext) => Prom
     assert.deepEqual([rootless, osType], [false, "linux"])
   },
 
-  "a container is made, started, seen, killed, waited for, restarted, stopped and removed": async (
+  "a container is created, started, inspected, killed, waited for, restarted, stopped and removed": async (
     { engine, image },
     { signal },
   ) => {
@@ -139,7 +139,7 @@ const claims: Readonly<Record<string, (subject: Subject, t: TestContext) => Prom
     )
   },
 
-  "networks and images are read, and a network is made and removed": async (
+  "networks and images are read, and a network is created and removed": async (
     { engine, image },
     { signal },
   ) => {
@@ -203,7 +203,7 @@ test("a newer engine", async (t) => {
     await t.test(title, (inner) => claim({ second, engine, image }, inner))
   }
 
-  await t.test("nothing of it is left", async () => {
+  await t.test("it leaves nothing behind", async () => {
     await second.stop()
     assert.ok(!existsSync(second.directory))
     const processes = globSync("/proc/[0-9]*/cmdline")

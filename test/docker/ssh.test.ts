@@ -30,7 +30,7 @@ async function which(command: string): Promise<string> {
   return await realpath((await run("sh", ["-c", `command -v ${command}`])).stdout.trim())
 }
 
-/** A directory with an `ssh` of the test's own; the environment that finds it. */
+/** Writes the test's own `ssh` into a directory and returns the environment that finds it. */
 async function withSsh(t: TestContext, script: string): Promise<NodeJS.ProcessEnv> {
   const dir = await tempDir(t)
   await writeFile(join(dir, "ssh"), `#!/bin/sh\n${script}\n`, { mode: 0o755 })
@@ -44,8 +44,8 @@ async function open(t: TestContext, host: string, env: NodeJS.ProcessEnv): Promi
 }
 
 /**
- * A real server in a container, which has the docker command and the engine's socket. Resolves with the port, and
- * the environment in which ssh knows the server's key and has one of its own.
+ * Starts a real ssh server in a container that has the docker command and the engine's socket. Resolves with the port
+ * and the environment in which ssh knows the server's key and has its own.
  */
 async function startServer(t: TestContext): Promise<{ port: string; env: NodeJS.ProcessEnv; id: string }> {
   const dir = await tempDir(t)
@@ -66,7 +66,7 @@ async function startServer(t: TestContext): Promise<{ port: string; env: NodeJS.
     ["/.ssh", home],
     ["/var/run/docker.sock", realSocket],
     ...(await sharedLibraries(dropbear)),
-    // Debian's is linked with some, Docker's own with none.
+    // Debian's docker command needs shared libraries, Docker's own is linked statically.
     ...(await sharedLibraries(dockerCommand).catch(() => [])),
   ])
   const mounts = Array.from(
@@ -88,7 +88,7 @@ async function startServer(t: TestContext): Promise<{ port: string; env: NodeJS.
   return { port, id, env: await withSsh(t, `exec ${await which("ssh")} -F '${config}' "$@"`) }
 }
 
-test("over a real ssh server: calls, an exec with a half-closed stream, events; and no ssh is left", async (t) => {
+test("calls, an exec with a half-closed stream and events work over a real ssh server, and no ssh is left", async (t) => {
   if (!(await requireService(t, "docker", "busybox", "sshd", "root"))) return
   const { port, env, id: server } = await startServer(t)
   const engine = await open(t, `ssh://root@127.0.0.1:${port}`, env)
@@ -109,7 +109,7 @@ test("over a real ssh server: calls, an exec with a half-closed stream, events; 
   })
 })
 
-test("over a real ssh server files get into containers: by a shell, and into a tmpfs volume without one", async (t) => {
+test("files get into containers over a real ssh server: by a shell, and into a tmpfs volume without one", async (t) => {
   if (!(await requireService(t, "docker", "busybox", "sshd", "root"))) return
   const { port, env } = await startServer(t)
   const engine = await open(t, `ssh://root@127.0.0.1:${port}`, env)
@@ -139,7 +139,7 @@ test("over a real ssh server files get into containers: by a shell, and into a t
   }
 })
 
-test("another socket over there is named to the docker command", async (t) => {
+test("another socket on the remote host is passed to the docker command", async (t) => {
   if (!(await requireService(t, "docker", "busybox", "sshd", "root"))) return
   const { port, env } = await startServer(t)
   const engine = await open(t, `ssh://root@127.0.0.1:${port}/var/run/docker.sock`, env)
@@ -150,7 +150,7 @@ test("another socket over there is named to the docker command", async (t) => {
   })
 })
 
-test("a key that the server does not know is ssh's own complaint", async (t) => {
+test("the error for a key that the server does not know quotes ssh", async (t) => {
   if (!(await requireService(t, "docker", "busybox", "sshd", "root"))) return
   const { port, env } = await startServer(t)
   await assert.rejects(open(t, `ssh://nobody@127.0.0.1:${port}`, env), {
@@ -160,7 +160,7 @@ test("a key that the server does not know is ssh's own complaint", async (t) => 
   })
 })
 
-test("ssh that fails, ends or is not installed is an error with its last words", async (t) => {
+test("an ssh that fails, ends or is not installed is an error that quotes its stderr", async (t) => {
   const failing = await withSsh(t, "echo 'docker: \x1b[31mcommand not found' >&2; exit 127")
   await assert.rejects(open(t, "ssh://box", failing), {
     code: "ERR_DOCKER_UNREACHABLE",
@@ -173,7 +173,7 @@ test("ssh that fails, ends or is not installed is an error with its last words",
   })
 })
 
-test("ssh that hangs is ended with the call that waits for it", async (t) => {
+test("an ssh that hangs is killed when its call ends", async (t) => {
   const dir = await tempDir(t)
   const env = await withSsh(t, `echo $$ > '${dir}/pid.new'; mv '${dir}/pid.new' '${dir}/pid'; exec sleep 600`)
   const controller = new AbortController()
@@ -187,7 +187,7 @@ test("ssh that hangs is ended with the call that waits for it", async (t) => {
   })
 })
 
-test("the command line: options end before the host, and a path is quoted for the shell over there", () => {
+test("options end before the host, and a path is quoted for the remote shell", () => {
   const plain = {
     kind: "ssh",
     address: "",

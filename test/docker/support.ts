@@ -10,9 +10,9 @@ import { createServer as createTlsServer } from "node:tls"
 import { connectEngine, type Engine } from "../../src/docker/engine.ts"
 import { tempDir } from "../support/temp.ts"
 
-/** The real engine, ways to it that a test can watch and cut, and servers that only say that they are one. */
+/** The real engine, proxies to it that a test can watch and cut, and servers that only pose as an engine. */
 
-/** The engine that the tests' docker command talks to, or the one at `host`. Closed after the test. */
+/** Connects to the engine of the tests' docker command, or to the one at `host`; closed after the test. */
 export async function openEngine(t: TestContext, host?: string): Promise<Engine> {
   const engine = await connectEngine({ host, env: process.env, home: homedir(), signal: t.signal })
   t.after(() => engine[Symbol.asyncDispose]())
@@ -23,28 +23,28 @@ export const realSocket = (process.env["DOCKER_HOST"] ?? "unix:///var/run/docker
 
 export interface EngineProxy {
   readonly address: string
-  /** First lines of the requests that came through. */
+  /** First lines of the requests that passed. */
   readonly requests: readonly string[]
-  /** How many there were until now. */
+  /** The number of connections so far. */
   connections(): number
-  /** Resolves when none of them stands any more. */
+  /** Resolves when no connection is open. */
   idle(): Promise<void>
-  /** Both sides of every connection that stands. */
+  /** Destroys both sides of every open connection. */
   cut(): void
-  /** Closes new connections at once. */
+  /** Whether new connections are closed at once. */
   refuse(isRefusing: boolean): void
 }
 
 export interface ProxyOptions {
-  /** Listen on a port of this address, not on a socket. */
+  /** The address to listen on with a port, instead of a socket. */
   readonly host?: string
-  /** With the files of makeCertificates in this directory, asking the client for its certificate. */
+  /** A directory made by makeCertificates: listen with TLS, and ask the client for its certificate. */
   readonly tls?: string
-  /** Of the engine. */
+  /** The engine's socket. */
   readonly path?: string
 }
 
-/** A socket or port in front of the real engine's socket. */
+/** Starts a proxy on a socket or port in front of the real engine's socket. */
 export async function startEngineProxy(
   t: TestContext,
   { host, tls, path = realSocket }: ProxyOptions = {},
@@ -109,7 +109,10 @@ export async function startEngineProxy(
   }
 }
 
-/** A server that answers `/_ping` as an engine does, the rest as `answer` and `upgrade` say. Resolves with its address. */
+/**
+ * Starts a server that answers `/_ping` as an engine does, and the rest by `answer` and `upgrade`. Resolves with its
+ * address.
+ */
 export async function startFakeEngine(
   t: TestContext,
   answer: RequestListener,
@@ -127,7 +130,7 @@ export async function startFakeEngine(
   return `unix://${path}`
 }
 
-/** A server that sends these bytes to whoever connects. Resolves with its address. */
+/** Starts a server that sends these bytes to every client. Resolves with its address. */
 export async function startBabbler(t: TestContext, bytes: string | Uint8Array): Promise<string> {
   const path = join(await tempDir(t), "babbler.sock")
   const server = createServer((socket) => socket.on("error", () => {}).end(bytes))

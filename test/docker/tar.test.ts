@@ -23,7 +23,7 @@ const file = fc.record({
   gid: fc.nat({ max: 0o7777777 }),
 })
 
-test("what is written is read again", () => {
+test("a written tar is read back unchanged", () => {
   fc.assert(
     fc.property(fc.array(file, { maxLength: 4 }), (files) => {
       const found = readTar(writeTar(files))
@@ -36,7 +36,7 @@ test("what is written is read again", () => {
   )
 })
 
-test("the system's tar reads what we write, a name of 200 bytes too", () => {
+test("the system's tar reads what we write, also a name of 200 bytes", () => {
   const name = `${"d".repeat(110)}/${"n".repeat(89)}`
   const tar = writeTar([
     { name: "a", content: Buffer.alloc(700, "x"), mode: 0o440, uid: 999, gid: 1000 },
@@ -85,7 +85,7 @@ test("refuses a tar that is cut anywhere or has a byte changed in a header", () 
       const changed = Buffer.from(tar)
       changed[at] = (changed[at] ?? 0) ^ change
       try {
-        // The checksum's own field has bytes that are not read.
+        // Some bytes of the checksum field are not read.
         assert.deepEqual(readTar(changed), readTar(tar))
       } catch (error) {
         assert.equal((error as { code?: unknown }).code, "ERR_DOCKER")
@@ -95,7 +95,7 @@ test("refuses a tar that is cut anywhere or has a byte changed in a header", () 
   )
 })
 
-test("any bytes at all end in entries or in ERR_DOCKER", () => {
+test("any bytes are parsed or refused with ERR_DOCKER", () => {
   const header = writeTar([{ name: "a", content: Buffer.alloc(0), mode: 0, uid: 0, gid: 0 }]).subarray(0, 512)
   fc.assert(
     fc.property(
@@ -124,7 +124,7 @@ test("any bytes at all end in entries or in ERR_DOCKER", () => {
   )
 })
 
-test("names that leave the directory or do not fit are a defect of the caller's", () => {
+test("a name that leaves the directory or does not fit is a TypeError", () => {
   for (const name of ["", "/a", "a/", "../a", "a/../b", "./a", "a\0b", "n".repeat(101), "é".repeat(51)]) {
     const write = () => writeTar([{ name, content: Buffer.alloc(0), mode: 0o400, uid: 0, gid: 0 }])
     assert.throws(write, TypeError, JSON.stringify(name))

@@ -16,7 +16,7 @@ import { startEngineProxy, type EngineProxy } from "./support.ts"
 
 after(cleanUp)
 
-/** An engine behind TLS that asks for certificates, and the directory with those of its authority. */
+/** Starts a TLS proxy that asks for client certificates; `dir` holds its authority's certificates. */
 async function startTls(t: TestContext): Promise<{ proxy: EngineProxy; dir: string }> {
   const dir = await tempDir(t)
   await makeCertificates(dir)
@@ -29,7 +29,7 @@ async function open(t: TestContext, address: string, env: NodeJS.ProcessEnv): Pr
   return engine
 }
 
-test("over TLS with a client certificate everything works, a half-closed stream too", async (t) => {
+test("over TLS with a client certificate all calls work, a half-closed stream included", async (t) => {
   if (!(await requireService(t, "docker", "busybox", "openssl"))) return
   const { proxy, dir } = await startTls(t)
   const engine = await open(t, proxy.address, { DOCKER_TLS_VERIFY: "1", DOCKER_CERT_PATH: dir })
@@ -45,7 +45,7 @@ test("over TLS with a client certificate everything works, a half-closed stream 
   }
 })
 
-test("a name is verified as well as an address", async (t) => {
+test("the server's certificate is verified for a host name and for an IP address", async (t) => {
   if (!(await requireService(t, "docker", "openssl"))) return
   const { proxy, dir } = await startTls(t)
   const env = { DOCKER_TLS_VERIFY: "1", DOCKER_CERT_PATH: dir }
@@ -59,7 +59,7 @@ test("a name is verified as well as an address", async (t) => {
   })
 })
 
-test("without a client certificate, with one of another authority, or in plain, nobody gets in", async (t) => {
+test("a client without a certificate, with one of another authority, or without TLS is refused", async (t) => {
   if (!(await requireService(t, "docker", "openssl"))) return
   const { proxy, dir } = await startTls(t)
   const [none, other] = [await tempDir(t), await tempDir(t)]
@@ -78,7 +78,7 @@ test("without a client certificate, with one of another authority, or in plain, 
   assert.deepEqual(proxy.requests, [])
 })
 
-test("a server of another authority is refused, unless nobody is to be verified", async (t) => {
+test("a server of another authority is refused unless verification is off", async (t) => {
   if (!(await requireService(t, "docker", "openssl"))) return
   const { proxy, dir } = await startTls(t)
   const foreign = await tempDir(t)

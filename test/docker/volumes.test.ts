@@ -8,7 +8,7 @@ import { openEngine } from "./support.ts"
 
 after(cleanUp)
 
-test("a tmpfs volume shows as one, a plain one does not", async (t) => {
+test("a tmpfs volume is recognized by its options, and a plain one has none", async (t) => {
   if (!(await requireService(t, "docker"))) return
   const engine = await openEngine(t)
   const name = await tmpfsVolume("mem", "size=1m,uid=999")
@@ -21,7 +21,7 @@ test("a tmpfs volume shows as one, a plain one does not", async (t) => {
   assert.deepEqual((await inspectVolume(engine, plain, t.signal)).options, {})
 })
 
-test("one that is not there is ERR_DOCKER with 404, and no name leads to another path", async (t) => {
+test("a missing volume is ERR_DOCKER with 404, and no name leads to another path of the API", async (t) => {
   if (!(await requireService(t, "docker"))) return
   const engine = await openEngine(t)
   await assert.rejects(inspectVolume(engine, "purser-no-such", t.signal), (error) => statusOf(error) === 404)
