@@ -46,6 +46,15 @@ export type {
 
 // A node.
 export { createNode, type NodeOptions, type PurserNode } from "./node/node.ts"
+export { runNode } from "./node/run.ts"
+export type {
+  CommonRunNodeOptions,
+  RunFluxvaultNodeOptions,
+  RunNodeOptions,
+  RunPurserNodeOptions,
+} from "./node/run-options.ts"
+export type { FluxvaultNode } from "./node/fluxvault.ts"
+export type { ListenAddress } from "./channel/bind.ts"
 export type { AgentSession, Steps, StepsSummary } from "./node/session.ts"
 export { filesStep, type FileAgent, type FilesStep, type FilesStepOptions } from "./node/files-step.ts"
 export type { Fetched } from "./rollout/deliver-files.ts"

@@ -8,7 +8,7 @@ import type { TargetDirectory } from "./target-directory.ts"
 
 export interface DiskOptions {
   /** Throw `ERR_DISK` for a directory that is not in memory, instead of a warning. */
-  readonly requireTmpfs?: boolean
+  readonly requireTmpfs?: boolean | undefined
   readonly log: Log
 }
 

@@ -13,19 +13,19 @@ import { IncompleteDelivery, type AgentSession, type StepsSummary } from "./sess
 
 export interface FilesStepOptions {
   /** Base of relative paths. Default `/run/secrets`. */
-  directory?: string
+  directory?: string | undefined
   /** What to ask for. Without it: `list`, and everything that is granted. */
-  files?: readonly FileLine[]
+  files?: readonly FileLine[] | undefined
   /** Certificates for keys that are made here; they need an agent that can be asked for actions. */
-  certificates?: readonly CertificateLine[]
-  reload?: Reload
+  certificates?: readonly CertificateLine[] | undefined
+  reload?: Reload | undefined
   runReload: RunReload
   /** What is to be served afterwards, or the old files are put back. */
-  check?: Check
-  requireTmpfs?: boolean
+  check?: Check | undefined
+  requireTmpfs?: boolean | undefined
   log: Log
   /** Called after every session in which each required file was delivered or matched, with their absolute paths. */
-  onComplete?: (required: readonly string[]) => Promise<void> | void
+  onComplete?: ((required: readonly string[]) => Promise<void> | void) | undefined
 }
 
 /** What the step needs of an agent. */

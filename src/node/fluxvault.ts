@@ -3,13 +3,10 @@ import { PurserError } from "../base/errors.ts"
 import type { Log } from "../base/log.ts"
 import { isSecretName, quote } from "../base/names.ts"
 import { Secret } from "../base/secret.ts"
+import type { ListenAddress } from "../channel/bind.ts"
 import type { AllowList } from "../channel/allow-list.ts"
 import { crc32 } from "../channel/fluxvault/crc32.ts"
-import {
-  createFluxvaultServer,
-  type FluxvaultNodeChannel,
-  type FluxvaultServer,
-} from "../channel/fluxvault/listen.ts"
+import { createFluxvaultServer, type FluxvaultNodeChannel } from "../channel/fluxvault/listen.ts"
 import { isAskable } from "../channel/fluxvault/messages.ts"
 import type { ChannelLimits } from "../channel/limits.ts"
 import { readOnDisk } from "../files/on-disk.ts"
@@ -37,7 +34,12 @@ export interface FluxvaultNodeOptions {
   onSession: (error: unknown) => void
 }
 
-export type FluxvaultNode = FluxvaultServer
+export interface FluxvaultNode extends AsyncDisposable {
+  /** Resolves with the address taken (port 0 asks for a free one). Throws `ERR_LISTEN`. */
+  listen(address: ListenAddress): Promise<ListenAddress>
+  /** Refuses new connections, ends those there are, and resolves when their sessions have ended. */
+  close(): Promise<void>
+}
 
 export function createFluxvaultNode(options: FluxvaultNodeOptions): FluxvaultNode {
   const { step, onSession, ...rest } = options

@@ -11,7 +11,7 @@ export interface HealthStatus {
   /** Absolute paths that must be in place, or null while that is not known: no delivery was complete yet. */
   readonly required: readonly string[] | null
   /** Who wrote it. Undefined: its files are in use also after its end, or this system does not tell. */
-  readonly process?: ProcessMark
+  readonly process?: ProcessMark | undefined
 }
 
 /** One process of this machine until its next start: `pid` alone may be somebody else by now. */

@@ -25,15 +25,15 @@ export interface NodeOptions {
   /** What is done in each session: `filesStep({…})`, or the application's own. */
   steps: Steps
   /** How the agent lists this node. Default: the host name as far as it is a name, else `node`. */
-  name?: string
+  name?: string | undefined
   /** Default: a fresh one, which lives as long as the process. */
-  identity?: Identity
+  identity?: Identity | undefined
   /** Who may connect at all. Default: everybody, since the pin decides. */
-  allow?: AllowList
-  limits?: Partial<ChannelLimits>
-  log?: Log
+  allow?: AllowList | undefined
+  limits?: Partial<ChannelLimits> | undefined
+  log?: Log | undefined
   /** Called after every session, with what was wrong or null. */
-  onSession?: (error: unknown) => void
+  onSession?: ((error: unknown) => void) | undefined
 }
 
 export interface PurserNode extends AsyncDisposable {

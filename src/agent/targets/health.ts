@@ -47,10 +47,9 @@ export class AgentHealth {
   async write(): Promise<void> {
     if (this.#file === undefined) return
     const all = [...this.#required.values()]
-    const process = await processMark()
     await writeHealth(this.#file, {
       required: all.includes(null) ? null : all.flatMap((paths) => paths ?? []),
-      ...(process === undefined ? {} : { process }),
+      process: await processMark(),
     })
   }
 

@@ -1,0 +1,82 @@
+import type { Log } from "../base/log.ts"
+import type { AllowList } from "../channel/allow-list.ts"
+import type { ListenAddress } from "../channel/bind.ts"
+import type { Enrolment } from "../channel/enrolment.ts"
+import type { ChannelLimits } from "../channel/limits.ts"
+import type { FileLine } from "../files/file-line.ts"
+import type { Check } from "../rollout/check.ts"
+import type { Reload, RunReload } from "../rollout/reload.ts"
+import type { CertificateLine } from "./certificate-line.ts"
+import type { FluxvaultNode } from "./fluxvault.ts"
+import type { PurserNode } from "./node.ts"
+
+/** Options of `runNode`. */
+export type RunNodeOptions = RunPurserNodeOptions | RunFluxvaultNodeOptions
+
+/** A node that only the agents of its enrolment string can serve. */
+export interface RunPurserNodeOptions extends CommonRunNodeOptions {
+  readonly protocol?: "purser" | undefined
+  /** The string that `purser enrol APP` printed, or its parts. */
+  readonly enrolment: string | Enrolment
+  /** What to ask for. Default: everything that the agent grants. */
+  readonly files?: readonly FileLine[] | undefined
+  /** Certificates for keys that are made here. */
+  readonly certificates?: readonly CertificateLine[] | undefined
+  /** Keeps the node's key, for apps with `trust: approved` or `pinned`; made when it is not there. Default: a fresh key. */
+  readonly identityFile?: string | undefined
+  /** How the agent lists this node. Default: the host name as far as it is a name, else `node`. */
+  readonly name?: string | undefined
+  /** Who may connect at all. Default: everybody, since the pin decides. */
+  readonly allow?: AllowList | undefined
+  /**
+   * Default: port 39898 of every address. With null the node does not listen; the application hands connections to
+   * `handle` of the node that `onReady` gives it.
+   */
+  readonly listen?: Partial<ListenAddress> | null | undefined
+  /** Called once it can be served, with the address taken. */
+  readonly onReady?: ((node: PurserNode, address: ListenAddress | null) => void) | undefined
+}
+
+/** A node for an agent of FluxVault's own. Its protocol proves neither end, and cannot ask what there is. */
+export interface RunFluxvaultNodeOptions extends CommonRunNodeOptions {
+  readonly protocol: "fluxvault"
+  readonly files: readonly FileLine[]
+  readonly allow: AllowList
+  readonly listen?: Partial<ListenAddress> | undefined
+  readonly onReady?: ((node: FluxvaultNode, address: ListenAddress) => void) | undefined
+}
+
+export interface CommonRunNodeOptions {
+  /** Where files go whose line has no absolute path. Default `/run/secrets`. */
+  readonly directory?: string | undefined
+  /** What happens after files have changed. Without a command or a `runReload`, a signal or `restart` fails with `ERR_RELOAD_SPEC`. */
+  readonly reload?: Reload | undefined
+  /** Runs the reload in another way, such as within this process. It runs again at the next start unless it resolved. */
+  readonly runReload?: RunReload | undefined
+  /** What is to be served after the reload, or the previous files are put back. */
+  readonly check?: Check | undefined
+  /** Refuses to write to a disk instead of warning. */
+  readonly requireTmpfs?: boolean | undefined
+  readonly limits?: Partial<ChannelLimits> | undefined
+  /** Tells `purser health --status FILE` how this node is. Removed at the end, unless `once`. */
+  readonly statusFile?: string | undefined
+  /** Ends after the first complete delivery. */
+  readonly once?: boolean | undefined
+  /**
+   * The application, as argv: started once every required file is in place, and stopped at the end. While it runs, the
+   * signals that this process gets are passed on to it.
+   */
+  readonly command?: readonly [string, ...string[]] | undefined
+  /** The environment of the command and of `exec:` reloads. Default: an empty one, since this process's may hold the token. */
+  readonly env?: NodeJS.ProcessEnv | undefined
+  readonly log?: Log | undefined
+  /**
+   * Called with the paths of the required files when all are in place: at the start, if they are, and after every
+   * complete delivery. When it rejects, the delivery has failed.
+   */
+  readonly onComplete?: ((required: readonly string[]) => Promise<void> | void) | undefined
+  /** Called after every session, with what was wrong or null. */
+  readonly onSession?: ((error: unknown) => void) | undefined
+  /** Called when the command is about to start: from then on it gets this process's signals. */
+  readonly onCommandStart?: (() => void) | undefined
+}
