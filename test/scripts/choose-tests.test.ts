@@ -1,7 +1,9 @@
 import assert from "node:assert/strict"
+import { mkdir, writeFile } from "node:fs/promises"
 import { join, resolve } from "node:path"
 import { test } from "node:test"
 import { chooseTests } from "../../scripts/choose-tests.ts"
+import { tempDir } from "../support/temp.ts"
 
 const root = resolve(import.meta.dirname, "../..")
 const choose = (...args: string[]) => {
@@ -37,4 +39,14 @@ test("what is not there, and what has no test, is told", () => {
     "no test is in docs, nor in its mirror",
     "no test covers LICENSE",
   ])
+})
+
+test("soak tests are for a soak, or for whoever names them", async (t) => {
+  const dir = await tempDir(t)
+  await mkdir(join(dir, "test/x"), { recursive: true })
+  const [ordinary, deep] = [join(dir, "test/a.test.ts"), join(dir, "test/x/b.soak.ts")]
+  for (const file of [ordinary, deep]) await writeFile(file, "")
+  assert.deepEqual(chooseTests(dir, []).files, [ordinary])
+  assert.deepEqual(chooseTests(dir, [], "*.{test,soak}.ts").files, [ordinary, deep])
+  assert.deepEqual(chooseTests(dir, [deep]).files, [deep])
 })

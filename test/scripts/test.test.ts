@@ -108,3 +108,25 @@ test("a file that never ends is ended, counts as failed, and says why it did not
     assert.match(lines.join("\n"), why)
   }
 })
+
+test("a soak names what failed and in which of the runs, and skips nothing", async (t) => {
+  const twice = `
+    import { existsSync, writeFileSync } from "node:fs"
+    test("fails the second time", () => {
+      const mark = new URL("ran", import.meta.url)
+      if (existsSync(mark)) throw new Error("again")
+      writeFileSync(mark, "")
+    })
+    test("never fails", () => {})`
+  const { code, lines } = await outcome(t, twice, false, ["--soak", "--runs=3"])
+  assert.equal(code, 1)
+  const text = lines.join("\n")
+  assert.match(text, /✖ .*sample\.test\.ts: fails the second time \(failed in run 2, 3 of 3\)\n/)
+  assert.doesNotMatch(text, /never fails/)
+  assert.equal((await outcome(t, 'test("a", () => {})', false, ["--soak", "--runs=2"])).code, 0)
+  const skipping = await outcome(t, 'test("a", () => {}); test("b", (t) => t.skip("needs x"))', false, [
+    "--soak",
+  ])
+  assert.equal(skipping.code, 1, "nothing may be skipped")
+  assert.equal((await outcome(t, "", false, ["--soak", "--runs=none"])).code, 2)
+})
