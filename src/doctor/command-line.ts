@@ -1,8 +1,8 @@
-import { isNoContent, namesASecret, shapeOf } from "./secret-like.ts"
+import { isHarmlessValue, namesASecret, shapeOf } from "./secret-like.ts"
 
 /**
- * What in a command line is a secret, each as the end of a sentence and without its value. `words` are arguments; one
- * with white space is taken for a shell's program and looked into.
+ * Finds secrets in a command line. Returns reasons, each a clause without the secret's value. `words` are arguments;
+ * an argument with white space is treated as a shell program and split.
  */
 export function secretsInCommand(words: readonly string[]): string[] {
   const found = new Set<string>()
@@ -12,10 +12,10 @@ export function secretsInCommand(words: readonly string[]): string[] {
   for (const [index, part] of parts.entries()) {
     const [, dashes = "", name = "", equals, value = ""] =
       /^(--?|\/)?([A-Za-z_][\w.-]*)(=)?(.*)$/s.exec(part) ?? []
-    // Of `--secret` what follows is mostly the name of one.
+    // The value of `--secret` is usually the name of a secret.
     if (name === "" || !namesASecret(name) || (dashes !== "" && /^secrets?$/.test(name))) continue
     if (equals !== undefined && isContent(value))
-      found.add(dashes === "" ? `it sets ${name}` : `the value of ${dashes}${name} is in it`)
+      found.add(dashes === "" ? `it sets ${name}` : `it holds the value of ${dashes}${name}`)
     const next = parts[index + 1]
     if (
       dashes !== "" &&
@@ -24,18 +24,18 @@ export function secretsInCommand(words: readonly string[]): string[] {
       next !== undefined &&
       !next.startsWith("-")
     ) {
-      if (isContent(next)) found.add(`the value of ${dashes}${name} is in it`)
+      if (isContent(next)) found.add(`it holds the value of ${dashes}${name}`)
     }
   }
   for (const [program, flag] of shortFlags) {
     const at = parts.findIndex((part) => program.test(part))
     if (at >= 0 && parts.slice(at + 1).some((part) => flag.test(part)))
-      found.add("a password follows a short flag in it")
+      found.add("it holds a password behind a short flag")
   }
   const redis = parts.findIndex((part) => /(?:^|\/)redis-cli$/.test(part))
   const given = redis < 0 ? undefined : parts[parts.indexOf("-a", redis) + 1]
   if (redis >= 0 && parts.includes("-a", redis) && given !== undefined && isContent(given))
-    found.add("redis-cli is given a password in it")
+    found.add("it gives redis-cli a password")
   if (parts.some((part) => /^curl$|\/curl$/.test(part))) {
     const isGiven = parts.some((part, index) => {
       const user = /^(?:-[a-zA-Z]*u|--user)$/.test(part)
@@ -43,7 +43,7 @@ export function secretsInCommand(words: readonly string[]): string[] {
         : /^(?:-u|--user=)(.+)$/s.exec(part)?.[1]
       return user !== undefined && /^[^:$]*:(?!\$).+/s.test(unquoted(user))
     })
-    if (isGiven) found.add("curl is given a password in it")
+    if (isGiven) found.add("it gives curl a password")
   }
   return [...found]
 }
@@ -54,15 +54,15 @@ const shortFlags: readonly [program: RegExp, flag: RegExp][] = [
   [/(?:^|\/)sshpass$/, /^-p(?!\$|"\$).+/],
 ]
 
-/** As far as it matters here: words by white space and the shell's separators. */
+/** Splits a shell program at white space and separators, which is enough to find flags and assignments. */
 function splitShell(text: string): string[] {
   return text.split(/[\s;|&()]+/).filter((part) => part !== "")
 }
 
-/** Not what the shell puts there from elsewhere. */
+/** Returns whether a text is a literal value, and not a variable or a command substitution of the shell. */
 function isContent(text: string): boolean {
   const plain = unquoted(text)
-  return !isNoContent(plain) && !/^[$`]/.test(plain)
+  return !isHarmlessValue(plain) && !/^[$`]/.test(plain)
 }
 
 function unquoted(text: string): string {

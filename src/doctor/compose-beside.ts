@@ -1,22 +1,22 @@
 import { dirname, isAbsolute, join } from "node:path"
 import { homedir } from "node:os"
 import { isScalar } from "yaml"
-import { environmentFindings, shown } from "./checks/configured.ts"
+import { environmentFindings, printableName } from "./checks/configured.ts"
 import { hostFileFindings, readSmall } from "./checks/host-files.ts"
 import { ComposeYaml, literal } from "./compose-yaml.ts"
-import type { Found } from "./finding.ts"
+import type { CheckFinding } from "./finding.ts"
 
-/** The files that a Compose file names, as far as they are there: what they put into environments, keys, certificates. */
+/** Checks the files that a Compose file names, as far as they exist: env files, mounted keys and certificates. */
 
-/** `name` is the Compose file's path; what it names is beside it. Throws `ERR_CONFIG` for what is no YAML. */
+/** `name` is the Compose file's path, which relative paths in it start from. Throws `ERR_CONFIG` for invalid YAML. */
 export async function besideComposeFile(
   text: string,
   name: string,
   now: Date = new Date(),
-): Promise<Found[]> {
+): Promise<CheckFinding[]> {
   const yaml = new ComposeYaml(text, name)
   const directory = dirname(name)
-  const found: Found[] = []
+  const found: CheckFinding[] = []
   const looked = new Set<string>()
   const look = async (node: unknown): Promise<void> => {
     const path = pathOf(node, directory)
@@ -34,7 +34,7 @@ export async function besideComposeFile(
     }
     for (const item of yaml.items(yaml.get("volumes", service))) {
       const inner = yaml.resolve(item)
-      // What begins otherwise is a volume's name.
+      // A source that begins otherwise is a volume's name.
       if (/^[./~]/.test(textOf(inner))) await look(inner)
       else if (textOf(yaml.get("type", inner)) === "bind") await look(yaml.get("source", inner))
     }
@@ -44,7 +44,7 @@ export async function besideComposeFile(
   return found
 }
 
-async function envFileFindings(path: string, service: string): Promise<Found[]> {
+async function envFileFindings(path: string, service: string): Promise<CheckFinding[]> {
   const file = await readSmall(path)
   if (file === null) return []
   return file.text.split(/\r?\n/).flatMap((line, index) => {
@@ -53,13 +53,13 @@ async function envFileFindings(path: string, service: string): Promise<Found[]> 
     const plain = literal(value.replace(/^(["'])(.*)\1$/s, "$2"))
     return environmentFindings([[variable, plain]]).map((one) => ({
       ...one,
-      message: `the service ${shown(service)}: ${one.message}`,
+      message: `the service ${printableName(service)}: ${one.message}`,
       location: { file: path, line: index + 1 },
     }))
   })
 }
 
-/** Null for what only Compose's own environment knows. */
+/** Returns the host path of a mount or file. Null if it holds a variable, which only Compose can resolve. */
 function pathOf(node: unknown, directory: string): string | null {
   const text = textOf(node)
   // `SOURCE:TARGET[:MODE]`

@@ -4,17 +4,17 @@ import {
   environmentFindings,
   healthCheckFindings,
   labelFindings,
-  shown,
+  printableName,
 } from "./checks/configured.ts"
-import { askedPaths, noTmpfs, uncovered } from "./checks/delivery.ts"
+import { requestedPaths, noTmpfsFindings, uncovered } from "./checks/delivery.ts"
 import { ComposeYaml, literal } from "./compose-yaml.ts"
-import type { Found } from "./finding.ts"
+import type { CheckFinding } from "./finding.ts"
 import { shapeOf } from "./secret-like.ts"
 
-/** A Compose file as it is written: `${NAME}` is no value, and its default is one. */
+/** Checks a Compose file as written: a variable `${NAME}` counts as empty, and `${NAME:-default}` as its default. */
 
-/** `name` is how findings call the file. Throws `ERR_CONFIG` for what is no YAML. */
-export function composeFileFindings(text: string, name: string): Found[] {
+/** `name` is the file's name in findings. Throws `ERR_CONFIG` for invalid YAML. */
+export function composeFileFindings(text: string, name: string): CheckFinding[] {
   const yaml = new ComposeYaml(text, name)
   return [
     ...yaml
@@ -24,18 +24,18 @@ export function composeFileFindings(text: string, name: string): Found[] {
   ]
 }
 
-function serviceFindings(yaml: ComposeYaml, file: string, name: string, service: unknown): Found[] {
+function serviceFindings(yaml: ComposeYaml, file: string, name: string, service: unknown): CheckFinding[] {
   const part = (path: string): unknown => yaml.get(path, service)
-  const told = (found: readonly Found[], node: unknown): Found[] =>
+  const locate = (found: readonly CheckFinding[], node: unknown): CheckFinding[] =>
     found.map((one) => ({
       ...one,
-      message: `the service ${shown(name)}: ${one.message}`,
+      message: `the service ${printableName(name)}: ${one.message}`,
       location: { file, line: yaml.lineOf(node) },
     }))
-  const eachOf = (path: string, check: (key: string, value: string) => Found[]): Found[] =>
-    assignmentsOf(yaml, part(path)).flatMap(({ key, value, at }) => told(check(key, value), at))
+  const eachOf = (path: string, check: (key: string, value: string) => CheckFinding[]): CheckFinding[] =>
+    assignmentsOf(yaml, part(path)).flatMap(({ key, value, at }) => locate(check(key, value), at))
   const asks = assignmentsOf(yaml, part("labels")).map(({ key, value }): [string, string] => [key, value])
-  const paths = askedPaths(Object.fromEntries(asks))
+  const paths = requestedPaths(Object.fromEntries(asks))
   return [
     ...eachOf("environment", (key, value) => environmentFindings([[key, value]])),
     ...eachOf("build.args", (key, value) => environmentFindings([[key, value]], "secret-in-build-argument")),
@@ -43,16 +43,19 @@ function serviceFindings(yaml: ComposeYaml, file: string, name: string, service:
       eachOf(path, (key, value) => labelFindings({ [key]: value })),
     ),
     ...["command", "entrypoint"].flatMap((path) =>
-      told(commandFindings(wordsOf(yaml, part(path)), path), part(path)),
+      locate(commandFindings(wordsOf(yaml, part(path)), path), part(path)),
     ),
-    ...told(healthCheckFindings(wordsOf(yaml, part("healthcheck.test"))), part("healthcheck.test")),
-    ...told(paths === null ? [] : noTmpfs(uncovered(paths, tmpfsOf(yaml, service))), part("labels")),
+    ...locate(healthCheckFindings(wordsOf(yaml, part("healthcheck.test"))), part("healthcheck.test")),
+    ...locate(
+      paths === null ? [] : noTmpfsFindings(uncovered(paths, tmpfsOf(yaml, service))),
+      part("labels"),
+    ),
   ]
 }
 
-/** Everybody who may see the stack may see its configs. */
-function configFindings(yaml: ComposeYaml, file: string): Found[] {
-  return yaml.entries(yaml.get("configs")).flatMap(({ key, value }): Found[] => {
+/** Finds secrets in configs, which every user who may see the stack can read. */
+function configFindings(yaml: ComposeYaml, file: string): CheckFinding[] {
+  return yaml.entries(yaml.get("configs")).flatMap(({ key, value }): CheckFinding[] => {
     const content = yaml.get("content", value)
     const reason = isScalar(content) ? shapeOf(literal(content.value)) : null
     if (reason === null) return []
@@ -60,7 +63,7 @@ function configFindings(yaml: ComposeYaml, file: string): Found[] {
       {
         rule: "secret-in-config",
         level: "error",
-        message: `the config ${shown(key)} is probably a secret: ${reason}`,
+        message: `the config ${printableName(key)} is probably a secret: ${reason}`,
         fix: "make it one of the file's secrets:, or deliver it as a file in memory",
         location: { file, line: yaml.lineOf(content) },
       },
@@ -68,7 +71,7 @@ function configFindings(yaml: ComposeYaml, file: string): Found[] {
   })
 }
 
-/** Of a mapping, or of a list of `NAME=value`. */
+/** Returns the assignments of a mapping or of a list of `NAME=value`. */
 function assignmentsOf(yaml: ComposeYaml, node: unknown): { key: string; value: string; at: unknown }[] {
   const scalar = (value: unknown): string => {
     const inner = yaml.resolve(value)
@@ -85,7 +88,9 @@ function assignmentsOf(yaml: ComposeYaml, node: unknown): { key: string; value: 
   ]
 }
 
-/** One text is for a shell: white space at its end has it taken apart. */
+/**
+ * Returns a command's words. A single text is a shell program; the space at its end makes secretsInCommand split it.
+ */
 function wordsOf(yaml: ComposeYaml, node: unknown): string[] {
   if (isScalar(node)) return [`${literal(node.value)} `]
   return isSeq(node)
@@ -96,7 +101,7 @@ function wordsOf(yaml: ComposeYaml, node: unknown): string[] {
     : []
 }
 
-/** Where the service has memory: by `tmpfs:`, by a mount, or by a volume of that type. */
+/** Returns the mount points of the service's tmpfs mounts: by `tmpfs:`, by a mount, or by a volume of that type. */
 function tmpfsOf(yaml: ComposeYaml, service: unknown): string[] {
   const volumes = new Set(
     yaml.entries(yaml.get("volumes")).flatMap(({ key, value }) => {

@@ -14,28 +14,28 @@ import {
 import { PurserError } from "../base/errors.ts"
 import { quote } from "../base/names.ts"
 
-/** A Compose file's YAML with its lines. Aliases are followed and merges (`<<`) are made, as Compose does. */
+/** A Compose file's YAML with line numbers. Aliases are resolved and merges (`<<`) applied, as Compose does. */
 export class ComposeYaml {
   readonly #document: Document.Parsed
   readonly #lines: LineCounter
 
-  /** `name` is how messages call the file. Throws `ERR_CONFIG` for what cannot be read. */
+  /** `name` is the file's name in messages. Throws `ERR_CONFIG` for invalid YAML. */
   constructor(text: string, name: string) {
     this.#lines = new LineCounter()
     this.#document = parseDocument(text, { lineCounter: this.#lines, merge: true, logLevel: "silent" })
     const fail = (offset: number, problem: string): PurserError => {
       const { line, col } = this.#lines.linePos(offset)
       return new PurserError("ERR_CONFIG", `${name}:${line}:${col}: ${problem}`, {
-        hint: "docker compose config says more",
+        hint: "run docker compose config for the parser's full message",
       })
     }
     const [problem] = this.#document.errors
-    // Not the parser's own words, since they repeat pieces of the file.
-    if (problem !== undefined) throw fail(problem.pos[0], `this is no YAML: ${problem.code}`)
+    // The parser's message is left out because it quotes the file.
+    if (problem !== undefined) throw fail(problem.pos[0], `this is not valid YAML: ${problem.code}`)
     visit(this.#document, {
       Alias: (_, alias) => {
         if (alias.resolve(this.#document) === undefined)
-          throw fail(alias.range?.[0] ?? 0, `there is no anchor ${quote(alias.source)} before this`)
+          throw fail(alias.range?.[0] ?? 0, `the alias ${quote(alias.source)} has no anchor before it`)
       },
     })
     try {
@@ -43,7 +43,7 @@ export class ComposeYaml {
     } catch (error) {
       throw new PurserError(
         "ERR_CONFIG",
-        `${name}: its aliases repeat too much, or merge what is no mapping of its own`,
+        `${name}: its aliases expand too far, or it merges a value that is not a mapping`,
         {
           hint: "write the values out",
           cause: error,
@@ -52,14 +52,14 @@ export class ComposeYaml {
     }
   }
 
-  /** Keys with their values, those of merges behind the mapping's own. */
+  /** Returns keys with their values; merged keys follow the mapping's own. */
   entries(node: unknown): { readonly key: string; readonly at: Node; readonly value: unknown }[] {
     const found = new Map<string, { key: string; at: Node; value: unknown }>()
     this.#gather(node, found, new Set())
     return [...found.values()]
   }
 
-  /** `build.args`. Undefined where a part of the way is missing; without a node everything is looked for from the top. */
+  /** Returns the node at a path such as `build.args`, from `from` or the top. Undefined if a step is missing. */
   get(path: string, from: unknown = this.#document.contents): unknown {
     let node = this.resolve(from)
     for (const step of path.split(".")) {
@@ -77,7 +77,7 @@ export class ComposeYaml {
     return isSeq(list) ? (list.items as Node[]) : []
   }
 
-  /** From 1. */
+  /** Returns the node's line, from 1. */
   lineOf(node: unknown): number {
     const range = (node as Node | null | undefined)?.range
     return this.#lines.linePos(range?.[0] ?? 0).line
@@ -95,7 +95,7 @@ export class ComposeYaml {
     const merged: unknown[] = []
     for (const { key, value } of (map as YAMLMap).items.filter(isPair)) {
       if (!isScalar(key)) continue
-      // The parser makes a symbol of it.
+      // The parser turns the key `<<` into a symbol.
       const name = typeof key.value === "symbol" ? key.value.description : String(key.value)
       if (name === "<<") merged.push(value)
       else if (name !== undefined && !found.has(name)) found.set(name, { key: name, at: key, value })
@@ -107,10 +107,12 @@ export class ComposeYaml {
   }
 }
 
-/** A file of a kilobyte could otherwise become gigabytes. */
+/** Limits alias expansion, because a file of a kilobyte could otherwise expand to gigabytes. */
 const maxAliasCount = 300
 
-/** What Compose would put in by itself: of `${NAME:-default}` the default, of other variables nothing. */
+/**
+ * Replaces variables as Compose does with an empty environment: `${NAME:-default}` by its default, others by nothing.
+ */
 export function literal(value: unknown): string {
   const text = typeof value === "string" || typeof value === "number" ? String(value) : ""
   return text

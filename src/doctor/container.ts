@@ -11,29 +11,32 @@ import {
 } from "./checks/configured.ts"
 import { containerTmpfsFindings, shellFindings } from "./checks/delivery.ts"
 import { hostFileFindings } from "./checks/host-files.ts"
-import type { Found } from "./finding.ts"
+import type { CheckFinding } from "./finding.ts"
 import type { ContainerDetails } from "../docker/container-details.ts"
 
-/** Why a container that asks for an app gets nothing; null when it gets what it asks for, or asks for nothing. */
+/** Returns why a container that asks for an app gets nothing; null if it gets its app or asks for none. */
 export type AsksInVain = (
   container: ContainerDetails,
   imageLabels: Readonly<Record<string, string>>,
 ) => { readonly reason: string; readonly hint: string } | null
 
 export interface ContainerOptions {
-  /** Root beside the engine. */
+  /** Whether Purser runs as root on the engine's host, so that the route proc works. */
   readonly mayUseProc: boolean
-  /** Undefined where nothing is known of the apps. */
+  /** Undefined if no purser.yaml was found. */
   readonly asksInVain: AsksInVain | undefined
   readonly signal: AbortSignal
 }
 
-/** What a container has of its image is told with the image, so that it is told once. */
+/**
+ * Examines a container. Findings that it inherits from its image are left out, because they are reported with the
+ * image.
+ */
 export async function containerFindings(
   engine: Engine,
   container: ContainerDetails,
   { mayUseProc, asksInVain, signal }: ContainerOptions,
-): Promise<Found[]> {
+): Promise<CheckFinding[]> {
   const image = await inspectImage(engine, container.image, signal).catch((error: unknown) => {
     if (isPurserError(error, "ERR_NO_SUCH_IMAGE")) return undefined
     throw error

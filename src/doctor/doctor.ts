@@ -8,24 +8,24 @@ import { besideComposeFile } from "./compose-beside.ts"
 import { composeFileFindings } from "./compose-file.ts"
 import { accessFindings, clockFindings, socketFindings, swapFindings } from "./checks/host.ts"
 import { containerFindings, type AsksInVain } from "./container.ts"
-import type { Finding, Found, Subject } from "./finding.ts"
+import type { Finding, CheckFinding, Subject } from "./finding.ts"
 import { imageFindings } from "./image.ts"
 
 /**
- * Looks at an engine, or at one container or image of it, and says what leaks and how to mend it. Changes nothing, and
- * starts nothing in a container.
+ * Examines an engine, or one container or image of it, and reports where secrets leak and how to fix that. It may not
+ * change anything, start anything in a container, or print a value.
  */
 
 export interface DoctorOptions {
-  /** Only this one, by name or id, with its image. */
+  /** Examines only this container, by name or id, and its image. */
   readonly container?: string
-  /** Only this one. */
+  /** Examines only this image. */
   readonly image?: string
   readonly asksInVain?: AsksInVain | undefined
   readonly signal: AbortSignal
 }
 
-/** Throws `ERR_NO_SUCH_CONTAINER`, `ERR_NO_SUCH_IMAGE`, and what the engine's calls throw. */
+/** Throws `ERR_NO_SUCH_CONTAINER`, `ERR_NO_SUCH_IMAGE`, and the errors of the engine's calls. */
 export async function examine(engine: Engine, options: DoctorOptions): Promise<Finding[]> {
   const { container, image, signal } = options
   if (image !== undefined) return await examineImage(engine, image, signal)
@@ -48,7 +48,7 @@ async function examineHost(engine: Engine, signal: AbortSignal): Promise<Finding
   const askedAt = Date.now()
   const info = await engineInfo(engine, signal)
   const clock = clockFindings(info, { askedAt, answeredAt: Date.now() })
-  return about({ kind: "engine", name: engine.address }, [
+  return withSubject({ kind: "engine", name: engine.address }, [
     ...accessFindings(engine, info),
     ...(await socketFindings(engine)),
     ...clock,
@@ -64,29 +64,32 @@ async function examineContainer(
   const container = await inspectContainer(engine, id, signal)
   const mayUseProc = engine.isLocal && process.platform === "linux" && process.getuid?.() === 0
   const found = await containerFindings(engine, container, { mayUseProc, asksInVain, signal })
-  return about({ kind: "container", name: container.name }, found)
+  return withSubject({ kind: "container", name: container.name }, found)
 }
 
 async function examineImage(engine: Engine, name: string, signal: AbortSignal): Promise<Finding[]> {
   const image = await inspectImage(engine, name, signal)
   const found = await imageFindings(engine, image, signal)
-  return about({ kind: "image", name: image.repoTags[0] ?? image.id.slice(0, "sha256:".length + 12) }, found)
+  return withSubject(
+    { kind: "image", name: image.repoTags[0] ?? image.id.slice(0, "sha256:".length + 12) },
+    found,
+  )
 }
 
-/** A Compose file and what it names, by its path; no engine is needed. Throws `ERR_CONFIG`. */
+/** Examines the Compose file at this path and the files that it names, without an engine. Throws `ERR_CONFIG`. */
 export async function examineComposeFile(file: string): Promise<Finding[]> {
   const text = await readConfigText(file)
-  return about({ kind: "compose file", name: file }, [
+  return withSubject({ kind: "compose file", name: file }, [
     ...composeFileFindings(text, file),
     ...(await besideComposeFile(text, file)),
   ])
 }
 
-function about(subject: Subject, found: readonly Found[]): Finding[] {
+function withSubject(subject: Subject, found: readonly CheckFinding[]): Finding[] {
   return found.map((one) => ({ ...one, subject }))
 }
 
-/** It may be removed while we look. */
+/** Ignores a container or image that was removed during the examination. */
 function ignoreGone(error: unknown): Finding[] {
   if (isPurserError(error, "ERR_NO_SUCH_CONTAINER") || isPurserError(error, "ERR_NO_SUCH_IMAGE")) return []
   throw error

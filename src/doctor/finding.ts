@@ -1,9 +1,9 @@
-/** What is wrong, where, and how to mend it. Never a value, not even a part of one, its length or a digest of it. */
+/** A problem, its place and its fix. It never holds a secret's value, nor a part, the length or a digest of it. */
 export interface Finding {
   readonly rule: Rule
   readonly level: Level
   readonly subject: Subject
-  /** One line, which may hold names that others chose: escape it before it is shown. */
+  /** One line. Escape it for a terminal, because it may hold names that other people chose. */
   readonly message: string
   /** The next step. */
   readonly fix: string
@@ -19,16 +19,16 @@ export interface Subject {
 }
 
 export interface Location {
-  /** As it was given. */
+  /** The path as given. */
   readonly file: string
-  /** From 1. */
+  /** Counted from 1. */
   readonly line: number
 }
 
-/** What a check finds of its subject. */
-export type Found = Omit<Finding, "subject">
+/** A finding of a check, which does not know its subject. */
+export type CheckFinding = Omit<Finding, "subject">
 
-/** Every rule, with one line for documentation and for code hosts. */
+/** All rules, each with one line for the documentation and for code hosts. */
 export const rules = {
   "secret-in-environment": "a secret is in an environment variable",
   "secret-in-label": "a secret is in a label",
@@ -39,13 +39,13 @@ export const rules = {
   "secret-in-config": "a secret is written into a config of a Compose file",
   "readable-key": "a private key that is mounted into a container can be read by every user of the host",
   certificate: "a certificate has expired, or soon will",
-  "no-tmpfs": "a container asks for files where nothing is in memory",
+  "no-tmpfs": "a container asks for files at a path without a tmpfs",
   "asks-in-vain": "a container asks for an app and gets nothing",
   "no-shell": "the only route into a container needs a shell, and its image has none",
   swap: "memory is swapped to a disk that is not encrypted",
   "plain-tcp": "the engine can be reached over the network without encryption",
-  "open-socket": "every user of the host may write to the engine's socket, and so be root",
-  clock: "the engine's clock and this machine's differ",
+  "open-socket": "every user of the host may write to the engine's socket, which gives root access",
+  clock: "the clocks of the engine and of this machine differ",
 } as const
 
 export type Rule = keyof typeof rules

@@ -6,18 +6,18 @@ import {
   healthCheckFindings,
   labelFindings,
   pairsOf,
-  shown,
+  printableName,
 } from "./checks/configured.ts"
 import { secretsInCommand } from "./command-line.ts"
-import type { Found } from "./finding.ts"
+import type { CheckFinding } from "./finding.ts"
 import { suspicionOf } from "./secret-like.ts"
 
-/** What everybody gets who gets the image. */
+/** Examines an image's configuration and history, which every user of the image gets. */
 export async function imageFindings(
   engine: Engine,
   image: ImageDetails,
   signal: AbortSignal,
-): Promise<Found[]> {
+): Promise<CheckFinding[]> {
   return [
     ...environmentFindings(pairsOf(image.env)),
     ...labelFindings(image.labels),
@@ -29,37 +29,37 @@ export async function imageFindings(
 }
 
 /**
- * What its steps were given. The image's own configuration is told by itself, so of `ENV` and the like only that is told
- * here which a later step has taken back, and which is in the history all the same: `configured` are those of now.
+ * Finds secrets in the build steps. An ENV or LABEL step is reported only if a later step replaced its value, because
+ * the image's present configuration, `configured`, is reported by itself.
  */
 export function historyFindings(
   layers: readonly { readonly createdBy: string }[],
   configured: ReadonlySet<string> = new Set(),
-): Found[] {
-  const found = new Map<string, Found>()
-  const tell = (reason: string): void => {
+): CheckFinding[] {
+  const found = new Map<string, CheckFinding>()
+  const add = (reason: string): void => {
     found.set(reason, {
       rule: "secret-in-history",
       level: "error",
       message: `its history holds a secret: ${reason}`,
-      fix: "replace the secret wherever it is used; build again with docker build --secret, since a later layer takes nothing away",
+      fix: "replace the secret wherever it is used; build again with docker build --secret, because a later layer does not remove it",
     })
   }
   for (const { createdBy } of layers) {
     const step = createdBy.replace(/^\/bin\/sh -c #\(nop\)\s*/, "").trim()
     const [, kind, assigned] = /^(ENV|LABEL)\s+([^\s=]+=.*)$/s.exec(step) ?? []
     if (kind !== undefined && assigned !== undefined) {
-      // Several stand side by side without quotes, so a value with such a thing in it is taken for two.
-      const taken = assigned.split(/\s+(?=[A-Za-z_][\w.-]*=)/).filter((one) => !isIn(configured, one))
-      for (const [name, value] of pairsOf(taken)) {
+      // Several assignments stand side by side without quotes, so a value that contains one is split in two.
+      const replaced = assigned.split(/\s+(?=[A-Za-z_][\w.-]*=)/).filter((one) => !isIn(configured, one))
+      for (const [name, value] of pairsOf(replaced)) {
         const what = kind === "ENV" ? "environment variable" : "label"
         if (suspicionOf(name, value)?.isSure === true)
-          tell(`the ${what} ${shown(name)}, which was set and taken back`)
+          add(`the ${what} ${printableName(name)}, which a later step replaced`)
       }
     } else if (!/^(?:CMD|ENTRYPOINT|HEALTHCHECK)\b/.test(step)) {
       // Build arguments stand before the command: `|2 A=1 B=2 /bin/sh -c …`.
       const words = step.replace(/^RUN\s+/, "").replace(/^\|\d+\s+/, "")
-      for (const reason of secretsInCommand([`${words} `])) tell(reason)
+      for (const reason of secretsInCommand([`${words} `])) add(reason)
     }
   }
   return [...found.values()]
@@ -69,7 +69,7 @@ function isIn(configured: ReadonlySet<string>, assignment: string): boolean {
   return [...configured].some((one) => one.includes(assignment.replace(/["']/g, "")))
 }
 
-/** Assignments as the history would have them. */
+/** Returns the image's present assignments, in the history's form. */
 function configuredIn(image: ImageDetails): ReadonlySet<string> {
   return new Set([...image.env, ...Object.entries(image.labels).map(([name, value]) => `${name}=${value}`)])
 }

@@ -4,8 +4,8 @@ import { version } from "../base/version.ts"
 import { rules, type Finding, type Rule } from "./finding.ts"
 
 /**
- * Findings as code hosts take them: SARIF 2.1.0
- * (https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html). What is no file becomes a logical location.
+ * Returns findings as SARIF 2.1.0, the format that code hosts read. A finding without a file gets a logical location.
+ * https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html
  */
 export function sarifOf(findings: readonly Finding[]): object {
   const ids = Object.keys(rules) as Rule[]
@@ -42,7 +42,7 @@ export function sarifOf(findings: readonly Finding[]): object {
   }
 }
 
-/** What is relative stays so: the code host knows its own root. */
+/** Keeps a relative path relative, because the code host resolves it against the repository's root. */
 function uriOf(file: string): string {
   if (isAbsolute(file)) return pathToFileURL(file).href
   return file.split(sep).map(encodeURIComponent).join("/")

@@ -1,16 +1,16 @@
 /**
- * Whether something looks like a secret: by its shape, by the name that it goes by, or because it looks random. What is
- * said of it never holds any of it.
+ * Judges whether a value looks like a secret: by its shape, by its name, or because it looks random. The reason that
+ * it gives may not contain any part of the value.
  */
 
 export interface Suspicion {
-  /** Ends a sentence: `it holds a private key`. */
+  /** A clause for the end of a sentence: `it holds a private key`. */
   readonly reason: string
-  /** Random looks may deceive. */
+  /** False for a value that only looks random. */
   readonly isSure: boolean
 }
 
-/** Runs are bounded, since whoever names a label also chooses how long we look at it. */
+/** Repetitions are bounded, because the text may come from an attacker who wants the match to take long. */
 const shapes: readonly [pattern: RegExp, reason: string][] = [
   [/-----BEGIN (?:[A-Z0-9]{1,20} ){0,3}PRIVATE KEY-----/, "it holds a private key"],
   [/\bAGE-SECRET-KEY-1[0-9A-Z]{20}/, "it holds an age identity"],
@@ -40,42 +40,42 @@ const shapes: readonly [pattern: RegExp, reason: string][] = [
   [/\bAuthorization["']?[:=]\s{0,8}["']?Basic\s{1,8}(?!\$)[\w+/]{6}/i, "it holds a basic authorization"],
 ]
 
-/** Whole words of a name, wherever its parts are divided; only a password has one that often stands undivided. */
+/** Whole words of a name. Only PASSWORD and its like also match at the end of a longer word. */
 const secretWords =
   /(?:^|[_.-])(?:PASS|[A-Z0-9]{0,40}(?:PASSWORD|PASSWD|PASSPHRASE)S?|SSHPASS|REQUIREPASS|MASTERAUTH|REDISCLI_AUTH|PWD|SECRETS?|AUTHTOKEN|TOKENS?|CREDENTIALS?|APIKEY|(?:API|PRIVATE|SECRET|ACCESS|ENCRYPTION|SIGNING|MASTER|AUTH|LICENSE|ACCOUNT|STORAGE|SESSION|APP)[_.-]?KEY)(?:$|[_.-])/
-/** The same words at the end of a name that says where or what it is, and not the thing itself. */
+/** Name endings that mark a place or a property of a secret, and not the secret itself. */
 const aboutSecrets =
   /[_.-](?:FILE|FILES|PATH|DIR|DIRECTORY|URL|URI|HOST|NAME|USER|USERNAME|ID|TTL|EXPIRY|EXPIRES|EXPIRATION|TIMEOUT|LENGTH|SIZE|TYPE|ALGORITHM|ALG|METHOD|HEADER|ENABLED|DISABLED|POLICY|ISSUER|AUDIENCE|VERSION|ENGINE|STORE|PREFIX|HASH|DIGEST)$|^TOKENIZERS?_/
 const notSecret = /^(?:PWD|OLDPWD|GPG_KEYS?|.*PUBLIC_?KEY.*|.*PUBKEY.*)$/
-/** What holds digests and the like, which look random and are none. */
+/** Names of values that look random but are not secret, such as digests. */
 const publicNames =
   /SHA|CHECKSUM|DIGEST|COMMIT|REVISION|(?:^|[_.-])(?:REV|REF|ID)(?:$|[_.-])|VERSION|GPG|FINGERPRINT|PUBLIC|PUBKEY|(?:^|_)PGP(?:_|$)|CHARSET|ALPHABET|HOSTNAME|UUID|ETAG|INTEGRITY|HASH|BUILD_ID|(?:^|_)PATH|CLASSPATH|FEATURES|FLAGS|OPTS|OPTIONS/
 
-/** Of a variable, a label or the like. Null when nothing speaks against it. */
+/** Judges a variable or label. Null if it does not look like a secret. */
 export function suspicionOf(name: string, value: string): Suspicion | null {
   const shape = shapeOf(value)
   if (shape !== null) return { reason: shape, isSure: true }
   const upper = splitCamel(name).toUpperCase()
-  if (isNoContent(value)) return null
+  if (isHarmlessValue(value)) return null
   if (namesASecret(name)) return { reason: "its name says that it is a secret", isSure: true }
   if (!publicNames.test(upper) && looksRandom(value))
     return { reason: "its value looks random", isSure: false }
   return null
 }
 
-/** What a text holds that is a secret by its shape; null when nothing. */
+/** Returns why a text holds a secret by its shape, or null. */
 export function shapeOf(text: string): string | null {
   return shapes.find(([pattern]) => pattern.test(text))?.[1] ?? null
 }
 
-/** Whether a flag or variable of this name takes a secret. */
+/** Returns whether a flag or variable of this name takes a secret. */
 export function namesASecret(name: string): boolean {
   const upper = splitCamel(name).toUpperCase()
   return secretWords.test(upper) && !aboutSecrets.test(upper) && !notSecret.test(upper)
 }
 
-/** Switches, numbers, paths and references to something else. */
-export function isNoContent(value: string): boolean {
+/** Returns whether a value cannot be a secret: a switch, a number, a path or a reference. */
+export function isHarmlessValue(value: string): boolean {
   return (
     /^(?:|true|false|yes|no|on|off|none|null|required|optional|enabled|disabled|\d{1,3})$/i.test(value) ||
     isPath(value) ||
@@ -83,7 +83,7 @@ export function isNoContent(value: string): boolean {
   )
 }
 
-/** Base64 may begin with a slash too. */
+/** Rejects a random word behind the slash, because base64 may begin with a slash too. */
 function isPath(value: string): boolean {
   return /^(?:\.{0,2}|~)\/[\w./-]+$/.test(value) && !isRandomWord(value.replace(/^[.~]{0,2}\//, ""))
 }
@@ -92,7 +92,7 @@ function splitCamel(name: string): string {
   return name.replace(/([a-z0-9])([A-Z])/g, "$1_$2")
 }
 
-/** A single word of 16 characters and more that no person would have thought of. */
+/** Returns whether a value is a single word of at least 16 characters that a person would not have chosen. */
 function looksRandom(value: string): boolean {
   if (!/^[A-Za-z0-9+/_=.~-]{16,4096}$/.test(value)) return false
   if (/^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i.test(value)) return false
@@ -106,7 +106,7 @@ function looksRandom(value: string): boolean {
   return isRandomWord(value)
 }
 
-/** Short ones have less room for it: of 16 characters at most 4 bits. */
+/** The entropy threshold is lower for short texts, because 16 characters can have at most 4 bits each. */
 function isRandomWord(text: string): boolean {
   if (text.length < 16 || text.length > 4096) return false
   const classes = [/[a-z]/, /[A-Z]/, /\d/].filter((one) => one.test(text)).length
@@ -117,12 +117,15 @@ function isRandomWord(text: string): boolean {
   )
 }
 
-/** `Prod2024ShopDatabase` is the work of people: of 16 random characters hardly five in a row are of one case. */
+/**
+ * The length of one-case runs from which a text is taken for words, such as `Prod2024ShopDatabase`. Random texts have
+ * shorter ones.
+ */
 function longestLetters(text: string): number {
   return text.length < 20 ? 5 : 12
 }
 
-/** Shannon's, in bits a character. */
+/** Returns the Shannon entropy in bits per character. */
 function entropyOf(text: string): number {
   const counts = new Map<string, number>()
   for (const character of text) counts.set(character, (counts.get(character) ?? 0) + 1)
@@ -132,7 +135,7 @@ function entropyOf(text: string): number {
   }, 0)
 }
 
-/** Of letters in one case: words of people are in long runs of them, random ones are not. */
+/** Returns the length of the longest run of letters in one case. */
 function longestWord(text: string): number {
   return Math.max(0, ...[...text.matchAll(/[a-z]+|[A-Z]+/g)].map(([run]) => run.length))
 }

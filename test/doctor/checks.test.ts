@@ -19,7 +19,7 @@ import { tempDir } from "../support/temp.ts"
 const rulesOf = (found: readonly { rule: string; level: string }[]) =>
   found.map(({ rule, level }) => `${level} ${rule}`)
 
-test("a key that others can read is an error, one that they cannot is none", async (t) => {
+test("a key that others can read is an error, and a key that they cannot read has no finding", async (t) => {
   const directory = await tempDir(t)
   await chmod(directory, 0o755)
   const file = join(directory, "server.key")
@@ -34,7 +34,7 @@ test("a key that others can read is an error, one that they cannot is none", asy
   assert.deepEqual(await hostFileFindings(join(directory, "not-there")), [])
 })
 
-test("keys are found in directories below, and through a link to a file", async (t) => {
+test("keys are found in subdirectories, and through a link to a file", async (t) => {
   const directory = await tempDir(t)
   await chmod(directory, 0o755)
   await mkdir(join(directory, "archive/www"), { recursive: true })
@@ -46,7 +46,7 @@ test("keys are found in directories below, and through a link to a file", async 
   assert.deepEqual(rulesOf(await hostFileFindings(directory)), ["error readable-key", "error readable-key"])
 })
 
-test("what a container may have laid out is neither followed around nor opened", async (t) => {
+test("links to directories, loops and FIFOs from a container are neither followed nor opened", async (t) => {
   if (!(await requireService(t, "linux"))) return
   const directory = await tempDir(t)
   await symlink("..", join(directory, "tls"))
@@ -54,7 +54,7 @@ test("what a container may have laid out is neither followed around nor opened",
   const fifo = join(directory, "fifo.key")
   execFileSync("mkfifo", [fifo])
   await symlink("fifo.key", join(directory, "link.key"))
-  // It waits for somebody to open the other end, however shortly.
+  // The writer blocks until another process opens the FIFO for reading, however briefly.
   const writer = spawn("sh", ["-c", 'echo ready; : > "$1"', "sh", fifo], {
     stdio: ["ignore", "pipe", "ignore"],
   })
@@ -68,7 +68,7 @@ test("what a container may have laid out is neither followed around nor opened",
   assert.ok(reader.fd > 0 && writer.exitCode === 0)
 })
 
-test("certificates are told when they have expired, or soon will", async (t) => {
+test("certificates are reported when they have expired or soon will", async (t) => {
   if (!(await requireService(t, "openssl"))) return
   const directory = await tempDir(t)
   const file = join(directory, "tls.crt")
@@ -94,7 +94,7 @@ test("certificates are told when they have expired, or soon will", async (t) => 
   assert.deepEqual(await hostFileFindings(directory, inDays(61)), [])
 })
 
-test("plain TCP and a socket for everybody are errors", async (t) => {
+test("TCP without encryption and a socket writable for all are errors", async (t) => {
   const engine = (transport: Engine["transport"], address: string) => ({ transport, address }) as Engine
   const info = { warnings: [] as string[] } as unknown as EngineInfo
   assert.deepEqual(rulesOf(accessFindings(engine("tcp", "tcp://host:2375"), info)), ["error plain-tcp"])
@@ -114,7 +114,7 @@ test("plain TCP and a socket for everybody are errors", async (t) => {
   assert.deepEqual(rulesOf(await socketFindings(engine("unix", `unix://${socket}`))), ["error open-socket"])
 })
 
-test("clocks that differ are told, the time of the question left out", () => {
+test("clocks that differ are reported, and the duration of the request does not count", () => {
   const at = (ms: number) => ({ systemTime: new Date(ms).toISOString() })
   const asked = { askedAt: 1_000_000, answeredAt: 1_010_000 }
   for (const ms of [1_000_000, 1_005_000, 1_010_000, 1_014_000, 996_000])
@@ -124,7 +124,7 @@ test("clocks that differ are told, the time of the question left out", () => {
   assert.deepEqual(clockFindings({ systemTime: "" }, asked), [])
 })
 
-test("swap is told unless it is encrypted or in memory", async (t) => {
+test("swap is reported unless it is encrypted or in memory", async (t) => {
   const root = `${await tempDir(t)}/`
   await mkdir(join(root, "proc"))
   const swaps = async (...lines: string[]) => {
@@ -148,7 +148,7 @@ test("swap is told unless it is encrypted or in memory", async (t) => {
   assert.deepEqual(await swaps(`${file} file 1 0 -2`), [])
 })
 
-test("an image's history is read for what its build was given", () => {
+test("secrets given to a build are found in the image's history", () => {
   const step = (createdBy: string) => rulesOf(historyFindings([{ createdBy }]))
   assert.deepEqual(step("|1 NPM_TOKEN=hunter2 /bin/sh -c npm ci"), ["error secret-in-history"])
   assert.deepEqual(step("RUN |1 NPM_TOKEN=hunter2 /bin/sh -c npm ci # buildkit"), ["error secret-in-history"])
@@ -157,8 +157,15 @@ test("an image's history is read for what its build was given", () => {
   ])
   assert.deepEqual(step("/bin/sh -c apt-get update && apt-get install -y curl"), [])
   const set = [{ createdBy: "/bin/sh -c #(nop)  ENV DB_PASSWORD=hunter2" }, { createdBy: "ENV DB_PASSWORD=" }]
-  assert.deepEqual(historyFindings(set, new Set(["DB_PASSWORD=hunter2"])), [], "told with the environment")
-  assert.match(historyFindings(set, new Set(["DB_PASSWORD="]))[0]?.message ?? "", /DB_PASSWORD.*taken back/)
+  assert.deepEqual(
+    historyFindings(set, new Set(["DB_PASSWORD=hunter2"])),
+    [],
+    "reported with the environment",
+  )
+  assert.match(
+    historyFindings(set, new Set(["DB_PASSWORD="]))[0]?.message ?? "",
+    /DB_PASSWORD.*a later step replaced/,
+  )
   const several = [{ createdBy: "ENV A=1 DB_PASSWORD=hunter2 B=some words" }]
   assert.deepEqual(historyFindings(several, new Set(["A=1", "DB_PASSWORD=hunter2"])), [])
   assert.equal(historyFindings(several, new Set(["A=1"])).length, 1)

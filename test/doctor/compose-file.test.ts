@@ -33,7 +33,7 @@ const bad = `services:
     environment: *env
 `
 
-test("finds what leaks, with its line", () => {
+test("finds each leak with its line", () => {
   const found = composeFileFindings(bad, "compose.yaml").map(
     ({ rule, location }) => `${location?.line} ${rule}`,
   )
@@ -53,7 +53,7 @@ test("finds what leaks, with its line", () => {
   )
 })
 
-test("merges and anchors are followed, to the lines where the secrets stand", () => {
+test("merges and anchors are resolved to the lines where the secrets stand", () => {
   const text = `x-env: &env
   DB_PASSWORD: hunter2
 x-base: &base
@@ -86,7 +86,7 @@ configs:
   )
 })
 
-test("what the file names is looked at beside it", async (t) => {
+test("files named in the Compose file are examined too", async (t) => {
   const directory = await tempDir(t)
   await chmod(directory, 0o755)
   await mkdir(join(directory, "keys"))
@@ -136,7 +136,7 @@ test("our own examples are clean", async () => {
     assert.deepEqual(composeFileFindings(text, "README.md"), [])
 })
 
-test("a tmpfs is one by tmpfs:, by a mount, or by a volume of that type", () => {
+test("a tmpfs is recognized in tmpfs:, in a mount, and in a volume of that type", () => {
   const service = (rest: string): string =>
     `services:\n  web:\n    labels: { purser.files: "x path=/run/secrets/x" }\n${rest}`
   const good = [
@@ -153,12 +153,12 @@ test("a tmpfs is one by tmpfs:, by a mount, or by a volume of that type", () => 
     )
 })
 
-test("what is no Compose file has no findings, and what is no YAML is an error with its line", () => {
+test("a file that is not a Compose file has no findings, and invalid YAML is an error with its line", () => {
   for (const text of ["", "a: 1", "services: 3", "services: { web: }", "- x"])
     assert.deepEqual(composeFileFindings(text, "x"), [])
   assert.throws(() => composeFileFindings("services:\n  web: *none\n", "c.yaml"), {
     code: "ERR_CONFIG",
-    message: 'c.yaml:2:8: there is no anchor "none" before this',
+    message: 'c.yaml:2:8: the alias "none" has no anchor before it',
   })
   const bomb = [
     "a: &a [x]",
@@ -167,10 +167,10 @@ test("what is no Compose file has no findings, and what is no YAML is an error w
   for (const text of [bomb.join("\n"), "a: &a\n  <<: [*a, *a]\n"])
     assert.throws(() => composeFileFindings(text, "c.yaml"), {
       code: "ERR_CONFIG",
-      message: /^c\.yaml: its aliases repeat/,
+      message: /^c\.yaml: its aliases expand too far/,
     })
   assert.throws(() => composeFileFindings("services:\n  web: [", "c.yaml"), {
     code: "ERR_CONFIG",
-    message: /^c\.yaml:2:\d+: this is no YAML/,
+    message: /^c\.yaml:2:\d+: this is not valid YAML/,
   })
 })

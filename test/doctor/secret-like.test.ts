@@ -5,7 +5,7 @@ import fc from "fast-check"
 import { secretsInCommand } from "../../src/doctor/command-line.ts"
 import { suspicionOf } from "../../src/doctor/secret-like.ts"
 
-/** Of images that everybody uses, as they are. */
+/** Variables and labels of widely used images, unchanged. */
 const common = {
   PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
   HOME: "/root",
@@ -70,7 +70,7 @@ test("the environments of common images are clean", () => {
   for (const [name, value] of Object.entries(common)) assert.equal(suspicionOf(name, value), null, name)
 })
 
-test("names that say secret, and values of a secret's shape, are found whatever the other is", () => {
+test("a secret's name and a secret's shape are each found by themselves", () => {
   const pem = "-----BEGIN EC PRIVATE KEY-----\nMHcCAQEE\n-----END EC PRIVATE KEY-----"
   const sure: [name: string, value: string, reason: RegExp][] = [
     ["DB_PASSWORD", "hunter2", /its name/],
@@ -108,7 +108,7 @@ test("names that say secret, and values of a secret's shape, are found whatever 
   }
 })
 
-test("random values are found by their looks, nearly always, and only suspected", () => {
+test("at least 95 % of random values are suspected, and none is called sure", () => {
   let [found, all] = [0, 0]
   for (let turn = 0; turn < 500; turn++) {
     for (const value of [randomBytes(32).toString("base64"), randomBytes(24).toString("hex")]) {
@@ -151,7 +151,7 @@ test("secrets in command lines are found, and references to them are not", () =>
   for (const words of clean) assert.deepEqual(secretsInCommand(words), [], words.join(" "))
 })
 
-test("who chooses the text cannot choose how long it is looked at", () => {
+test("a hostile text cannot make the search take long", () => {
   const hostile = [
     "a.",
     "eyJaaaaaaaa-",
@@ -172,7 +172,7 @@ test("who chooses the text cannot choose how long it is looked at", () => {
   }
 })
 
-test("what is said of a secret never holds it", () => {
+test("a reason never contains the secret", () => {
   const value = fc.string({ minLength: 6, maxLength: 40 }).filter((text) => !/^\s*$/.test(text))
   fc.assert(
     fc.property(value, (secret) => {

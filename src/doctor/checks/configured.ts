@@ -1,19 +1,19 @@
 import { quote } from "../../base/names.ts"
 import { secretsInCommand } from "../command-line.ts"
-import type { Found, Rule } from "../finding.ts"
+import type { CheckFinding, Rule } from "../finding.ts"
 import { suspicionOf } from "../secret-like.ts"
 
-/** What containers, images and Compose files have in common: everybody who may inspect them reads it. */
+/** Checks of configuration that every user who may inspect a container, an image or a Compose file can read. */
 
 const mountInstead =
   "deliver it as a file in memory (purser run, purser cp, or labels for purser agent), and set NAME_FILE to its path"
 
-/** `entries`: names and values. An enrolment string is a user's own choice, and only worth a note. */
+/** Finds secrets in names and values. An enrolment string is only a note, because the user chose to put it there. */
 export function environmentFindings(
   entries: Iterable<readonly [name: string, value: string]>,
   rule: Rule = "secret-in-environment",
-): Found[] {
-  const found: Found[] = []
+): CheckFinding[] {
+  const found: CheckFinding[] = []
   for (const [name, value] of entries) {
     if (name === "PURSER_ENROL" && value.startsWith("purser1.")) {
       if (value.split(".").length > 3)
@@ -21,7 +21,7 @@ export function environmentFindings(
           rule,
           level: "note",
           message: "the environment variable PURSER_ENROL holds an enrolment string with its token",
-          fix: "where others may inspect the container, use PURSER_ENROL_FILE, or trust: approved, whose string holds no secret",
+          fix: "if others may inspect the container, use PURSER_ENROL_FILE, or trust: approved, whose string holds no secret",
         })
       continue
     }
@@ -31,7 +31,7 @@ export function environmentFindings(
     found.push({
       rule,
       level: suspicion.isSure ? "error" : "warning",
-      message: `the ${what} ${shown(name)} is probably a secret: ${suspicion.reason}`,
+      message: `the ${what} ${printableName(name)} is probably a secret: ${suspicion.reason}`,
       fix:
         rule === "secret-in-build-argument"
           ? "give it to the build as a secret: purser secret get NAME | docker build --secret id=NAME,src=/dev/stdin …"
@@ -41,20 +41,20 @@ export function environmentFindings(
   return found
 }
 
-export function labelFindings(labels: Readonly<Record<string, string>>): Found[] {
+export function labelFindings(labels: Readonly<Record<string, string>>): CheckFinding[] {
   return Object.entries(labels).flatMap(([name, value]) => {
     const suspicion = suspicionOf(name, value)
     if (suspicion === null) return []
     return {
       rule: "secret-in-label" as const,
       level: suspicion.isSure ? ("error" as const) : ("warning" as const),
-      message: `the label ${shown(name)} is probably a secret: ${suspicion.reason}`,
-      fix: "labels are for everybody who may list containers or images: take it out, and deliver it as a file",
+      message: `the label ${printableName(name)} is probably a secret: ${suspicion.reason}`,
+      fix: "remove it and deliver it as a file, because every user who may list containers or images sees labels",
     }
   })
 }
 
-export function commandFindings(words: readonly string[], what = "command line"): Found[] {
+export function commandFindings(words: readonly string[], what = "command line"): CheckFinding[] {
   return secretsInCommand(words).map((reason) => ({
     rule: "secret-in-command",
     level: "error",
@@ -63,17 +63,17 @@ export function commandFindings(words: readonly string[], what = "command line")
   }))
 }
 
-/** As the API has it: `["CMD-SHELL", "…"]`. */
-export function healthCheckFindings(test: readonly string[]): Found[] {
+/** Finds secrets in a health check of the API's form: `["CMD-SHELL", "…"]`. */
+export function healthCheckFindings(test: readonly string[]): CheckFinding[] {
   return secretsInCommand(test).map((reason) => ({
     rule: "secret-in-health-check",
     level: "error",
     message: `the health check holds a secret: ${reason}`,
-    fix: "let it read the secret from its file in the container, or use a check that needs none",
+    fix: "let it read the secret from a file in the container, or use a check that needs no secret",
   }))
 }
 
-/** `NAME=value`, as containers and images have them. */
+/** Splits entries `NAME=value`, the form that containers and images use. */
 export function pairsOf(env: readonly string[]): [string, string][] {
   return env.map((entry) => {
     const equals = entry.indexOf("=")
@@ -81,7 +81,10 @@ export function pairsOf(env: readonly string[]): [string, string][] {
   })
 }
 
-/** A name may be somebody's mistake too: only what looks like one is printed. */
-export function shown(name: string): string {
+/**
+ * Returns a name for a message. A text that does not look like a name is quoted and cut, because it may be a secret by
+ * mistake.
+ */
+export function printableName(name: string): string {
   return /^[\w./-]{1,100}$/.test(name) ? name : quote(name.slice(0, 40))
 }

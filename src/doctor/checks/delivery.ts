@@ -3,16 +3,16 @@ import { targetPath as pathOfLine, parseFileLines } from "../../files/file-line.
 import { isPurserError } from "../../base/errors.ts"
 import { kindOf, memoryMountsOf } from "../../copy/memory-mounts.ts"
 import type { Engine } from "../../docker/engine.ts"
-import type { Found } from "../finding.ts"
+import type { CheckFinding } from "../finding.ts"
 import type { ContainerDetails } from "../../docker/container-details.ts"
 
-/** Whether a container that asks for files can have them. */
+/** Checks whether a container that asks for files can get them. */
 
 const tmpfsHint =
   "give it a tmpfs: tmpfs: /run/secrets in a Compose file, or --tmpfs /run/secrets with docker run"
 
-/** Null for a container that asks for nothing; else where its files are to lie. */
-export function askedPaths(labels: Readonly<Record<string, string>>): readonly string[] | null {
+/** Returns the paths of the files that a container's labels ask for, or null if they ask for nothing. */
+export function requestedPaths(labels: Readonly<Record<string, string>>): readonly string[] | null {
   const files = labels[filesLabel]
   if (files === undefined) return labels[appLabel] === undefined ? null : ["/run/secrets/file"]
   try {
@@ -23,14 +23,14 @@ export function askedPaths(labels: Readonly<Record<string, string>>): readonly s
   }
 }
 
-/** Those of `paths` that no tmpfs covers. `destinations`: where one is mounted. */
+/** Returns the `paths` that no tmpfs covers. `destinations` are the mount points of the tmpfs mounts. */
 export function uncovered(paths: readonly string[], destinations: readonly string[]): string[] {
   const plain = (path: string): string => path.replace(/^\/var\/run(?=\/)/, "/run").replace(/\/+$/, "")
   const mounts = destinations.map(plain)
   return paths.filter((path) => !mounts.some((mount) => plain(path).startsWith(`${mount}/`)))
 }
 
-export function noTmpfs(paths: readonly string[], what = "it"): Found[] {
+export function noTmpfsFindings(paths: readonly string[], what = "it"): CheckFinding[] {
   const [first] = paths
   if (first === undefined) return []
   const more = paths.length > 1 ? ` and ${paths.length - 1} more` : ""
@@ -48,28 +48,28 @@ export async function containerTmpfsFindings(
   engine: Engine,
   container: ContainerDetails,
   signal: AbortSignal,
-): Promise<Found[]> {
-  const paths = askedPaths(container.labels)
+): Promise<CheckFinding[]> {
+  const paths = requestedPaths(container.labels)
   if (paths === null) return []
   const mounts = [
     ...Object.keys(container.tmpfs),
     ...container.mounts.filter(({ type }) => type === "tmpfs").map(({ destination }) => destination),
   ]
   const onVolume = memoryMountsOf(engine, container, signal)
-  const left: string[] = []
+  const onDisk: string[] = []
   for (const path of uncovered(paths, mounts)) {
-    if ((await onVolume(path)).destination === undefined) left.push(path)
+    if ((await onVolume(path)).destination === undefined) onDisk.push(path)
   }
-  return noTmpfs(left)
+  return noTmpfsFindings(onDisk)
 }
 
-/** Where neither the process's root nor a tmpfs volume can be used, only a shell in the container is left. */
+/** Warns if the container has no shell, which delivery needs unless the route proc or a tmpfs volume can be used. */
 export async function shellFindings(
   engine: Engine,
   container: ContainerDetails,
   { mayUseProc, signal }: { mayUseProc: boolean; signal: AbortSignal },
-): Promise<Found[]> {
-  const paths = askedPaths(container.labels)
+): Promise<CheckFinding[]> {
+  const paths = requestedPaths(container.labels)
   if (paths === null || mayUseProc) return []
   const onVolume = memoryMountsOf(engine, container, signal)
   const byVolume = await Promise.all(
@@ -82,8 +82,8 @@ export async function shellFindings(
     {
       rule: "no-shell",
       level: "warning",
-      message: "it asks for files, its image has no shell, and from here no route works without one",
-      fix: "run purser as root beside the engine, or give it a tmpfs volume in the place of the --tmpfs",
+      message: "it asks for files, but its image has no shell, and every route from here needs one",
+      fix: "run purser as root on the engine's host, or replace the container's --tmpfs by a tmpfs volume",
     },
   ]
 }

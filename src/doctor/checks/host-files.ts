@@ -3,9 +3,11 @@ import { constants } from "node:fs"
 import { lstat, open, readdir, stat } from "node:fs/promises"
 import { dirname, join, resolve } from "node:path"
 import { quote } from "../../base/names.ts"
-import type { Found } from "../finding.ts"
+import type { CheckFinding } from "../finding.ts"
 
-/** Files of this host that a container mounts: keys that others can read, and certificates that end. */
+/**
+ * Checks files of this host that a container mounts: private keys that others can read, and certificates that expire.
+ */
 
 const maxBytes = 256 * 1024
 const maxFiles = 200
@@ -13,37 +15,41 @@ const maxEntries = 2000
 const maxDirectories = 200
 const maxDepth = 3
 const isLinux = process.platform === "linux"
-/** O_PATH, which Node does not name. */
-const onlyLook = isLinux ? 0o10000000 : constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)
+/** The open flags that inspect a file without opening it: O_PATH on Linux, for which Node has no constant. */
+const openPathOnly = isLinux ? 0o10000000 : constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)
 const soonMs = 30 * 24 * 3_600_000
 const likelyName =
   /\.(?:pem|key|crt|cer|cert|p8)$|(?:^|[_.-])(?:id_[a-z0-9]+|key|cert|certificate|tls|ssl)(?:$|[_.-])/i
 
-/** `path`: a file, or a directory that is looked through. What may not be read says nothing. */
-export async function hostFileFindings(path: string, now: Date = new Date()): Promise<Found[]> {
+/** Examines a file, or a directory to a limited depth and number of files. Unreadable paths are skipped. */
+export async function hostFileFindings(path: string, now: Date = new Date()): Promise<CheckFinding[]> {
   const stats = await stat(path).catch(() => null)
   if (stats === null) return []
   const isReachable = await othersMayEnter(dirname(path))
-  if (stats.isFile()) return await oneFile(path, { now, isReachable })
+  if (stats.isFile()) return await fileFindings(path, { now, isReachable })
   if (!stats.isDirectory()) return []
-  const found: Found[] = []
+  const found: CheckFinding[] = []
   // certbot's certificates are two directories down.
-  const waiting = [{ directory: path, depth: 0, isReachable: isReachable && mayEnter(stats.mode) }]
-  let left = maxFiles
-  // The list grows while it is gone through.
-  for (const { directory, depth, isReachable: here } of waiting) {
+  const queue = [{ directory: path, depth: 0, isReachable: isReachable && mayEnter(stats.mode) }]
+  let filesRemaining = maxFiles
+  // The loop also visits the directories that it appends.
+  for (const { directory, depth, isReachable: here } of queue) {
     for (const entry of (await readdir(directory, { withFileTypes: true }).catch(() => [])).slice(
       0,
       maxEntries,
     )) {
       const inside = join(directory, entry.name)
-      // A link may lead to a file, as certbot's do; another directory is not this container's.
-      if (entry.isDirectory() && depth < maxDepth && waiting.length < maxDirectories) {
+      // A link to a file is followed, because certbot's are links. A link to a directory is not: that is not mounted.
+      if (entry.isDirectory() && depth < maxDepth && queue.length < maxDirectories) {
         const mode = (await lstat(inside).catch(() => null))?.mode ?? 0
-        waiting.push({ directory: inside, depth: depth + 1, isReachable: here && mayEnter(mode) })
-      } else if (likelyName.test(entry.name) && left > 0 && (entry.isFile() || entry.isSymbolicLink())) {
-        left--
-        found.push(...(await oneFile(inside, { now, isReachable: here })))
+        queue.push({ directory: inside, depth: depth + 1, isReachable: here && mayEnter(mode) })
+      } else if (
+        likelyName.test(entry.name) &&
+        filesRemaining > 0 &&
+        (entry.isFile() || entry.isSymbolicLink())
+      ) {
+        filesRemaining--
+        found.push(...(await fileFindings(inside, { now, isReachable: here })))
       }
     }
   }
@@ -54,7 +60,7 @@ function mayEnter(mode: number): boolean {
   return (mode & 0o001) !== 0
 }
 
-/** Whether every user of this host gets as far as into this directory. */
+/** Returns whether every user of this host can enter this directory and all its parents. */
 async function othersMayEnter(directory: string): Promise<boolean> {
   for (let at = resolve(directory); ; at = dirname(at)) {
     const stats = await stat(at).catch(() => null)
@@ -63,41 +69,43 @@ async function othersMayEnter(directory: string): Promise<boolean> {
   }
 }
 
-async function oneFile(
+async function fileFindings(
   path: string,
   { now, isReachable }: { now: Date; isReachable: boolean },
-): Promise<Found[]> {
+): Promise<CheckFinding[]> {
   const file = await readSmall(path)
   if (file === null) return []
-  const found: Found[] = []
+  const found: CheckFinding[] = []
   if (/-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY-----/.test(file.text) && (file.mode & 0o004) !== 0) {
     found.push({
       rule: "readable-key",
       level: isReachable ? "error" : "note",
       message: `the private key ${quote(path)} can be read by every user ${isReachable ? "of this host" : "in the container"}`,
-      fix: "chmod o-r it at least; better keep it in Purser's store, and have it delivered into memory",
+      fix: "run chmod o-r on it, or better keep it in Purser's store and deliver it into memory",
     })
   }
   for (const [pem] of file.text.matchAll(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g)) {
-    const end = endOf(pem)
+    const end = expiryOf(pem)
     if (end === null) continue
-    const left = end.getTime() - now.getTime()
-    if (left > soonMs) continue
+    const remainingMs = end.getTime() - now.getTime()
+    if (remainingMs > soonMs) continue
     found.push({
       rule: "certificate",
-      level: left <= 0 ? "error" : "warning",
-      message: `a certificate in ${quote(path)} ${left <= 0 ? "has expired" : "expires"} on ${end.toISOString().slice(0, 10)}`,
+      level: remainingMs <= 0 ? "error" : "warning",
+      message: `a certificate in ${quote(path)} ${remainingMs <= 0 ? "has expired" : "expires"} on ${end.toISOString().slice(0, 10)}`,
       fix: "renew it, and deliver the new one with a reload",
     })
   }
   return found
 }
 
-/** As latin1, with its permission bits. Null for what is no file, larger than a key or certificate, or not for us. */
+/**
+ * Reads a file as latin1, with its mode. Null for anything but a regular file, above 256 KiB, or without permission.
+ */
 export async function readSmall(path: string): Promise<{ text: string; mode: number } | null> {
   try {
-    // Whoever writes there may have laid out a device, whose mere opening does things: look first, without opening.
-    await using found = await open(path, onlyLook)
+    // The path is inspected before it is opened, because it may be a device, and opening a device can have effects.
+    await using found = await open(path, openPathOnly)
     if (!(await found.stat()).isFile()) return null
     await using handle = isLinux ? await open(`/proc/self/fd/${found.fd}`, constants.O_RDONLY) : found
     const stats = await handle.stat()
@@ -110,7 +118,7 @@ export async function readSmall(path: string): Promise<{ text: string; mode: num
   }
 }
 
-function endOf(pem: string): Date | null {
+function expiryOf(pem: string): Date | null {
   try {
     return new X509Certificate(pem).validToDate
   } catch {
