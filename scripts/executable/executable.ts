@@ -28,7 +28,7 @@ export async function writeExecutable(
   const blob = join(work, `${arch}.blob`)
   const config = join(work, `${arch}.json`)
   const names = (await readdir(directory)).filter(
-    (name) => /\.cjs$/.test(name) || (isOurs && /\.compiled$/.test(name)),
+    (name) => name.endsWith(".cjs") || (isOurs && name.endsWith(".compiled")),
   )
   await writeFile(
     config,

@@ -40,7 +40,7 @@ const probes = {
   executable: () => demand(existsSync(executable(process.arch)), "npm run build:exe has not run"),
   /** The result of `npm run build:exe` for arm64, and QEMU with the libraries of such a machine. */
   arm64: async () => {
-    demand(existsSync(executable("arm64")), "npm run build:exe has not run")
+    await demand(existsSync(executable("arm64")), "npm run build:exe has not run")
     await runs(...onArm64, executable("arm64"), "--version")
   },
 } satisfies Record<string, () => Promise<void>>
