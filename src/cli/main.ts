@@ -7,7 +7,21 @@ import { version } from "../base/version.ts"
  * told in `command.ts`; `commands.ts` lists them all.
  */
 
-void start(process.argv.slice(2))
+// Under this name docker starts us, as `docker purser`.
+const isDockerPlugin = [process.argv0, process.argv[1] ?? ""].some((path) =>
+  /(?:^|[/\\])docker-purser(?:\.exe)?$/.test(path),
+)
+void (isDockerPlugin ? startForDocker() : start(process.argv.slice(2)))
+
+async function startForDocker(): Promise<void> {
+  const { serveDocker } = await import("./docker-plugin.ts")
+  try {
+    await serveDocker(process, start)
+  } catch (error) {
+    const { reportError } = await import("./report-error.ts")
+    process.exitCode = reportError(error, { stderr: process.stderr, json: false, verbose: false })
+  }
+}
 
 async function start(words: readonly string[]): Promise<void> {
   // Commander's own help command knows one word; node and health know their help themselves.

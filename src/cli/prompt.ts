@@ -39,6 +39,7 @@ export async function confirm(question: string, context: Asking): Promise<boolea
 
 /** All of stdin. Throws `ERR_SECRET_TOO_LARGE`. */
 export async function readStdin({ stdin, signal }: Asking, maxBytes: number): Promise<Buffer> {
+  signal.throwIfAborted()
   const chunks: Buffer[] = []
   let length = 0
   const onAbort = (): void => void stdin.destroy(signal.reason as Error)
