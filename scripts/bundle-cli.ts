@@ -28,7 +28,8 @@ export function cliInput(entry: string): InputOptions {
     external: /^node:/,
     treeshake: true,
     transform: { target },
-    checks: { unresolvedImport: true },
+    // How long a plugin took says how busy the machine is.
+    checks: { unresolvedImport: true, bundlerTimings: false },
     plugins: [lazyBuiltins],
     onLog(_level, log) {
       throw new Error(`rolldown: ${log.message}`)

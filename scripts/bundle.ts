@@ -29,8 +29,9 @@ export async function bundleReceiver(entry: string): Promise<string> {
     external: /^node:/,
     treeshake: true,
     transform: { target: "node22" },
-    checks: { unresolvedImport: true },
-    plugins: [{ name: "exit-codes-only", load: exitCodesOnly }],
+    // How long a plugin took says how busy the machine is.
+    checks: { unresolvedImport: true, bundlerTimings: false },
+    plugins: [{ name: "exit-codes-only", load: { filter: { id: errorTable }, handler: exitCodesOnly } }],
     onLog(_level, log) {
       throw new Error(`rolldown: ${log.message}`)
     },
@@ -44,9 +45,10 @@ export async function bundleReceiver(entry: string): Promise<string> {
   return `${guard}${code}\n`
 }
 
+const errorTable = /\bbase[/\\]errors[/\\]table\.ts$/
+
 /** The table of errors as a container needs it: without texts and HTTP statuses, and without the most frequent exit code. */
-function exitCodesOnly(id: string): string | null {
-  if (!/\bbase[/\\]errors[/\\]table\.ts$/.test(id)) return null
+function exitCodesOnly(): string {
   const others = Object.entries(errorKinds).filter(([, { exit }]) => exit !== 1)
   const codes = Object.fromEntries(others.map(([code, { exit }]) => [code, exit]))
   return `const codes = ${JSON.stringify(codes)}\nexport const exitCodeOf = (code) => codes[code] ?? 1\n`
