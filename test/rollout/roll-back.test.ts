@@ -1,103 +1,87 @@
 import assert from "node:assert/strict"
-import { readFile, stat } from "node:fs/promises"
-import { join } from "node:path"
 import { describe, it } from "node:test"
-import { inspect } from "node:util"
-import { tlsFiles, type TlsFiles } from "../support/tls-files.ts"
-import { everything, purserError, toInstall } from "../files/support.ts"
-import { rollOutInto, stage } from "./support.ts"
+import { PurserError } from "../../src/base/errors.ts"
+import { parseCheck } from "../../src/rollout/check.ts"
+import { purserError } from "../files/support.ts"
+import { tlsFiles } from "../support/tls-files.ts"
+import { begin, failing, faultAt, fileOf, stopped, type FaultStep, type Outcome } from "./faults.ts"
 
-describe("files that are checked", () => {
-  it("stay when the new certificate is served", async (t) => {
-    const [old, fresh] = [await tlsFiles(t), await tlsFiles(t)]
-    const { directory, options } = await stage(t, old)
-    const result = await rollOutInto(setWith(fresh), options)
-    assert.equal(result.reloaded, true)
-    assert.equal(await readFile(join(directory, "tls.crt"), "utf8"), fresh.certificate)
-    assert.deepEqual(await everything(directory), ["tls.crt", "tls.key"])
+describe("a roll-back", { concurrency: 4 }, () => {
+  it("follows a reload that failed", async (t) => {
+    const error = purserError("ERR_CHECK", /^injected; the old files are back, and served$/)
+    const outcome: Outcome = { content: "old", reloads: 2, isPending: false }
+    await faultAt(t, "reload", "present", { error, outcome, isRefused: true })
   })
 
-  it("are put back when the key does not match, while the old ones go on being served", async (t) => {
-    const [old, fresh] = [await tlsFiles(t), await tlsFiles(t)]
-    const { directory, options } = await stage(t, old)
-    const before = await stat(join(directory, "tls.key"))
-    const bad = [
-      ...setWith({ certificate: fresh.certificate, key: (await tlsFiles(t)).key }),
-      toInstall("new", "x"),
-    ]
-    const failed = await rollOutInto(bad, options).then(
-      () => null,
-      (error: unknown) => error,
-    )
-    assert.ok(purserError("ERR_CHECK", /the old files are back, and served/)(failed))
-    assert.doesNotMatch(inspect(failed, { depth: 9 }), /PRIVATE KEY/)
-    assert.equal(await readFile(join(directory, "tls.crt"), "utf8"), old.certificate)
-    assert.equal(await readFile(join(directory, "tls.key"), "utf8"), old.key)
-    const after = await stat(join(directory, "tls.key"))
-    assert.deepEqual([after.mode, after.uid, after.gid], [before.mode, before.uid, before.gid])
-    assert.deepEqual(
-      await everything(directory),
-      ["tls.crt", "tls.key"],
-      "what was added is gone, no reload is owed",
-    )
+  it("has nothing to put back where nothing was there", async (t) => {
+    const error = purserError("ERR_CHECK", /^injected; nothing was there before$/)
+    const outcome: Outcome = { content: "new", reloads: 1, isPending: true }
+    await faultAt(t, "reload", "absent", { error, outcome, isRefused: true })
   })
 
-  it("are held back after a failure until their content changes", async (t) => {
-    const [old, fresh] = [await tlsFiles(t), await tlsFiles(t)]
-    const { directory, options, reloads } = await stage(t, old)
-    const bad = setWith({ certificate: fresh.certificate, key: old.key })
-    await assert.rejects(rollOutInto(bad, options), purserError("ERR_CHECK", /the old files are back/))
-    const count = reloads()
-    await assert.rejects(rollOutInto(bad, options), purserError("ERR_CHECK", /held back since/))
-    assert.equal(reloads(), count)
-    assert.equal(await readFile(join(directory, "tls.crt"), "utf8"), old.certificate)
-    await rollOutInto(setWith(fresh), options)
-    assert.equal(await readFile(join(directory, "tls.crt"), "utf8"), fresh.certificate)
+  const steps: readonly [FaultStep, Outcome][] = [
+    ["put the old files back", { content: "new", reloads: 1, isPending: true }],
+    ["remove what was added", { content: "old and added", reloads: 1, isPending: true }],
+    ["onRolledBack", { content: "old", reloads: 1, isPending: true }],
+    ["reload again", { content: "old", reloads: 2, isPending: true }],
+    ["clear the record again", { content: "old", reloads: 2, isPending: true }],
+  ]
+  for (const [step, outcome] of steps) {
+    it(`that fails at "${step}" says so`, async (t) => {
+      const error = purserError(
+        "ERR_CHECK",
+        /^not reloaded; and the old files could not be put back and reloaded: injected$/,
+      )
+      await faultAt(t, step, "present", { isRollBack: true, error, outcome, isRefused: true })
+    })
+
+    it(`that is aborted at "${step}" stops there`, async (t) => {
+      await faultAt(t, step, "present", {
+        isRollBack: true,
+        aborts: true,
+        error: stopped,
+        outcome,
+        isRefused: true,
+      })
+    })
+  }
+
+  it("that is aborted while the old files are checked leaves them", async (t) => {
+    const outcome: Outcome = { content: "old", reloads: 2, isPending: false }
+    await faultAt(t, "connect", "present", {
+      isRollBack: true,
+      aborts: true,
+      error: stopped,
+      outcome,
+      isRefused: true,
+    })
   })
 
-  it("are put back, and the error says so, when the old ones are not served either", async (t) => {
-    const [old, fresh] = [await tlsFiles(t), await tlsFiles(t)]
-    const { directory, options } = await stage(t, old, "fragile")
+  it("follows a certificate that is not served, and says when the old one is not served either", async (t) => {
+    const bench = await begin(t, "present")
+    if (bench === null) return
+    const { target, fresh } = bench
+    fresh.set("tls.key", fileOf("tls.key", (await tlsFiles(t)).key))
+    target.fault = (step) => step === "reload again" && target.stop()
     await assert.rejects(
-      rollOutInto(setWith({ certificate: fresh.certificate, key: old.key }), options),
-      purserError("ERR_CHECK", /the old files are back, and are not served either/),
+      bench.rollOutTo(fresh, { checks: [parseCheck(`127.0.0.1:${target.port} within=2s`)] }),
+      purserError("ERR_CHECK", /is not served after .*; the old files are back, and are not served either: /),
     )
-    assert.equal(await readFile(join(directory, "tls.crt"), "utf8"), old.certificate)
+    bench.assertOutcome({ content: "old", reloads: 2, isPending: false })
   })
 
-  it("are put back when the service does not read them again", async (t) => {
-    const [old, fresh] = [await tlsFiles(t), await tlsFiles(t)]
-    const { directory, options } = await stage(t, old, "deaf")
-    await assert.rejects(rollOutInto(setWith(fresh), options), purserError("ERR_CHECK", /back, and served/))
-    assert.equal(await readFile(join(directory, "tls.crt"), "utf8"), old.certificate)
-  })
-
-  it("are put back when the reload fails", async (t) => {
-    const [old, fresh] = [await tlsFiles(t), await tlsFiles(t)]
-    const { directory, options } = await stage(t, old)
-    let calls = 0
-    const runReload = async (): Promise<void> => {
-      if (calls++ === 0) throw new Error("no")
-    }
+  it("does not check old files that hold no certificate", async (t) => {
+    const bench = await begin(t, "present")
+    if (bench === null) return
+    const { target, before } = bench
+    const bare = fileOf("tls.crt", "none")
+    before.set("tls.crt", bare)
+    target.files.set("tls.crt", bare)
+    target.fault = failing("reload", new PurserError("ERR_RELOAD", "not reloaded"))
     await assert.rejects(
-      rollOutInto(setWith(fresh), { ...options, runReload }),
-      purserError("ERR_CHECK", /back, and served/),
+      bench.rollOutTo(bench.fresh),
+      purserError("ERR_CHECK", /^not reloaded; the old files are back, which hold no certificate to check$/),
     )
-    assert.equal(await readFile(join(directory, "tls.crt"), "utf8"), old.certificate)
-  })
-
-  it("are refused before anything changes when none of them is a certificate", async (t) => {
-    const old = await tlsFiles(t)
-    const { directory, options, reloads } = await stage(t, old)
-    await assert.rejects(
-      rollOutInto([toInstall("other", "x")], options),
-      purserError("ERR_CHECK", /none of the files holds a certificate/),
-    )
-    assert.equal(reloads(), 0)
-    assert.deepEqual(await everything(directory), ["tls.crt", "tls.key"])
+    bench.assertOutcome({ content: "old", reloads: 2, isPending: false })
   })
 })
-
-function setWith({ certificate, key }: TlsFiles) {
-  return [toInstall("tls.crt", certificate), toInstall("tls.key", key)]
-}

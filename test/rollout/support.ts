@@ -1,9 +1,9 @@
 import { spawn, type ChildProcess } from "node:child_process"
 import { once } from "node:events"
-import { writeFile } from "node:fs/promises"
+import { readFile, stat, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import type { TestContext } from "node:test"
-import { writtenPath } from "../../src/files/file-line.ts"
+import { parseFileLine, writtenPath } from "../../src/files/file-line.ts"
 import type { InstallResult } from "../../src/files/install.ts"
 import type { FileToInstall } from "../../src/files/stage.ts"
 import { parseCheck } from "../../src/rollout/check.ts"
@@ -12,9 +12,10 @@ import { directoryTarget, type DirectoryTargetOptions } from "../../src/rollout/
 import { FailedSets } from "../../src/rollout/failed-sets.ts"
 import { rollOut, type Outcome } from "../../src/rollout/rollout.ts"
 import type { RolloutTarget, WrittenFiles } from "../../src/rollout/target.ts"
-import { hup, installOptions } from "../files/support.ts"
+import { everything, hup, installOptions } from "../files/support.ts"
 import { tempDir } from "../support/temp.ts"
 import type { TlsFiles } from "../support/tls-files.ts"
+import type { ContractOptions, ContractTarget } from "./contract.ts"
 
 const server = join(import.meta.dirname, "../fixtures/tls-server.mjs")
 
@@ -109,4 +110,44 @@ export async function stage(
     check: { check, failed: { sets: new FailedSets(), target: "web" } },
   }
   return { directory, options, reloads: () => count }
+}
+
+/** A directory that a real server serves, as {@link describeTarget} wants it. */
+export async function openDirectoryTarget(
+  t: TestContext,
+  { old, names, signal }: ContractOptions,
+): Promise<ContractTarget> {
+  const directory = await tempDir(t)
+  for (const [name, { content, mode }] of Object.entries(old ?? {}))
+    await writeFile(join(directory, name), content, { mode: Number.parseInt(mode, 8) })
+  const server = old === null ? null : await serve(t, directory, "usual")
+  let reloads = 0
+  let failures = 0
+  const target = directoryTarget(names.map(parseFileLine), {
+    ...installOptions(directory, { signal }),
+    reload: hup,
+    async runReload() {
+      reloads++
+      if (failures-- > 0) throw new Error("the server is gone")
+      server?.child.kill("SIGHUP")
+    },
+  })
+  return {
+    target,
+    path: (name) => name,
+    check: parseCheck(`:${server?.port ?? 1} within=6s`),
+    async found() {
+      const there = (await everything(directory)).filter((name) => name !== ".purser-owed.json")
+      const files = there.map(async (name) => {
+        const [content, { mode }] = await Promise.all([
+          readFile(join(directory, name), "utf8"),
+          stat(join(directory, name)),
+        ])
+        return [name, { content, mode: (mode & 0o7777).toString(8) }] as const
+      })
+      return Object.fromEntries(await Promise.all(files))
+    },
+    reloads: async () => reloads,
+    failReloads: async (count) => void (failures = count),
+  }
 }
