@@ -185,8 +185,7 @@ function appOf(nodes: number, secrets: readonly string[], port: number): AppConf
     certificate: undefined,
     aliases: [],
     protocol: "purser",
-    trust: "enrolled",
-    pins: [],
+    trust: { mode: "enrolled" },
     maxNodes: nodes + 1,
     requirePq: false,
     nodes: Array.from({ length: nodes }, (_, index) => ({

@@ -1,22 +1,19 @@
 import type { AuditLog } from "../audit/audit-log.ts"
 import { formatEnrolment } from "../channel/enrolment.ts"
 import type { TrustMode } from "../apps/settings.ts"
+import { trustKindOf } from "../apps/trust/kinds.ts"
 import { agentPins } from "../state/identity-files.ts"
 import type { State } from "../state/state.ts"
 
 export interface EnrolOptions {
   app: string
+  /** The name of its trust mode. */
   trust: TrustMode
   stateDir: string
   state: State
   audit: AuditLog
   /** Make a new token; the one before stays good for so long, in milliseconds. */
   rotateOverlapMs?: number
-}
-
-/** Nodes of such an app prove that they hold its token; those of others are known by their pins. */
-export function needsToken(trust: TrustMode): boolean {
-  return trust === "enrolled" || trust === "discovered"
 }
 
 /** The enrolment string that the nodes of an app get. Who has it gets the app's secrets, so each time is in the audit log. */
@@ -29,7 +26,7 @@ export async function enrolApp({
   rotateOverlapMs,
 }: EnrolOptions): Promise<string> {
   const pins = await agentPins(stateDir)
-  if (!needsToken(trust)) return formatEnrolment({ app, agentPins: pins })
+  if (!trustKindOf({ mode: trust }).hasToken) return formatEnrolment({ app, agentPins: pins })
   const isNew = state.tokens.valid(app).length === 0
   const token =
     rotateOverlapMs === undefined ? state.tokens.current(app) : state.tokens.rotate(app, rotateOverlapMs)

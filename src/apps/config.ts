@@ -2,17 +2,18 @@ import { z } from "zod"
 import { isAppName } from "../base/names.ts"
 import { configPath } from "../config/path.ts"
 import type { CaConfig } from "../ca/config.ts"
-import type { Pin } from "../channel/pin.ts"
 import type { Check } from "../rollout/check.ts"
 import type { FileLine } from "../files/file-line.ts"
 import type { Reload } from "../rollout/reload.ts"
 import { resolveCertificate, type CertificateGrant } from "./certificate-config.ts"
 import { resolveContainers, type ContainerRule } from "./containers/rule-config.ts"
 import { entrySchema, grantOf, type AppEntry } from "./entry.ts"
-import type { Alias, Protocol, TrustMode } from "./settings.ts"
+import type { Alias, Protocol } from "./settings.ts"
 import { checkEntry } from "./entry-checks.ts"
 import { resolveNode } from "./discovery/entry.ts"
 import type { NodeSpec } from "./discovery/kinds.ts"
+import { resolveTrust } from "./trust/entry.ts"
+import type { Trust } from "./trust/kinds.ts"
 
 /** The slice of `purser.yaml` under `apps:`, and what the agent is given of it. */
 
@@ -28,9 +29,7 @@ export interface AppConfig {
   /** For the action `certificate`. */
   readonly certificate: CertificateGrant | undefined
   readonly protocol: Protocol
-  readonly trust: TrustMode
-  /** Empty unless `trust` is `pinned`. */
-  readonly pins: readonly Pin[]
+  readonly trust: Trust
   /** Nodes that may be alive at a time. */
   readonly maxNodes: number
   readonly requirePq: boolean
@@ -81,8 +80,7 @@ function resolveApp(
     actions: app.actions,
     certificate: resolveCertificate(app.certificate, ca),
     protocol: app.protocol,
-    trust: app.trust,
-    pins: app.pins ?? [],
+    trust: resolveTrust(app),
     maxNodes: app.max_nodes,
     requirePq: app.require_pq,
     nodes: (app.nodes ?? []).map((node) => resolveNode(node)),

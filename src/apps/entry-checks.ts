@@ -3,22 +3,14 @@ import { PurserError } from "../base/errors.ts"
 import { grantCovers } from "../base/names.ts"
 import { checkPaths, defaultDirectory } from "../files/file-line.ts"
 import { grantOf, type AppEntry } from "./entry.ts"
+import { checkTrust } from "./trust/entry.ts"
+import type { TrustUse } from "./trust/kind.ts"
 
 /** Reports the keys of one app that do not fit together. */
 export function checkEntry(app: AppEntry, context: z.RefinementCtx): void {
-  const report = (key: string, message: string, hint: string): void =>
-    context.addIssue({ code: "custom", path: [key], message, params: { hint, atKey: true } })
-  if (app.trust === "pinned" && app.pins === undefined) {
-    context.addIssue({
-      code: "custom",
-      path: ["trust"],
-      message: "pinned needs pins",
-      params: { hint: "add pins: with what `purser node` prints as its pin" },
-    })
-  }
-  if (app.trust !== "pinned" && app.pins !== undefined) {
-    report("pins", "have no meaning without trust: pinned", "add trust: pinned, or leave the pins out")
-  }
+  const report: TrustUse["report"] = (key, message, hint, at = "key") =>
+    context.addIssue({ code: "custom", path: [key], message, params: { hint, atKey: at === "key" } })
+  checkTrust(app, report)
   const aliases = app.secrets.filter((entry) => typeof entry !== "string")
   if (app.protocol === "fluxvault") {
     if (app.trust !== "discovered") {

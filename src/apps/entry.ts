@@ -1,6 +1,5 @@
 import { z } from "zod"
 import { isPattern } from "../base/names.ts"
-import { isPin, type Pin } from "../channel/pin.ts"
 import { filePath, grant, parsedBy } from "../config/scalars.ts"
 import { parseFileLine } from "../files/file-line.ts"
 import { parseCheck } from "../rollout/check.ts"
@@ -8,12 +7,12 @@ import { parseReload } from "../rollout/reload.ts"
 import { certificateSchema } from "./certificate-config.ts"
 import { containersSchema } from "./containers/rule-config.ts"
 import { nodeSchema } from "./discovery/entry.ts"
-import type { Alias, Protocol, TrustMode } from "./settings.ts"
+import type { Alias, Protocol } from "./settings.ts"
+import { trustKeys, trustNames } from "./trust/entry.ts"
 
 /** One entry of `apps:` as it is written, key by key. Whether the keys fit together is checked in `entry-checks.ts`. */
 
-const trustModes = ["enrolled", "approved", "pinned", "discovered"] as const satisfies readonly TrustMode[]
-const protocols = ["purser", "fluxvault"] as const satisfies readonly Protocol[]
+export const protocols = ["purser", "fluxvault"] as const satisfies readonly Protocol[]
 
 const aliasSchema = z.strictObject({
   secret: grant.refine((name) => !isPattern(name), { error: "a pattern has no other name" }),
@@ -51,17 +50,8 @@ export const entrySchema = z.strictObject({
     .enum(protocols)
     .default("purser")
     .describe("what is spoken with its nodes; fluxvault only with trust: discovered"),
-  trust: z.enum(trustModes).default("enrolled").describe("how its nodes are recognised"),
-  pins: z
-    .array(
-      z.string().refine((text): text is Pin => isPin(text), {
-        error: "not a pin",
-        params: { hint: "sha256: and 43 characters of base64url" },
-      }),
-    )
-    .min(1)
-    .optional()
-    .describe("with trust: pinned, the nodes that there are"),
+  trust: z.enum(trustNames).default("enrolled").describe("how its nodes are recognised"),
+  ...trustKeys,
   max_nodes: z.int().min(1).max(1_000_000).default(100).describe("nodes that may be alive at a time"),
   require_pq: z.boolean().default(false).describe("only nodes with post-quantum key exchange"),
   nodes: z.array(nodeSchema).min(1).optional().describe("where its nodes are"),

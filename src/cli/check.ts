@@ -1,5 +1,6 @@
 import type { Command } from "commander"
 import type { AppConfig } from "../apps/config.ts"
+import { trustKindOf } from "../apps/trust/kinds.ts"
 import { PurserError, isPurserError, reasonOf } from "../base/errors.ts"
 import { grantCovers, isPattern } from "../base/names.ts"
 import type { Catalogue } from "../sources/catalogue.ts"
@@ -123,11 +124,9 @@ function* warnings(
         `${name} speaks FluxVault's protocol, in which no end proves who it is`,
         "take protocol: fluxvault away once its nodes are Purser's: docs/fluxvault.md",
       ]
-    } else if (trust === "discovered") {
-      yield [
-        `${name} trusts whatever answers at its addresses`,
-        "use trust: enrolled unless its nodes cannot hold a token",
-      ]
+    } else {
+      const warning = trustKindOf(trust).checkWarning?.(name)
+      if (warning !== undefined) yield [warning.message, warning.hint]
     }
     if (secrets.length === 0) yield [`${name} is granted nothing`, "add secrets: to it"]
     if (nodes.length === 0 && directory === undefined && containers === undefined)

@@ -77,7 +77,7 @@ export async function createAgent(options: CreateAgentOptions): Promise<PurserAg
     enrol: (app) =>
       enrolApp({
         app: parseAppName(app),
-        trust: apps[app]?.trust ?? "enrolled",
+        trust: apps[app]?.trust.mode ?? "enrolled",
         stateDir: config.stateDir,
         state,
         audit,

@@ -216,7 +216,7 @@ test("a failed node is tried again when another process changes the state: an ap
   const node = await startTestNode(t, { app: "web", agentPins }, { identity })
   const settings = {
     nodes: [node.address],
-    app: { trust: "approved" },
+    app: { trust: { mode: "approved" } },
     plan: { everyMs: 3_600_000 },
   } as const
   const agent = await place.agent(settings)
@@ -237,7 +237,7 @@ test("trust: discovered serves whoever answers, and warns of it", async (t) => {
   const place = await home(t)
   const { agentPins } = await place.enrolment()
   const node = await startTestNode(t, { app: "web", agentPins })
-  const agent = await place.agent({ nodes: [node.address], app: { trust: "discovered" } })
+  const agent = await place.agent({ nodes: [node.address], app: { trust: { mode: "discovered" } } })
   assert.equal((await agent.round())[0]?.status, "ok")
   assert.match(agent.text(), /warn: web has trust: discovered/)
 })

@@ -51,8 +51,7 @@ suite("purser.yaml", () => {
       certificate: undefined,
       aliases: [],
       protocol: "purser",
-      trust: "enrolled",
-      pins: [],
+      trust: { mode: "enrolled" },
       maxNodes: 10,
       requirePq: false,
       nodes: [

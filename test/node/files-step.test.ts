@@ -159,7 +159,7 @@ test("two agents that deliver at once take turns, so that their files do not mix
   const agentOf = (place: Home, text: string): Promise<TestAgent> =>
     place.agent({
       secrets: Object.fromEntries(names.map((name) => [name, text])),
-      app: { secrets: ["*"], trust: "discovered" },
+      app: { secrets: ["*"], trust: { mode: "discovered" } },
       nodes: [node.address],
     })
   const [ours, theirs] = [await agentOf(first, "ours"), await agentOf(second, "theirs")]

@@ -113,7 +113,7 @@ test("a node with two agent pins takes either agent, for the time of a rotation"
   assert.ok(token)
   const node = await startTestNode(t, { app, token, agentPins: [old.identity.pin, next.identity.pin] })
   for (const place of [old, next]) {
-    const agent = await place.agent({ nodes: [node.address], app: { trust: "discovered" } })
+    const agent = await place.agent({ nodes: [node.address], app: { trust: { mode: "discovered" } } })
     assert.equal((await agent.round())[0]?.status, "ok")
   }
 })

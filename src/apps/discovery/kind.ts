@@ -3,7 +3,8 @@ import type { Address } from "./address.ts"
 
 /**
  * A way to find the nodes of an app: how `purser.yaml` writes it under `nodes:`, what that becomes, and how the nodes
- * are looked up. Each kind has a file in `kinds/` and a line in `kinds.ts`; nothing else knows which kinds there are.
+ * are looked up. Each kind has a file in `kinds/` and a line in `kinds.ts`; of the rest only `settings.ts` knows which kinds
+ * there are, because it is what programs read.
  *
  * What a kind finds is where to dial, never whom to trust: it may be wrong, and it may lie.
  */

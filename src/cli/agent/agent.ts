@@ -1,5 +1,7 @@
 import { InvalidArgumentError, Option, type Command } from "commander"
+import { protocols } from "../../apps/entry.ts"
 import type { Protocol, TrustMode } from "../../apps/settings.ts"
+import { trustNames } from "../../apps/trust/entry.ts"
 import { appLabel } from "../../apps/containers/labels.ts"
 import type { DeliveryEvent } from "../../agent/delivery/events.ts"
 import { openConfiguredAgent, type ConfiguredAgent } from "../../wiring/configured-agent.ts"
@@ -54,16 +56,9 @@ export function define(command: Command, action: CommandAction): void {
       new Option(
         "--protocol <name>",
         "what its nodes speak; fluxvault, for nodes of FluxVault's own, implies --trust discovered",
-      ).choices(["purser", "fluxvault"]),
+      ).choices(protocols),
     )
-    .addOption(
-      new Option("--trust <mode>", "how nodes are recognised").choices([
-        "enrolled",
-        "approved",
-        "pinned",
-        "discovered",
-      ]),
-    )
+    .addOption(new Option("--trust <mode>", "how nodes are recognised").choices(trustNames))
     .option("--pin <pin>", "a node's pin, with --trust pinned (repeatable)", repeatable)
     .option("--max-nodes <number>", "nodes that may be alive at a time", wholeNumber)
     .option("--require-pq", "refuse nodes without post-quantum key exchange")

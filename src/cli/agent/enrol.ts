@@ -1,6 +1,8 @@
 import { Option, type Command } from "commander"
 import type { TrustMode } from "../../apps/settings.ts"
-import { enrolApp, needsToken } from "../../agent/enrol.ts"
+import { trustNames } from "../../apps/trust/entry.ts"
+import { trustKindOf, trustKinds } from "../../apps/trust/kinds.ts"
+import { enrolApp } from "../../agent/enrol.ts"
 import { parseDuration } from "../../base/duration.ts"
 import { PurserError } from "../../base/errors.ts"
 import { parseAppName } from "../../base/names.ts"
@@ -15,6 +17,8 @@ interface Flags {
   trust?: TrustMode
 }
 
+const withoutToken = trustKinds.filter(({ hasToken }) => !hasToken).map(({ name }) => name)
+
 /** `purser enrol APP`: the one value that every node of the app gets. */
 export function define(command: Command, action: CommandAction): void {
   command
@@ -25,8 +29,8 @@ export function define(command: Command, action: CommandAction): void {
     .addOption(
       new Option(
         "--trust <mode>",
-        "for an app that is in no purser.yaml: approved and pinned need no token",
-      ).choices(["enrolled", "approved", "pinned", "discovered"]),
+        `for an app that is in no purser.yaml: ${withoutToken.join(" and ")} need no token`,
+      ).choices(trustNames),
     )
     .action(action(run))
 }
@@ -42,8 +46,8 @@ async function run(context: Context, { rotate, overlap, revoke, trust }: Flags, 
   const app = parseAppName(name)
   const overlapMs = parseDuration(overlap ?? "24h")
   const config = await commandConfig(context)
-  const mode = trust ?? config.apps[app]?.trust ?? "enrolled"
-  if (rotate === true && !needsToken(mode)) {
+  const mode = trust ?? config.apps[app]?.trust.mode ?? "enrolled"
+  if (rotate === true && !trustKindOf({ mode }).hasToken) {
     throw new PurserError("ERR_USAGE", `${app} has trust: ${mode}, so it has no token to rotate`, {
       hint: "its nodes are known by their pins: purser nodes",
     })

@@ -5,7 +5,8 @@ import type { TestContext } from "node:test"
 import type { AppConfig } from "../../../src/apps/config.ts"
 import { openState, type State } from "../../../src/state/state.ts"
 import { auditFileIn } from "../../../src/state/open.ts"
-import { decideTrust } from "../../../src/apps/trust/trust.ts"
+import { decideTrust } from "../../../src/apps/trust/decide.ts"
+import type { TrustBase, TrustKind } from "../../../src/apps/trust/kind.ts"
 import { openAuditLog } from "../../../src/audit/audit-log.ts"
 import { createIdentity, type Identity } from "../../../src/channel/identity.ts"
 import type { Hello } from "../../../src/channel/messages.ts"
@@ -32,11 +33,17 @@ export interface Visitor {
   address?: string
   hello?: Partial<Hello>
   app?: Partial<AppConfig>
+  /** A mode that Purser may not have, in the place of the app's. */
+  trust?: TrustBase
 }
 
 export const aliveMs = 1000
 
-export async function judge(t: TestContext, app: Partial<AppConfig> = {}): Promise<Judge> {
+export async function judge(
+  t: TestContext,
+  app: Partial<AppConfig> = {},
+  kinds?: readonly TrustKind[],
+): Promise<Judge> {
   const dir = await tempDir(t)
   const clock = { now: Date.UTC(2026, 0, 1) }
   const state = openState(dir, { now: () => clock.now })
@@ -56,7 +63,7 @@ export async function judge(t: TestContext, app: Partial<AppConfig> = {}): Promi
     state,
     identity,
     clock,
-    async ask({ identity: of = createIdentity(), token, address = "203.0.113.7:39898", ...more }) {
+    async ask({ identity: of = createIdentity(), token, address = "203.0.113.7:39898", trust, ...more }) {
       const exporter = randomBytes(32)
       const { spkiSha256, pin } = of
       const proof =
@@ -69,25 +76,28 @@ export async function judge(t: TestContext, app: Partial<AppConfig> = {}): Promi
               agentSpkiSha256: identity.spkiSha256,
               app: "web",
             }).toString("base64url")
-      await decideTrust({
-        app: appConfig("web", { ...app, ...more.app }),
-        target: address,
-        channel: { peerPin: pin, peerSpkiSha256: spkiSha256, exporter },
-        hello: {
-          type: "hello",
-          protocol: "purser/1",
-          app: "web",
-          node: "node-1",
-          version: "1.0.0",
-          proof,
-          ...more.hello,
+      await decideTrust(
+        {
+          app: { ...appConfig("web", { ...app, ...more.app }), ...(trust === undefined ? {} : { trust }) },
+          target: address,
+          channel: { peerPin: pin, peerSpkiSha256: spkiSha256, exporter },
+          hello: {
+            type: "hello",
+            protocol: "purser/1",
+            app: "web",
+            node: "node-1",
+            version: "1.0.0",
+            proof,
+            ...more.hello,
+          },
+          identity,
+          state,
+          audit,
+          log: log.log,
+          aliveMs,
         },
-        identity,
-        state,
-        audit,
-        log: log.log,
-        aliveMs,
-      })
+        kinds,
+      )
     },
     async audit() {
       const text = await readFile(auditFileIn(dir), "utf8")

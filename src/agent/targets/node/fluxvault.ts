@@ -1,5 +1,6 @@
 import { isUtf8 } from "node:buffer"
 import type { AuditedFluxvaultNode } from "../../../audit/events.ts"
+import { tooManyNodes } from "../../../apps/trust/node-limit.ts"
 import { PurserError, asPurserError, isPurserError } from "../../../base/errors.ts"
 import { errorFields } from "../../../base/log.ts"
 import type { Secret } from "../../../base/secret.ts"
@@ -55,10 +56,8 @@ async function takePlace(
   { parts: { state, audit, log }, aliveMs }: NodeTurn,
 ): Promise<void> {
   const { address } = who
-  const alive =
-    state.nodes.countKnown(app.name) < app.maxNodes ? 0 : state.nodes.countAlive(app.name, aliveMs, address)
-  if (alive < app.maxNodes) return state.nodes.record(seen(who, "failed", "the delivery has not ended"))
-  const reason = `${app.name} has ${alive} nodes alive already, and max_nodes is ${app.maxNodes}`
+  const reason = tooManyNodes(app, address, { nodes: state.nodes, aliveMs })
+  if (reason === undefined) return state.nodes.record(seen(who, "failed", "the delivery has not ended"))
   log.warn(`alert: one node too many at ${address}: ${reason}`)
   await audit.append({ kind: "alert", ...who, reason: "max_nodes" })
   await audit.append({ kind: "rejected", ...who, reason })

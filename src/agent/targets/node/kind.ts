@@ -1,6 +1,7 @@
 import type { AppConfig } from "../../../apps/config.ts"
 import type { Protocol } from "../../../apps/settings.ts"
 import { formatAddress, type Address } from "../../../apps/discovery/address.ts"
+import { trustKindOf } from "../../../apps/trust/kinds.ts"
 import { TimeLimit } from "../../../base/time-limit.ts"
 import type { AgentParts, TargetKind, Warning } from "../kind.ts"
 import { deliverByFluxvault } from "./fluxvault.ts"
@@ -47,11 +48,6 @@ function warnings({ name, protocol, trust }: AppConfig): Warning[] {
       },
     ]
   }
-  if (trust !== "discovered") return []
-  return [
-    {
-      message: `${name} has trust: discovered: whoever answers at its addresses gets its secrets`,
-      hint: "use trust: enrolled, and give the nodes what purser enrol prints",
-    },
-  ]
+  const warning = trustKindOf(trust).warning?.(name)
+  return warning === undefined ? [] : [warning]
 }

@@ -3,7 +3,8 @@ import type { DialledNode } from "../../../audit/events.ts"
 import { asPurserError, isPurserError } from "../../../base/errors.ts"
 import { connectToNode } from "../../../channel/dial.ts"
 import type { Hello, Request } from "../../../channel/messages.ts"
-import { decideTrust } from "../../../apps/trust/trust.ts"
+import { decideTrust } from "../../../apps/trust/decide.ts"
+import { trustKindOf } from "../../../apps/trust/kinds.ts"
 import type { Delivery } from "../../delivery/delivery.ts"
 import type { Reply } from "./answer.ts"
 import type { NodeTurn } from "./protocol.ts"
@@ -39,6 +40,7 @@ async function converse(
   const { app, secrets } = delivery
   const { identity, state, audit, log } = parts
   const { limits, actions, actionMs } = plan
+  const kind = trustKindOf(app.trust)
   await using channel = await connectToNode({
     host: address.host,
     port: address.port,
@@ -46,7 +48,7 @@ async function converse(
     requirePq: app.requirePq,
     limits,
     signal,
-    ...(app.trust === "pinned" ? { trust: (pin) => app.pins.includes(pin) } : {}),
+    trust: (pin) => kind.acceptsPin?.(app.trust, pin) ?? true,
   })
   const { peerPin: pin, group } = channel
   dialled.pin = pin

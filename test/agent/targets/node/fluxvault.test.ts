@@ -36,7 +36,7 @@ async function stage(t: TestContext) {
       place.agent({
         secrets,
         nodes: nodes.map(({ address }) => address),
-        app: { protocol: "fluxvault", trust: "discovered", secrets: Object.keys(secrets), ...app },
+        app: { protocol: "fluxvault", trust: { mode: "discovered" }, secrets: Object.keys(secrets), ...app },
         ...more,
       }),
   }

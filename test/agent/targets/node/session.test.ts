@@ -194,7 +194,7 @@ test("with pinned, a node that is not on the list is turned away before its firs
   const other = await rawNode(t, { app: "web", agentPins }, async ({ greet }) => void (await greet()))
   const agent = await place.agent({
     nodes: [listed.address, other.address],
-    app: { trust: "pinned", pins: [identity.pin] },
+    app: { trust: { mode: "pinned", pins: [identity.pin] } },
   })
   const deliveries = await agent.round()
   const status = new Map(deliveries.map((delivery) => [delivery.target, delivery.status]))

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict"
 import { test } from "node:test"
-import { createIdentity } from "../../../src/channel/identity.ts"
-import { judge } from "./support.ts"
+import { createIdentity } from "../../../../src/channel/identity.ts"
+import { judge } from "../support.ts"
 
 test("a new pin waits, with one alert however often it comes back, and is trusted once it is approved", async (t) => {
-  const { ask, state, audit, said } = await judge(t, { trust: "approved" })
+  const { ask, state, audit, said } = await judge(t, { trust: { mode: "approved" } })
   const identity = createIdentity()
   for (let times = 0; times < 3; times++) {
     await assert.rejects(ask({ identity }), {
@@ -30,7 +30,7 @@ test("a new pin waits, with one alert however often it comes back, and is truste
 })
 
 test("a rejected pin is refused, until it is approved after all", async (t) => {
-  const { ask, state, audit } = await judge(t, { trust: "approved" })
+  const { ask, state, audit } = await judge(t, { trust: { mode: "approved" } })
   const identity = createIdentity()
   await assert.rejects(ask({ identity }))
   state.approvals.decide(identity.pin, "rejected")
@@ -41,7 +41,7 @@ test("a rejected pin is refused, until it is approved after all", async (t) => {
 })
 
 test("an approval is for a pin, not for its address", async (t) => {
-  const { ask, state } = await judge(t, { trust: "approved" })
+  const { ask, state } = await judge(t, { trust: { mode: "approved" } })
   const good = createIdentity()
   await assert.rejects(ask({ identity: good }))
   state.approvals.decide(good.pin, "approved")
@@ -50,7 +50,7 @@ test("an approval is for a pin, not for its address", async (t) => {
 })
 
 test("an approval for one app is none for another", async (t) => {
-  const { ask, state } = await judge(t, { trust: "approved" })
+  const { ask, state } = await judge(t, { trust: { mode: "approved" } })
   const identity = createIdentity()
   state.approvals.request("db", identity.pin, "203.0.113.7:39898", "node-1")
   state.approvals.decide(identity.pin, "approved", "db")
@@ -58,6 +58,6 @@ test("an approval for one app is none for another", async (t) => {
 })
 
 test("a token is no approval", async (t) => {
-  const { ask, state } = await judge(t, { trust: "approved" })
+  const { ask, state } = await judge(t, { trust: { mode: "approved" } })
   await assert.rejects(ask({ token: state.tokens.current("web") }), { code: "ERR_UNTRUSTED" })
 })

@@ -1,15 +1,13 @@
 import assert from "node:assert/strict"
 import { test } from "node:test"
-import type { TrustMode } from "../../../src/apps/settings.ts"
+import { resolveTrust, trustNames } from "../../../src/apps/trust/entry.ts"
 import { createIdentity } from "../../../src/channel/identity.ts"
 import { aliveMs, judge } from "./support.ts"
 
-const modes: readonly TrustMode[] = ["enrolled", "approved", "pinned", "discovered"]
-
-for (const trust of modes) {
+for (const trust of trustNames) {
   test(`${trust}: a node that claims another app is refused, whatever else it has`, async (t) => {
     const identity = createIdentity()
-    const { ask, state, audit } = await judge(t, { trust, pins: [identity.pin] })
+    const { ask, state, audit } = await judge(t, { trust: resolveTrust({ trust, pins: [identity.pin] }) })
     state.approvals.request("web", identity.pin, "a:1", "node-1")
     state.approvals.decide(identity.pin, "approved")
     const token = state.tokens.current("web")
@@ -28,7 +26,7 @@ for (const trust of modes) {
 
   test(`${trust}: a node whose name is none is refused, and its name is shown escaped`, async (t) => {
     const identity = createIdentity()
-    const { ask, state, audit } = await judge(t, { trust, pins: [identity.pin] })
+    const { ask, state, audit } = await judge(t, { trust: resolveTrust({ trust, pins: [identity.pin] }) })
     const node = "\u001b[2J\u001b]0;owned\u0007"
     await assert.rejects(
       ask({ identity, token: state.tokens.current("web"), hello: { node } }),
@@ -68,13 +66,12 @@ test("whoever proves nothing takes no place", async (t) => {
   assert.equal(state.nodes.countKnown("web"), 1)
 })
 
-for (const trust of modes) {
+for (const trust of trustNames) {
   test(`${trust}: one node too many is refused with an alert, until another is no longer alive`, async (t) => {
     const identities = [1, 2, 3].map(() => createIdentity())
     const { ask, state, audit, clock, said } = await judge(t, {
-      trust,
+      trust: resolveTrust({ trust, pins: identities.map(({ pin }) => pin) }),
       maxNodes: 2,
-      pins: identities.map(({ pin }) => pin),
     })
     const token = state.tokens.current("web")
     for (const { pin } of identities) state.approvals.request("web", pin, "a:1", "node-1")

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict"
 import { test } from "node:test"
-import { createIdentity } from "../../../src/channel/identity.ts"
-import { createToken } from "../../../src/channel/enrolment.ts"
-import { judge } from "./support.ts"
+import { createIdentity } from "../../../../src/channel/identity.ts"
+import { createToken } from "../../../../src/channel/enrolment.ts"
+import { judge } from "../support.ts"
 
 test("a node that proves the app's token is trusted, and that is no line of the audit log", async (t) => {
   const { ask, state, audit } = await judge(t)

@@ -1,19 +1,17 @@
 import { PurserError } from "../../base/errors.ts"
 import { isAppName, quote } from "../../base/names.ts"
-import type { TrustMode } from "../settings.ts"
-import { approved } from "./approved.ts"
-import { discovered } from "./discovered.ts"
-import { enrolled } from "./enrolled.ts"
-import { pinned } from "./pinned.ts"
-import type { TrustQuestion, TrustRule, TrustRefusal } from "./trust-rule.ts"
+import { tooManyNodes } from "./node-limit.ts"
+import type { TrustKind, TrustQuestion, TrustRefusal } from "./kind.ts"
+import { trustKindOf } from "./kinds.ts"
 
-const rules: Readonly<Record<TrustMode, TrustRule>> = { enrolled, approved, pinned, discovered }
+/** Decides whether a node is one of the app's, by the kind of its trust. */
 
 /** Resolves when the node is trusted. Throws `ERR_UNTRUSTED`, after the audit log has its line. */
-export async function decideTrust(question: TrustQuestion): Promise<void> {
+export async function decideTrust(question: TrustQuestion, kinds?: readonly TrustKind[]): Promise<void> {
   const { app, target, hello, channel, audit } = question
   const who = { app: app.name, address: target, pin: channel.peerPin, node: hello.node }
-  const refusal = claims(question) ?? (await rules[app.trust](question))
+  const kind = trustKindOf(app.trust, kinds)
+  const refusal = claims(question) ?? (await kind.decide(question, app.trust))
   if (refusal !== undefined) throw await refused(question, refusal)
   const before = question.state.nodes.pinAt(app.name, target)
   const crowd = takePlace(question)
@@ -56,12 +54,10 @@ function claims({ app, hello }: TrustQuestion): TrustRefusal | undefined {
  * of many that come at once none slips in between counting and being counted.
  */
 function takePlace({ app, target, state, channel, hello, aliveMs }: TrustQuestion): TrustRefusal | undefined {
-  // Counting who is alive is only needed where it could be too many.
-  const alive =
-    state.nodes.countKnown(app.name) < app.maxNodes ? 0 : state.nodes.countAlive(app.name, aliveMs, target)
-  if (alive >= app.maxNodes) {
+  const reason = tooManyNodes(app, target, { nodes: state.nodes, aliveMs })
+  if (reason !== undefined) {
     return {
-      reason: `${app.name} has ${alive} nodes alive already, and max_nodes is ${app.maxNodes}`,
+      reason,
       hint: "raise max_nodes, or forget nodes that are gone with purser nodes forget; if you did not start it, rotate the token",
     }
   }

@@ -1,0 +1,41 @@
+import { z } from "zod"
+import type { TrustBase, TrustKind, TrustUse } from "./kind.ts"
+import { trustKindOf, trustKinds, type Trust } from "./kinds.ts"
+
+/** `trust:` of an app and the keys that belong to its modes, as `purser.yaml` writes them. */
+
+/** The words that may stand under `trust:`. */
+export function trustNamesOf<Kind extends TrustKind>(kinds: readonly Kind[]): readonly Kind["name"][] {
+  return kinds.map(({ name }): Kind["name"] => name)
+}
+
+export const trustNames = trustNamesOf(trustKinds)
+
+/** The keys that these kinds add to an app. */
+export function trustKeysOf<Kind extends TrustKind>(kinds: readonly Kind[]): KeysOf<Kind> {
+  // A list of objects has lost which they were.
+  return Object.assign({}, ...kinds.map(({ keys }) => keys)) as KeysOf<Kind>
+}
+
+type Takes<Kind> = Kind extends { readonly keys: infer Keys } ? (keys: Keys) => void : never
+type KeysOf<Kind> = Takes<Kind> extends (keys: infer All extends z.ZodRawShape) => void ? All : never
+
+export const trustKeys = trustKeysOf(trustKinds)
+
+/** What every kind reads of an app. */
+type TrustEntry = Readonly<Record<string, unknown>> & { readonly trust: string }
+
+/** Reports the keys of an app that do not go together with its trust. */
+export function checkTrust(
+  entry: TrustEntry,
+  report: TrustUse["report"],
+  kinds: readonly TrustKind[] = trustKinds,
+): void {
+  for (const kind of kinds) kind.check?.(entry, { isChosen: kind.name === entry.trust, report })
+}
+
+export function resolveTrust(entry: TrustEntry): Trust
+export function resolveTrust(entry: TrustEntry, kinds: readonly TrustKind[]): TrustBase
+export function resolveTrust(entry: TrustEntry, kinds: readonly TrustKind[] = trustKinds): TrustBase {
+  return trustKindOf({ mode: entry.trust }, kinds).resolve(entry)
+}

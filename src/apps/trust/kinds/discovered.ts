@@ -1,0 +1,22 @@
+import type { NoKeys, TrustKind } from "../kind.ts"
+
+export interface DiscoveredTrust {
+  readonly mode: "discovered"
+}
+
+/** Whatever answers at the address is trusted. */
+export const discoveredKind: TrustKind<NoKeys, DiscoveredTrust> = {
+  name: "discovered",
+  hasToken: true,
+  keys: {},
+  resolve: () => ({ mode: "discovered" }),
+  warning: (app) => ({
+    message: `${app} has trust: discovered: whoever answers at its addresses gets its secrets`,
+    hint: "use trust: enrolled, and give the nodes what purser enrol prints",
+  }),
+  checkWarning: (app) => ({
+    message: `${app} trusts whatever answers at its addresses`,
+    hint: "use trust: enrolled unless its nodes cannot hold a token",
+  }),
+  decide: async () => undefined,
+}

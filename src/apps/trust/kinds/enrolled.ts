@@ -1,0 +1,37 @@
+import { verifyProof } from "../../../channel/proof.ts"
+import type { NoKeys, TrustKind } from "../kind.ts"
+
+export interface EnrolledTrust {
+  readonly mode: "enrolled"
+}
+
+/** The node proves that it holds a token of the app. */
+export const enrolledKind: TrustKind<NoKeys, EnrolledTrust> = {
+  name: "enrolled",
+  hasToken: true,
+  keys: {},
+  resolve: () => ({ mode: "enrolled" }),
+  async decide({ app, channel, hello, identity, state }) {
+    const tokens = state.tokens.valid(app.name)
+    if (tokens.length === 0) {
+      return {
+        reason: `${app.name} has no token`,
+        hint: `run purser enrol ${app.name}, and give its node what that prints`,
+      }
+    }
+    const proves = tokens.filter((token) =>
+      verifyProof(hello.proof, {
+        token,
+        exporter: channel.exporter,
+        nodeSpkiSha256: channel.peerSpkiSha256,
+        agentSpkiSha256: identity.spkiSha256,
+        app: app.name,
+      }),
+    )
+    if (proves.length > 0) return undefined
+    return {
+      reason: hello.proof === null ? "it has no token" : "its token is wrong, revoked or too old",
+      hint: `if it is yours, give it the string that \`purser enrol ${app.name}\` prints now`,
+    }
+  },
+}

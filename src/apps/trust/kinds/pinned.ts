@@ -1,0 +1,43 @@
+import { z } from "zod"
+import { isPin, samePin, type Pin } from "../../../channel/pin.ts"
+import type { TrustKind } from "../kind.ts"
+
+export interface PinnedTrust {
+  readonly mode: "pinned"
+  readonly pins: readonly Pin[]
+}
+
+const keys = {
+  pins: z
+    .array(
+      z.string().refine((text): text is Pin => isPin(text), {
+        error: "not a pin",
+        params: { hint: "sha256: and 43 characters of base64url" },
+      }),
+    )
+    .min(1)
+    .optional()
+    .describe("with trust: pinned, the nodes that there are"),
+}
+
+/** The configuration lists the node's pin. */
+export const pinnedKind: TrustKind<typeof keys, PinnedTrust> = {
+  name: "pinned",
+  hasToken: false,
+  keys,
+  check({ pins }, { isChosen, report }) {
+    if (isChosen && pins === undefined)
+      report("trust", "pinned needs pins", "add pins: with what `purser node` prints as its pin", "value")
+    if (!isChosen && pins !== undefined)
+      report("pins", "have no meaning without trust: pinned", "add trust: pinned, or leave the pins out")
+  },
+  resolve: ({ pins = [] }) => ({ mode: "pinned", pins }),
+  acceptsPin: ({ pins }, pin) => pins.some((one) => samePin(one, pin)),
+  async decide({ app, channel }, { pins }) {
+    if (pins.filter((pin) => samePin(pin, channel.peerPin)).length > 0) return undefined
+    return {
+      reason: "its pin is not among those of the app",
+      hint: `add ${channel.peerPin} to pins: of ${app.name}, if it is yours`,
+    }
+  },
+}
