@@ -10,7 +10,7 @@ import { copyInto, type CopyOptions, type CopyResult } from "./copy.ts"
 import { readOld } from "./old-files.ts"
 import { reloadContainer } from "./reload.ts"
 import { removeFrom } from "./remove-files.ts"
-import type { FileToCopy, RouteTask } from "./route.ts"
+import type { FileToCopy, RouteQuery } from "./route.ts"
 
 /** Rolls out into a running container, by whatever route is right. Reloads that are pending are the caller's to record. */
 
@@ -23,12 +23,9 @@ export function containerTarget(
   container: ContainerDetails,
   options: ContainerTargetOptions,
 ): RolloutTarget<CopyResult> {
-  const { reload, requireTmpfs, log, signal } = options
+  const { reload, signal } = options
   const { id, name, state } = container
-  const task = (files: readonly FileToCopy[]): RouteTask => {
-    const beforeChange = async (): Promise<void> => {}
-    return { engine, container, files, requireTmpfs, log, signal, beforeChange }
-  }
+  const query = (files: readonly FileToCopy[]): RouteQuery => ({ engine, container, files, signal })
   return {
     oldFiles: "the old files",
     nothingBefore: `nothing was there before that could be put back into ${quote(name)}`,
@@ -39,8 +36,8 @@ export function containerTarget(
         // A route does not say which of them it changes.
         beforeChange: () => beforeChange(files.map(({ path }) => path)),
       }),
-    readOld: (changing) => readOld(task(changing)),
-    remove: (paths) => removeFrom(task([]), paths),
+    readOld: (changing) => readOld(query(changing)),
+    remove: (paths) => removeFrom(query([]), paths),
     async reload() {
       if (reload === undefined) return false
       await reloadContainer(engine, container, reload, signal)

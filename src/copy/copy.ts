@@ -5,15 +5,9 @@ import { quote } from "../base/names.ts"
 import { TimeLimit } from "../base/time-limit.ts"
 import { inspectContainer } from "../docker/containers.ts"
 import type { Engine } from "../docker/engine.ts"
-import type { PullOptions } from "./routes/pull/copy.ts"
-import {
-  RouteUnsuitable,
-  type Copied,
-  type FileToCopy,
-  type Route,
-  type RouteName,
-  type RouteTask,
-} from "./route.ts"
+import { openReadBack } from "./read-back.ts"
+import { RouteUnsuitable, type Copied, type FileToCopy, type Route, type RouteTask } from "./route.ts"
+import { routes as allRoutes, type RouteName } from "./routes.ts"
 import type { ContainerDetails } from "../docker/container-details.ts"
 
 /**
@@ -21,11 +15,9 @@ import type { ContainerDetails } from "../docker/container-details.ts"
  * not followed by another, since it may have changed something; only what proves unsuitable before that is.
  */
 
-export type { FileToCopy, RouteName } from "./route.ts"
-
 export interface CopyOptions {
-  /** Default: `auto`, the cheapest that is right; `pull` only where it is asked for. */
-  readonly route?: RouteName | "auto"
+  /** Default: `auto`, the cheapest that is right. A route of the caller's is one with options, such as `pullRoute`'s. */
+  readonly route?: RouteName | "auto" | Route
   /** Throw `ERR_DISK` for what would lie on a disk. */
   readonly requireTmpfs: boolean
   readonly log: Log
@@ -34,11 +26,10 @@ export interface CopyOptions {
   readonly timeoutMs?: number
   /** Once, after everything is staged and verified and before the first name changes; not when nothing changes. */
   readonly beforeChange?: () => Promise<void>
-  readonly pull?: PullOptions
 }
 
 export interface CopyResult extends Copied {
-  readonly route: RouteName
+  readonly route: string
   /** One line for people. */
   readonly why: string
   /** Routes that were looked at before, with what speaks against each. */
@@ -46,13 +37,11 @@ export interface CopyResult extends Copied {
 }
 
 export interface SkippedRoute {
-  readonly route: RouteName
+  readonly route: string
   readonly why: string
 }
 
 const defaultMs = 30_000
-/** The cheapest first. */
-const automatic = ["proc", "exec", "volume"] as const
 const ownerPattern = /^[A-Za-z0-9_][A-Za-z0-9_.-]*(:[A-Za-z0-9_][A-Za-z0-9_.-]*)?$/
 
 /**
@@ -65,86 +54,75 @@ export async function copyInto(
   container: ContainerDetails,
   files: readonly FileToCopy[],
   options: CopyOptions,
+  routes: readonly Route[] = allRoutes,
 ): Promise<CopyResult> {
   checkFiles(files)
   checkState(container)
   const { route = "auto", requireTmpfs, log, timeoutMs = defaultMs } = options
   using limit = new TimeLimit(options.signal, timeoutMs)
+  const query = { engine, container, files, signal: limit.signal }
   const task: RouteTask = {
-    engine,
-    container,
-    files,
+    ...query,
     requireTmpfs,
     log,
-    signal: limit.signal,
     beforeChange: options.beforeChange ?? (async () => {}),
+    openReadBack: (owners) => openReadBack(query, owners, routes),
   }
   try {
-    return await byFirstOf(route === "auto" ? automatic : [route], task, options.pull)
+    return await byFirstOf(chosen(route, routes), task)
   } catch (error) {
     if (!limit.isOver || options.signal.aborted) throw error
     throw await tooSlow(task, timeoutMs, error)
   }
 }
 
-async function byFirstOf(
-  names: readonly RouteName[],
-  task: RouteTask,
-  pull: PullOptions | undefined,
-): Promise<CopyResult> {
-  const skipped: SkippedRoute[] = []
-  for (const name of names) {
-    const route = await load(name, pull)
+function chosen(wanted: NonNullable<CopyOptions["route"]>, routes: readonly Route[]): readonly Route[] {
+  if (typeof wanted === "object") return [wanted]
+  return routes.filter(({ name, isAutomatic }) => (wanted === "auto" ? isAutomatic : name === wanted))
+}
+
+async function byFirstOf(routes: readonly Route[], task: RouteTask): Promise<CopyResult> {
+  const skipped: (SkippedRoute & Pick<Route, "startsProcess">)[] = []
+  const skip = ({ name, startsProcess }: Route, why: string) =>
+    skipped.push({ route: name, why, startsProcess })
+  for (const route of routes) {
     task.signal.throwIfAborted()
-    const whyNot = await route.whyNot(task)
+    const whyNot = whyPaused(route, task) ?? (await route.whyNot(task))
     if (whyNot !== null) {
-      skipped.push({ route: name, why: whyNot })
+      skip(route, whyNot)
       continue
     }
     try {
       const copied = await route.copy(task)
-      return { ...copied, route: name, why: reasonFor(name, copied, skipped), skipped }
+      const tried = skipped.map(({ route: name, why }) => ({ route: name, why }))
+      return { ...copied, route: route.name, why: reasonFor(route, copied, tried), skipped: tried }
     } catch (error) {
       if (!(error instanceof RouteUnsuitable)) throw error
-      skipped.push({ route: name, why: error.message })
+      skip(route, error.message)
     }
   }
   throw noRoute(task.container, skipped)
 }
 
-/** Each is loaded when it is its turn: most runs need one. */
-async function load(name: RouteName, pull: PullOptions | undefined): Promise<Route> {
-  switch (name) {
-    case "proc":
-      return (await import("./routes/proc/copy.ts")).procRoute
-    case "exec":
-      return (await import("./routes/exec/copy.ts")).execRoute
-    case "volume":
-      return (await import("./routes/volume/copy.ts")).volumeRoute
-    case "pull":
-      return (await import("./routes/pull/copy.ts")).pullRoute(pull)
-  }
+function whyPaused({ startsProcess }: Route, { container }: RouteTask): string | null {
+  return startsProcess && container.state.paused ? "it is paused, and nothing can be started in it" : null
 }
 
-const ways: Readonly<Record<RouteName, string>> = {
-  proc: "through its process's root",
-  exec: "by a shell in it",
-  volume: "by the engine, into its tmpfs volume",
-  pull: "downloaded by it",
-}
-
-function reasonFor(name: RouteName, { why }: Copied, skipped: readonly SkippedRoute[]): string {
+function reasonFor({ name, way }: Route, { why }: Copied, skipped: readonly SkippedRoute[]): string {
   const against = skipped.length === 0 ? "" : ` (${listOf(skipped)})`
-  return `${name}: ${why ?? ways[name]}${against}`
+  return `${name}: ${why ?? way}${against}`
 }
 
 function listOf(skipped: readonly SkippedRoute[]): string {
   return skipped.map(({ route, why }) => `not ${route}: ${why}`).join("; ")
 }
 
-function noRoute({ name, state }: ContainerDetails, skipped: readonly SkippedRoute[]): PurserError {
+function noRoute(
+  { name, state }: ContainerDetails,
+  skipped: readonly (SkippedRoute & Pick<Route, "startsProcess">)[],
+): PurserError {
   const hint = listOf(skipped)
-  if (state.paused && skipped.some(({ route }) => route === "exec" || route === "pull"))
+  if (state.paused && skipped.some(({ startsProcess }) => startsProcess))
     return new PurserError("ERR_CONTAINER_PAUSED", `the container ${quote(name)} is paused`, {
       hint: `docker unpause lets it go on (${hint})`,
     })

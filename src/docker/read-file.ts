@@ -2,7 +2,21 @@ import { isPurserError } from "../base/errors.ts"
 import { getArchive } from "./archive.ts"
 import type { Engine } from "./engine.ts"
 import { statusOf } from "./refusal.ts"
-import { readTar } from "./tar.ts"
+import { readTar, type TarEntry } from "./tar.ts"
+
+/** What is at this path of a container, as the engine's archive call sees it; null where there is nothing. */
+export async function readEntryIn(
+  engine: Engine,
+  id: string,
+  path: string,
+  signal: AbortSignal,
+): Promise<TarEntry | null> {
+  const archive = await getArchive(engine, id, path, signal).catch((error: unknown) => {
+    if (isPurserError(error, "ERR_DOCKER") && statusOf(error) === 404) return null
+    throw error
+  })
+  return archive === null ? null : (readTar(archive)[0] ?? null)
+}
 
 /**
  * Reads the text of a small file of a container, which need not run. Null for a missing file or one above `maxBytes`.
@@ -13,10 +27,6 @@ export async function readFileIn(
   { path, maxBytes }: { path: string; maxBytes: number },
   signal: AbortSignal,
 ): Promise<string | null> {
-  const archive = await getArchive(engine, id, path, signal).catch((error: unknown) => {
-    if (isPurserError(error, "ERR_DOCKER") && statusOf(error) === 404) return null
-    throw error
-  })
-  const file = archive === null ? undefined : readTar(archive)[0]
+  const file = await readEntryIn(engine, id, path, signal)
   return file?.type === "file" && file.size <= maxBytes ? file.content.toString("utf8") : null
 }

@@ -6,8 +6,10 @@ import { systemErrorCode } from "../../src/base/errors.ts"
 import { silentLog } from "../../src/base/log.ts"
 import { Secret } from "../../src/base/secret.ts"
 import { copyInto, type CopyOptions, type CopyResult } from "../../src/copy/copy.ts"
-import { procRoute } from "../../src/copy/routes/proc/copy.ts"
-import type { Copied, FileToCopy, RouteName, RouteTask } from "../../src/copy/route.ts"
+import { openReadBack } from "../../src/copy/read-back.ts"
+import type { Copied, FileToCopy, RouteTask } from "../../src/copy/route.ts"
+import { routes, type RouteName } from "../../src/copy/routes.ts"
+import { procRoute } from "../../src/copy/routes/proc.ts"
 import { inspectContainer } from "../../src/docker/containers.ts"
 import { connectEngine, type Engine } from "../../src/docker/engine.ts"
 import type { ContainerDetails } from "../../src/docker/container-details.ts"
@@ -49,14 +51,13 @@ export async function taskFor(
   files: readonly FileToCopy[],
   extra: Partial<RouteTask> = {},
 ): Promise<RouteTask> {
+  const query = { engine, container: await inspectContainer(engine, id, signal), files, signal }
   return {
-    engine,
-    container: await inspectContainer(engine, id, signal),
-    files,
+    ...query,
     requireTmpfs: true,
     log: silentLog,
-    signal,
     beforeChange: async () => {},
+    openReadBack: (owners) => openReadBack(query, owners, routes),
     ...extra,
   }
 }

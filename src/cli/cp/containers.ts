@@ -1,7 +1,10 @@
 import { PurserError, asPurserError } from "../../base/errors.ts"
 import { copyInto, type CopyOptions, type CopyResult } from "../../copy/copy.ts"
 import { reloadContainer } from "../../copy/reload.ts"
-import type { FileToCopy, RouteName } from "../../copy/route.ts"
+import type { FileToCopy } from "../../copy/route.ts"
+import type { RouteName } from "../../copy/routes.ts"
+import { pullRoute } from "../../copy/routes/pull.ts"
+import type { PullOptions } from "../../copy/routes/pull/options.ts"
 import { inspectContainer } from "../../docker/containers.ts"
 import type { Engine } from "../../docker/engine.ts"
 import type { Reload } from "../../rollout/reload.ts"
@@ -64,17 +67,10 @@ async function copyIntoOne(
   try {
     container = await inspectContainer(engine, name, context.signal)
     const options: CopyOptions = {
-      route: flags.route,
+      route: flags.route === "pull" ? pullRoute(pullOptions(flags, context)) : flags.route,
       requireTmpfs: flags.requireTmpfs ?? (flags.allowDisk !== true && flags.route === "auto"),
       log: context.log,
       signal: context.signal,
-      pull: {
-        ...(flags.serveAddress === undefined ? {} : { serveAddress: flags.serveAddress }),
-        ...(flags.isolate === undefined ? {} : { isolate: flags.isolate }),
-        ...(context.verbose
-          ? { onReceiverOutput: (text: string) => context.output.note(text.trimEnd()) }
-          : {}),
-      },
     }
     let result = await copyInto(engine, container, files, options)
     context.log.debug(`${container.name}: ${result.why}`)
@@ -93,6 +89,14 @@ async function copyIntoOne(
     return container === undefined
       ? { container: name, error }
       : { container: container.name, id: container.id, error }
+  }
+}
+
+function pullOptions({ serveAddress, isolate }: CopyFlags, { verbose, output }: Context): PullOptions {
+  return {
+    ...(serveAddress === undefined ? {} : { serveAddress }),
+    ...(isolate === undefined ? {} : { isolate }),
+    ...(verbose ? { onReceiverOutput: (text: string) => output.note(text.trimEnd()) } : {}),
   }
 }
 

@@ -4,6 +4,7 @@ import { quote } from "../../base/names.ts"
 import { Secret } from "../../base/secret.ts"
 import { hardSecretBytes } from "../../channel/limits.ts"
 import type { FileToCopy } from "../../copy/route.ts"
+import { routes } from "../../copy/routes.ts"
 import { listContainers } from "../../docker/containers.ts"
 import type { Engine } from "../../docker/engine.ts"
 import { parseReload, type Reload } from "../../rollout/reload.ts"
@@ -54,7 +55,7 @@ export function define(command: Command, action: CommandAction): void {
     )
     .addOption(
       new Option("--route <name>", "the way into the container; docs/copy.md tells them apart")
-        .choices(["auto", "proc", "exec", "volume", "pull"])
+        .choices(["auto", ...routes.map(({ name }) => name)])
         .default("auto"),
     )
     .option("--require-tmpfs", "refuse what would lie on a disk (the default with --route auto)")

@@ -1,6 +1,7 @@
 import { PurserError } from "../../base/errors.ts"
 import type { Secret } from "../../base/secret.ts"
-import { receiverScript, serveOnce } from "../../copy/routes/pull/copy.ts"
+import { receiverScript } from "../../copy/routes/pull/receiver.ts"
+import { serveOnce } from "../../copy/routes/pull/serve-once.ts"
 import type { Context } from "../command.ts"
 import { pathsFor, parseDestination } from "./destination.ts"
 

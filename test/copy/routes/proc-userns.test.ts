@@ -1,7 +1,7 @@
 import assert from "node:assert/strict"
 import { homedir } from "node:os"
 import { test } from "node:test"
-import { procRoute } from "../../../src/copy/routes/proc/copy.ts"
+import { procRoute } from "../../../src/copy/routes/proc.ts"
 import { RouteUnsuitable } from "../../../src/copy/route.ts"
 import { connectEngine } from "../../../src/docker/engine.ts"
 import { shellImage } from "../../support/base-image.ts"

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict"
 import { after, test } from "node:test"
 import { createLog } from "../../../src/base/log.ts"
-import { procRoute } from "../../../src/copy/routes/proc/copy.ts"
+import { procRoute } from "../../../src/copy/routes/proc.ts"
 import { inspectContainer } from "../../../src/docker/containers.ts"
 import { purserError } from "../../files/support.ts"
 import { imageWith, shellImage, shelllessImage } from "../../support/base-image.ts"

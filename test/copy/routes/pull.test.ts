@@ -1,7 +1,9 @@
 import assert from "node:assert/strict"
 import { after, test, type TestContext } from "node:test"
 import { silentLog } from "../../../src/base/log.ts"
-import { copyInto, type CopyOptions, type CopyResult, type FileToCopy } from "../../../src/copy/copy.ts"
+import { copyInto, type CopyOptions, type CopyResult } from "../../../src/copy/copy.ts"
+import type { FileToCopy } from "../../../src/copy/route.ts"
+import { pullRoute } from "../../../src/copy/routes/pull.ts"
 import { temporaryLabel } from "../../../src/copy/routes/pull/isolate.ts"
 import { inspectContainer } from "../../../src/docker/containers.ts"
 import type { Engine } from "../../../src/docker/engine.ts"
@@ -69,8 +71,11 @@ test("a set is downloaded for the container's own user, and nothing else is left
     changes++
     for (const name of await namesIn(container, "/run/secrets")) assert.match(name, /\.purser-|^www(\/sub)?$/)
   }
-  const pull = { onReceiverOutput: (text: string) => said.push(text) }
-  const { route, written, replaced, unchanged } = await copyTo(started, files, { beforeChange, pull })
+  const pull = pullRoute({ onReceiverOutput: (text: string) => said.push(text) })
+  const { route, written, replaced, unchanged } = await copyTo(started, files, {
+    beforeChange,
+    route: pull,
+  })
   assert.deepEqual(
     { route, written, replaced, unchanged },
     { route: "pull", written: paths, replaced: [], unchanged: [] },
@@ -139,21 +144,21 @@ test("what is missing is named, and a disk is refused", async (t) => {
     copyTo(started, [file("/run/secrets/a", one)]),
     purserError("ERR_ROUTE", /it has no network/),
   )
-  const alone = { pull: { isolate: true } }
+  const alone = { route: pullRoute({ isolate: true }) }
   await assert.rejects(
     copyTo(started, [file("/run/secrets/a", one)], alone),
     purserError("ERR_ROUTE", /no other can be added/),
   )
-  const pull = { serveAddress: "127.0.0.1" }
-  await assert.rejects(copyTo(started, [file("/var/lib/a", one)], { pull }), purserError("ERR_DISK", /disk/))
+  const route = pullRoute({ serveAddress: "127.0.0.1" })
+  await assert.rejects(copyTo(started, [file("/var/lib/a", one)], { route }), purserError("ERR_DISK", /disk/))
   // Its own loopback, where nobody listens.
   await assert.rejects(
-    copyTo(started, [file("/run/secrets/x/a", one)], { pull }),
+    copyTo(started, [file("/run/secrets/x/a", one)], { route }),
     purserError("ERR_UNREACHABLE", /cannot fetch from 127\.0\.0\.1/),
   )
   await waitFor("its leaving", async () => (await namesIn(started.container, "/run/secrets")).length === 0)
   await assert.rejects(
-    copyTo(started, [file("/run/secrets/a", one)], { pull: { serveAddress: "203.0.113.1" } }),
+    copyTo(started, [file("/run/secrets/a", one)], { route: pullRoute({ serveAddress: "203.0.113.1" }) }),
     purserError("ERR_LISTEN", /cannot serve on "203\.0\.113\.1"/),
   )
 })
@@ -165,23 +170,23 @@ test("an isolated copy has a network of its own, which is gone afterwards", asyn
   const own = async () => listNetworks(engine, { labels: [`${temporaryLabel}=${id}`] }, signal)
   let during = 0
   const beforeChange = async () => void (during = (await own()).length)
-  await copyTo(started, [file("/run/secrets/a", one)], { beforeChange, pull: { isolate: true } })
+  await copyTo(started, [file("/run/secrets/a", one)], { beforeChange, route: pullRoute({ isolate: true }) })
   assert.equal((await seen(container, "/run/secrets/a")).content, one)
   assert.equal(during, 1)
   assert.deepEqual(await own(), [])
 
   await t.test("also when it fails and when it is given up", async () => {
     const failing = () => Promise.reject(new Error("not now"))
-    const pull = { isolate: true }
+    const route = pullRoute({ isolate: true })
     const files = [file("/run/secrets/a", two)]
-    await assert.rejects(copyTo(started, files, { beforeChange: failing, pull }), /not now/)
+    await assert.rejects(copyTo(started, files, { beforeChange: failing, route }), /not now/)
     assert.deepEqual(await own(), [])
     const stop = new AbortController()
     const stopping = async () => {
       stop.abort(new Error("given up"))
       await Promise.resolve()
     }
-    await assert.rejects(copyTo(started, files, { beforeChange: stopping, pull, signal: stop.signal }))
+    await assert.rejects(copyTo(started, files, { beforeChange: stopping, route, signal: stop.signal }))
     assert.deepEqual(await own(), [])
     const { networks } = await inspectContainer(engine, id, signal)
     assert.deepEqual(Object.keys(networks), Object.keys(container.networks))

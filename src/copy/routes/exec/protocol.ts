@@ -19,7 +19,7 @@ export interface LookResult {
 }
 
 /** Who the program runs as. Throws {@link RouteUnsuitable} where there is no shell, or too little besides. */
-export async function greet(session: ExecSession): Promise<Owner> {
+export async function handshake(session: ExecSession): Promise<Owner> {
   const [word, ...rest] = await session.answer()
   if (word === "missing") throw new RouteUnsuitable(`there is no ${rest.join(" ")} in it`)
   const [uid, gid] = rest.map(Number)

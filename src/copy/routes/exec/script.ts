@@ -1,3 +1,7 @@
+/** How a script begins that uses the container's usual programs. */
+export const shellStart =
+  'export LC_ALL=C PATH="${PATH:+$PATH:}/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"; set -f'
+
 /** Shell functions: what `printf %b` reads, and the filesystem of the working directory, where a mount point may be `busy`. */
 export const placeParts = `
 plain() { case $1 in *\\\\*) plain=$(printf '%b.' "$1"); plain=\${plain%.} ;; *) plain=$1 ;; esac; }

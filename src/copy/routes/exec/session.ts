@@ -5,7 +5,7 @@ import { quote } from "../../../base/names.ts"
 import { inspectContainer } from "../../../docker/containers.ts"
 import { execIn, type ExecResult } from "../../../docker/exec.ts"
 import { script } from "./script.ts"
-import { RouteUnsuitable, type RouteTask } from "../../route.ts"
+import { RouteUnsuitable, type RouteQuery } from "../../route.ts"
 
 /** The task's own signal is the limit. */
 const noLimitMs = 2 ** 31 - 1
@@ -14,7 +14,7 @@ const maxLineChars = 500
 
 /** A conversation with {@link script} in the container. Disposing of it ends the program, which then removes what it staged. */
 export class ExecSession implements AsyncDisposable {
-  readonly #task: RouteTask
+  readonly #task: RouteQuery
   readonly #stdin = new PassThrough()
   readonly #ended: Promise<ExecResult>
   readonly #lines: string[] = []
@@ -24,7 +24,7 @@ export class ExecSession implements AsyncDisposable {
   #isOver = false
 
   /** `user`: as the engine takes it; undefined is the container's own. `program`: another that answers in lines. */
-  constructor(task: RouteTask, user: string | undefined, program = script) {
+  constructor(task: RouteQuery, user: string | undefined, program = script) {
     this.#task = task
     const { engine, container, signal } = task
     this.#stdin.on("error", () => {})

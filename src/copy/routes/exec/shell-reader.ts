@@ -1,16 +1,16 @@
 import type { Secret } from "../../../base/secret.ts"
 import type { Owner } from "../../../files/owner.ts"
-import { greet, lookAnswer, orderLook } from "./protocol.ts"
+import { handshake, lookAnswer, orderLook } from "./protocol.ts"
 import { ExecSession } from "./session.ts"
 import type { FileStat } from "../../file-stat.ts"
-import type { RouteTask } from "../../route.ts"
+import type { RouteQuery } from "../../route.ts"
 
 /** Looks at files by shells in the container that run as those whose files they are: what the application sees. */
 export class ShellReader implements AsyncDisposable {
-  readonly #task: RouteTask
+  readonly #task: RouteQuery
   readonly #sessions = new Map<string, ExecSession>()
 
-  constructor(task: RouteTask) {
+  constructor(task: RouteQuery) {
     this.#task = task
   }
 
@@ -21,7 +21,7 @@ export class ShellReader implements AsyncDisposable {
     if (known !== undefined) return known
     const session = new ExecSession(this.#task, user)
     this.#sessions.set(user, session)
-    await greet(session)
+    await handshake(session)
     return session
   }
 

@@ -7,24 +7,12 @@ import { refuseDisk } from "../../../files/require-memory.ts"
 import type { FileHandle } from "../../../files/system-calls.ts"
 import { openInRoot, readInRoot, through } from "../../container-root.ts"
 import { resolveContainerUser, resolveFileOwner } from "../../container-user.ts"
-import { openContainerProcess, whyNoProcess, type ContainerProcess } from "../../process.ts"
-import type { Copied, FileToCopy, Route, RouteTask } from "../../route.ts"
+import { openContainerProcess, type ContainerProcess } from "../../process.ts"
+import type { Copied, FileToCopy, RouteTask } from "../../route.ts"
 import type { ContainerDetails } from "../../../docker/container-details.ts"
 
-/**
- * Through `/proc/PID/root`, for root beside the engine: nothing runs in the container, so it needs no shell and may
- * be paused. The container owns its tree and may race us; container-root.ts and process.ts are about that.
- */
-export const procRoute: Route = { name: "proc", whyNot, copy }
-
-async function whyNot({ engine, container }: RouteTask): Promise<string | null> {
-  if (process.platform !== "linux") return "this is not Linux"
-  if (process.getuid?.() !== 0) return "we are not root"
-  if (!engine.isLocal) return "the engine is not on this machine"
-  return await whyNoProcess(container)
-}
-
-async function copy(task: RouteTask): Promise<Copied> {
+/** Writes by the steps of `installFiles`, with the container's root in the place of a directory. */
+export async function copyThroughProcess(task: RouteTask): Promise<Copied> {
   const { engine, container, signal, log, requireTmpfs } = task
   await using held = await openContainerProcess(engine, container, signal)
   await using root = closing(await held.openRoot())

@@ -1,31 +1,15 @@
 import { PurserError, isPurserError } from "../../../base/errors.ts"
 import { quote } from "../../../base/names.ts"
-import { getArchive, putArchive } from "../../../docker/archive.ts"
+import { putArchive } from "../../../docker/archive.ts"
 import { inspectContainer } from "../../../docker/containers.ts"
-import { statusOf } from "../../../docker/refusal.ts"
-import { readTar, writeTar, type TarFile } from "../../../docker/tar.ts"
+import { readEntryIn } from "../../../docker/read-file.ts"
+import { writeTar, type TarEntry, type TarFile } from "../../../docker/tar.ts"
 import type { Owner } from "../../../files/owner.ts"
 import { findOwners } from "../../container-names.ts"
+import { copiedBy, writesContent, type Change } from "../../change.ts"
 import { verifyFound, mismatch } from "../../file-stat.ts"
 import { kindOf, memoryMountsOf, missingBelow } from "../../memory-mounts.ts"
-import { openReadBack, type ReadBack } from "../../read-back.ts"
-import type { Copied, FileToCopy, Route, RouteTask } from "../../route.ts"
-
-/**
- * By the engine's archive call, into a tmpfs volume of a running container and into nothing else: it needs neither a
- * shell nor root, and works while the container is paused. The engine overwrites a file where it stands, so that
- * whoever reads at that moment may see it missing or in part; of a set that fails, what was there is put back.
- */
-export const volumeRoute: Route = { name: "volume", whyNot, copy }
-
-async function whyNot({ engine, container, files, signal }: RouteTask): Promise<string | null> {
-  const mountOf = memoryMountsOf(engine, container, signal)
-  for (const { path } of files) {
-    const { why } = await mountOf(path)
-    if (why !== undefined) return why
-  }
-  return null
-}
+import type { Copied, FileToCopy, ReadBack, RouteTask } from "../../route.ts"
 
 interface Planned {
   readonly file: FileToCopy
@@ -34,14 +18,14 @@ interface Planned {
   readonly destination: string
   /** Directories to make first, relative to it. */
   readonly missing: readonly string[]
-  readonly change: "none" | "mend" | "create" | "replace"
+  readonly change: Change
 }
 
-async function copy(task: RouteTask): Promise<Copied> {
+export async function copyIntoVolume(task: RouteTask): Promise<Copied> {
   const { engine, container, signal } = task
   const plans: Planned[] = []
   const owners = await ownersFor(task)
-  await using back = await openReadBack(task, owners)
+  await using back = await task.openReadBack(owners)
   const mountOf = memoryMountsOf(engine, container, signal)
   for (const [index, file] of task.files.entries()) {
     const { destination, why } = await mountOf(file.path)
@@ -50,19 +34,15 @@ async function copy(task: RouteTask): Promise<Copied> {
     plans.push(await planFor(task, back, { file, destination, owner: owners[index] ?? { uid: 0, gid: 0 } }))
   }
   const puts = plans.filter(({ change }) => change !== "none")
-  if (puts.some(({ change }) => change !== "mend")) await task.beforeChange()
+  if (writesContent(puts)) await task.beforeChange()
   if (puts.length > 0) {
     // In the volume of a stopped container it would be gone with its next start.
     await checkSameRun(task)
     await writeAll(task, back, puts)
     await checkSameRun(task)
   }
-  const pathsOf = (...changes: readonly Planned["change"][]): string[] =>
-    plans.filter(({ change }) => changes.includes(change)).map(({ file }) => file.path)
   return {
-    written: pathsOf("create", "replace"),
-    replaced: pathsOf("replace"),
-    unchanged: pathsOf("none", "mend"),
+    ...copiedBy(plans),
     why: `by the engine, into its tmpfs volume, and ${back.how}`,
   }
 }
@@ -106,8 +86,9 @@ async function planFor(
 /** All or, as far as the engine lets us, nothing. */
 async function writeAll(task: RouteTask, back: ReadBack, puts: readonly Planned[]): Promise<void> {
   const { engine, container, signal } = task
-  const before = new Map<string, Buffer | null>()
-  for (const { file } of puts) before.set(file.path, await archiveOf(task, file.path))
+  const before = new Map<string, TarEntry | null>()
+  for (const { file } of puts)
+    before.set(file.path, await readEntryIn(engine, container.id, file.path, signal))
   try {
     for (const destination of new Set(puts.map((put) => put.destination))) {
       const here = puts.filter((put) => put.destination === destination)
@@ -144,25 +125,17 @@ function tarOf(puts: readonly Planned[]): Buffer {
   }
 }
 
-async function archiveOf({ engine, container, signal }: RouteTask, path: string): Promise<Buffer | null> {
-  return await getArchive(engine, container.id, path, signal).catch((error: unknown) => {
-    if (isPurserError(error, "ERR_DOCKER") && statusOf(error) === 404) return null
-    throw error
-  })
-}
-
 /** The engine can remove nothing: what was not there is left empty, so that no part of a secret stays. */
 async function putBack(
   { engine, container, log }: RouteTask,
   puts: readonly Planned[],
-  before: ReadonlyMap<string, Buffer | null>,
+  before: ReadonlyMap<string, TarEntry | null>,
 ): Promise<void> {
   // Also after an interruption; but not for ever.
   const signal = AbortSignal.timeout(5000)
   for (const { file, destination, owner } of puts) {
     const name = file.path.slice(destination.length + 1)
-    const earlier = before.get(file.path)
-    const old = earlier === null || earlier === undefined ? undefined : readTar(earlier)[0]
+    const old = before.get(file.path) ?? undefined
     try {
       const found = await kindOf(engine, container.id, file.path, signal)
       if (found === "none" && old === undefined) continue

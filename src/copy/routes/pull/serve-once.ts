@@ -1,0 +1,54 @@
+import { untilAborted } from "../../../base/abort.ts"
+import type { Secret } from "../../../base/secret.ts"
+import { octal } from "../exec/protocol.ts"
+import { builderAddress } from "./address.ts"
+import { sealBody } from "./envelope.ts"
+import { orderGet } from "./receiver.ts"
+import { PullServer } from "./server.ts"
+
+export interface ToServeOnce {
+  readonly content: Secret
+  /** Absolute, where it is to lie. */
+  readonly path: string
+  /** Permission bits. */
+  readonly mode: number
+  /** Of this machine: `HOST[:PORT]`. Default: the engine's own bridge, where builds are. */
+  readonly address?: string
+  readonly signal: AbortSignal
+}
+
+export interface ServedOnce extends AsyncDisposable {
+  readonly url: string
+  /** For a shell that has `purser-receiver`, which is `receiverScript`. Holds the password. */
+  readonly line: string
+  /** Resolves once it was downloaded. Throws `ERR_TIMEOUT`, `ERR_UNREACHABLE`, and the signal's reason. */
+  readonly done: Promise<void>
+}
+
+/** One download for whoever has the line, within 30 s, and bound to no container. Throws `ERR_LISTEN`, `ERR_ADDRESS`. */
+export async function serveOnce({ content, path, mode, address, signal }: ToServeOnce): Promise<ServedOnce> {
+  const { body, password, publicKey } = await sealBody({ content, containerId: "-", path, mode: octal(mode) })
+  const server = await PullServer.open(address ?? (await builderAddress()), signal)
+  const { url, done } = server.offer(body)
+  const order = orderGet({
+    number: 1,
+    url,
+    password,
+    publicKey,
+    containerId: "-",
+    witness: "-",
+    path,
+    mode: octal(mode),
+    owner: "-",
+    requireTmpfs: false,
+  })
+  const whole = untilAborted(done, signal)
+  whole.catch(() => {})
+  return {
+    url,
+    // Nothing in it means anything between single quotes: see forPrintf.
+    line: `printf '%s\\n' '${order}' commit | purser-receiver`,
+    done: whole,
+    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
+  }
+}
