@@ -21,13 +21,13 @@ export interface AuditHead {
   readonly seq: number
   /** SHA-256 of the last line without its newline. */
   readonly hash: Digest
-  /** Of the file with all lines, in bytes. */
+  /** The size of the file with all lines. */
   readonly sizeBytes: number
   /** The last batch, which a crash may have kept out of the file. */
   readonly pending: string
 }
 
-/** Where the head is kept: the state database. */
+/** The place of the head: the state database. */
 export interface HeadStore {
   read(): AuditHead
   /** Runs `work` while no other process has the head; what it returns is durable when this returns. */
@@ -55,7 +55,7 @@ export interface AuditLogOptions {
 /** Deliveries run side by side, and their lines share a write and its sync. A lone line never waits for others. */
 const togetherMs = 20
 
-/** What stands for the line before the first. */
+/** Stands for the hash of the line before the first. */
 export const emptyHash: Digest = `sha256:${"0".repeat(64)}`
 
 export const firstHead: AuditHead = { seq: 0, hash: emptyHash, sizeBytes: 0, pending: "" }
@@ -149,7 +149,7 @@ function cannotWrite(file: string, error: unknown): PurserError {
   })
 }
 
-/** What of the last batch is not in a file of this size. A file that somebody cut or added to gets nothing: `verify` tells. */
+/** The part of the last batch that a file of this size lacks. A file that somebody cut or added to gets nothing: `verify` tells. */
 export function missingPart({ sizeBytes, pending }: AuditHead, fileBytes: number): Buffer {
   const bytes = Buffer.from(pending)
   const written = fileBytes - (sizeBytes - bytes.length)

@@ -15,7 +15,7 @@ export type AuditField =
     }
   | { readonly type: "choice"; readonly about: string; readonly values: Readonly<Record<string, string>> }
 
-/** What fits a field of this type; each value of a closed set has a meaning of its own. */
+/** The description of a field of this type; each value of a closed set has a meaning of its own. */
 type FieldOfType<Value> = [string] extends [Value]
   ? { readonly type: "text"; readonly about: string; readonly example: string }
   : [number] extends [Value]

@@ -139,7 +139,7 @@ export type TrustEvent = EachAlone<
   | { readonly address: string; readonly change: "forgotten" }
 > & { readonly kind: "trust" }
 
-/** What became of an app's token. */
+/** The token of an app changed, or was shown. */
 export interface EnrolmentEvent {
   readonly kind: "enrolment"
   readonly app: string
@@ -148,7 +148,7 @@ export interface EnrolmentEvent {
   readonly tokens?: number
 }
 
-/** What became of the agent's next key. */
+/** The key of the agent changes. */
 export interface IdentityEvent {
   readonly kind: "identity"
   readonly change: "prepared" | "promoted"

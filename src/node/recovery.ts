@@ -8,7 +8,7 @@ import { runPendingReload } from "../rollout/pending-reload.ts"
 import type { Reload, RunReload } from "../rollout/reload.ts"
 import { filesOf, type CertificateLine } from "./certificate-line.ts"
 
-/** What a node does at its start about an earlier process of it that was killed while it wrote or reloaded. */
+/** Finishes at the start of a node what an earlier process of it was doing when it was killed: writing or reloading. */
 
 export interface Recovery {
   readonly directory: string
@@ -17,7 +17,7 @@ export interface Recovery {
   readonly certificates: readonly CertificateLine[]
   readonly reload: Reload | undefined
   readonly runReload: RunReload
-  /** What is to be served after the reload, where something runs that can serve it. */
+  /** Undefined also where nothing runs yet that could serve the new certificate. */
   readonly check: Check | undefined
   readonly log: Log
 }

@@ -18,7 +18,7 @@ export interface RunPurserNodeOptions extends CommonRunNodeOptions {
   readonly protocol?: "purser" | undefined
   /** The string that `purser enrol APP` printed, or its parts. */
   readonly enrolment: string | Enrolment
-  /** What to ask for. Default: everything that the agent grants. */
+  /** The files to ask for. Default: everything that the agent grants. */
   readonly files?: readonly FileLine[] | undefined
   /** Certificates for keys that are made here. */
   readonly certificates?: readonly CertificateLine[] | undefined
@@ -26,7 +26,7 @@ export interface RunPurserNodeOptions extends CommonRunNodeOptions {
   readonly identityFile?: string | undefined
   /** How the agent lists this node. Default: the host name as far as it is a name, else `node`. */
   readonly name?: string | undefined
-  /** Who may connect at all. Default: everybody, since the pin decides. */
+  /** The addresses that may connect at all. Default: all, since the pin decides. */
   readonly allow?: AllowList | undefined
   /**
    * Default: port 39898 of every address. With null the node does not listen; the application hands connections to
@@ -47,13 +47,13 @@ export interface RunFluxvaultNodeOptions extends CommonRunNodeOptions {
 }
 
 export interface CommonRunNodeOptions {
-  /** Where files go whose line has no absolute path. Default `/run/secrets`. */
+  /** The directory of files whose line has no absolute path. Default `/run/secrets`. */
   readonly directory?: string | undefined
-  /** What happens after files have changed. Without a command or a `runReload`, a signal or `restart` fails with `ERR_RELOAD_SPEC`. */
+  /** Runs after files have changed. Without a command or a `runReload`, a signal or `restart` fails with `ERR_RELOAD_SPEC`. */
   readonly reload?: Reload | undefined
   /** Runs the reload in another way, such as within this process. It runs again at the next start unless it resolved. */
   readonly runReload?: RunReload | undefined
-  /** What is to be served after the reload, or the previous files are put back. */
+  /** Tells whether the new certificate is served after the reload; if not, the previous files are put back. */
   readonly check?: Check | undefined
   /** Refuses to write to a disk instead of warning. */
   readonly requireTmpfs?: boolean | undefined

@@ -1,4 +1,4 @@
-/** What follows from an error's code alone. */
+/** Facts that follow from an error's code alone. */
 export interface ErrorKind {
   /**
    * Exit code of a command that ends with this error: 1 something failed, 2 bad usage or configuration, 3 refused,

@@ -14,7 +14,7 @@ import { Given } from "./given.ts"
 import { parseLimits } from "./limits.ts"
 import { parseListen } from "./listen.ts"
 
-/** What `purser node` is told, by flags and environment. */
+/** The settings of `purser node`, from flags and environment. */
 export interface NodeSettings {
   readonly options: RunNodeOptions
   readonly json: boolean
