@@ -1,11 +1,11 @@
 import { PurserError } from "../base/errors.ts"
 import type { ContainerDetails } from "../docker/container-details.ts"
 import type { Engine } from "../docker/engine.ts"
-import { leavesAmong } from "../rollout/check.ts"
 import { rollOut, type Outcome, type RolloutOptions } from "../rollout/rollout.ts"
 import { containerTarget, type ContainerTargetOptions } from "./container-target.ts"
 import type { CopyResult } from "./copy.ts"
 import type { FileToCopy } from "./route.ts"
+import { leavesAmong } from "../rollout/leaf.ts"
 
 export interface DeployOptions extends ContainerTargetOptions, RolloutOptions<CopyResult> {
   readonly beforeChange?: () => Promise<void>

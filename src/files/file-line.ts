@@ -20,7 +20,7 @@ export interface FileLine {
   readonly optional: boolean
 }
 
-/** What of a line says where its file goes. */
+/** The part of a line that says where its file goes. */
 export type LinePath = Pick<FileLine, "name" | "path">
 
 export const defaultDirectory = "/run/secrets"

@@ -30,7 +30,7 @@ export interface InstallOptions extends DiskOptions {
 export interface InstallResult {
   /** Their content is new. */
   readonly written: readonly string[]
-  /** Those of `written` that held other content before. */
+  /** The part of `written` that held other content before. */
   readonly replaced: readonly string[]
   /** Their content was there already; mode and owner were corrected where they differed. */
   readonly unchanged: readonly string[]

@@ -7,7 +7,7 @@ import type { FileLine } from "./file-line.ts"
 import { ownerOf } from "./local-owner.ts"
 import { openTargetDirectory, type TargetDirectory } from "./target-directory.ts"
 
-/** What an earlier delivery left at a line's path. Whatever is not a readable regular file counts as not there. */
+/** Looks at what an earlier delivery left at a line's path. Only a readable regular file counts as there. */
 
 interface OnDisk {
   readonly digest: Digest

@@ -20,7 +20,7 @@ export interface FilesStepOptions {
   certificates?: readonly CertificateLine[] | undefined
   reload?: Reload | undefined
   runReload: RunReload
-  /** What is to be served afterwards, or the old files are put back. */
+  /** Checked after the reload; the old files are put back when it fails. */
   check?: Check | undefined
   requireTmpfs?: boolean | undefined
   log: Log

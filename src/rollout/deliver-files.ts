@@ -3,11 +3,13 @@ import { isPurserError, reasonOf } from "../base/errors.ts"
 import type { Secret } from "../base/secret.ts"
 import { inspectOnDisk, readOnDisk } from "../files/on-disk.ts"
 import { checkPaths, targetPath, writtenPath, type FileLine } from "../files/file-line.ts"
-import { checkServed, leafAmong, localHosts, type Check, type NamedContent } from "./check.ts"
+import { type Check } from "./check.ts"
 import { directoryTarget, type DirectoryTargetOptions } from "./directory-target.ts"
 import { runPendingReload } from "./pending-reload.ts"
 import { rollOut, type FailedAt, type RolloutOptions } from "./rollout.ts"
 import type { RolloutFile, WrittenFiles } from "./target.ts"
+import { leafAmong, type NamedContent } from "./leaf.ts"
+import { checkServed, localHosts } from "./check-served.ts"
 
 /**
  * Brings a set of files up to date: asks for each, with the digest of what is in
@@ -41,7 +43,7 @@ export interface FilesResult {
   readonly files: readonly { readonly line: FileLine; readonly status: Fetched["status"] }[]
   readonly written: number
   readonly unchanged: number
-  /** Those neither sent nor matched, optional ones included. */
+  /** Files neither sent nor matched, optional ones included. */
   readonly missing: number
   /** Absolute paths of the required files. */
   readonly required: readonly string[]
@@ -58,7 +60,7 @@ export async function deliverFiles(
   const { directory, inUse, log, signal } = options
   checkPaths(lines, directory)
   const found = await Promise.all(lines.map((line) => inspectOnDisk(line, directory)))
-  // What only needs another mode or owner is sent too: that is how it gets them.
+  // A file that only needs another mode or owner is sent, too, because the write corrects them.
   const have = found.map((one) => (one?.fits === true ? one.digest : null))
   const required = lines.filter((line) => !line.optional)
   // An earlier process may have delivered all, and let somebody use it.
@@ -95,7 +97,7 @@ export async function deliverFiles(
       await runPending().catch((failed: unknown) => log.warn(reasonOf(failed)))
     throw error
   })
-  // One that failed earlier, though the content has not changed since.
+  // A reload may have failed earlier, though the content has not changed since.
   await runPending()
 
   const files = lines.map((line, index) => {

@@ -6,10 +6,10 @@ import { targetPath, writtenPath, type FileLine } from "../files/file-line.ts"
 import { installFiles, type InstallOptions, type InstallResult } from "../files/install.ts"
 import { rm } from "../files/system-calls.ts"
 import { openTargetDirectory } from "../files/target-directory.ts"
-import { localHosts } from "./check.ts"
 import { clearPendingReloads, recordPendingReloads } from "./pending-reload.ts"
 import { reloadWith, type Reload, type RunReload } from "./reload.ts"
 import type { RolloutFile, RolloutTarget } from "./target.ts"
+import { localHosts } from "./check-served.ts"
 
 /** Rolls out into directories of this machine. A reload is recorded there as pending until the rollout is over. */
 

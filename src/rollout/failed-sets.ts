@@ -1,6 +1,6 @@
 import { digestOf, type Digest } from "../base/digest.ts"
 import { PurserError } from "../base/errors.ts"
-import type { NamedContent } from "./check.ts"
+import type { NamedContent } from "./leaf.ts"
 
 const refusedMs = 3_600_000
 

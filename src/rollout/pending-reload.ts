@@ -84,7 +84,7 @@ export async function runPendingReload({
   ...scope
 }: PendingReloadOptions): Promise<boolean> {
   let isPending = false
-  // Where the lines are known no other directory is looked into: this happens in every round.
+  // This happens in every round, so no other directory is looked into where the lines are known.
   const each = scope.files === undefined ? eachDirectoryBelow : eachDirectoryOfLines
   await each(scope, async (directory) => {
     for (const one of await readRecords(directory)) isPending ||= await isInPlace(directory, one)

@@ -5,7 +5,7 @@ import { PurserError, isPurserError, reasonOf } from "../base/errors.ts"
 import { quote } from "../base/names.ts"
 import { TimeLimit } from "../base/time-limit.ts"
 
-/** What is to happen after files have changed, so that who uses them reads them again. */
+/** Makes the user of changed files read them again. */
 export type Reload =
   | { readonly kind: "signal"; readonly signal: NodeJS.Signals }
   | { readonly kind: "restart" }

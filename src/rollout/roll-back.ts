@@ -1,9 +1,11 @@
 import { PurserError, asPurserError } from "../base/errors.ts"
-import { checkAll, leavesAmong, type Check, type ExpectedLeaves } from "./check.ts"
+import { type Check } from "./check.ts"
 import type { RolloutFile, RolloutTarget, WrittenFiles } from "./target.ts"
+import { leavesAmong, type ExpectedLeaves } from "./leaf.ts"
+import { checkAll } from "./check-served.ts"
 
 export interface RollBack {
-  /** What was there before, by path. */
+  /** The files that were there before, by path. */
   readonly old: ReadonlyMap<string, RolloutFile>
   /** Paths that are new. */
   readonly written: readonly string[]

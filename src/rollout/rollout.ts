@@ -1,8 +1,10 @@
 import { isPurserError, type PurserError } from "../base/errors.ts"
-import { checkAll, leavesAmong, type Check, type ExpectedLeaves } from "./check.ts"
+import { type Check } from "./check.ts"
 import type { FailedSets } from "./failed-sets.ts"
 import { rollBack } from "./roll-back.ts"
 import type { RolloutFile, RolloutTarget, WrittenFiles } from "./target.ts"
+import { leavesAmong, type ExpectedLeaves } from "./leaf.ts"
+import { checkAll } from "./check-served.ts"
 
 /**
  * Replaces a set of files that a service uses: writes it, reloads the service once, and checks that the new certificate

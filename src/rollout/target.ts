@@ -1,6 +1,6 @@
-import type { NamedContent } from "./check.ts"
+import type { NamedContent } from "./leaf.ts"
 
-/** What a rollout needs of the place that it writes to: a directory of this machine, or a running container. */
+/** The port of a rollout: a directory of this machine, or a running container. */
 
 export interface RolloutFile extends NamedContent {
   /** Its key in the set, because a name may stand for several files. */
@@ -14,7 +14,7 @@ export interface RolloutFile extends NamedContent {
 /** Paths. */
 export interface WrittenFiles {
   readonly written: readonly string[]
-  /** Those of `written` that held other content before. */
+  /** The part of `written` that held other content before. */
   readonly replaced: readonly string[]
   /** Held this content already; mode and owner were corrected where they differed. */
   readonly unchanged: readonly string[]
@@ -28,7 +28,7 @@ export interface RolloutTarget<Result extends WrittenFiles> {
   /** Addresses for a check without a host. Throws `ERR_CHECK` where there are none. */
   hosts(): Promise<readonly string[]>
   /**
-   * Writes all files or, as far as the target lets us, none. Calls `beforeChange` once with the paths that may change,
+   * Writes all files or, as far as the place allows it, none. Calls `beforeChange` once with the paths that may change,
    * when everything is staged and verified, before the first name changes; not when nothing changes.
    */
   write(

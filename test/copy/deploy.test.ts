@@ -5,7 +5,7 @@ import { describe, it, type TestContext } from "node:test"
 import { deployToContainer, type DeployOptions } from "../../src/copy/deploy.ts"
 import type { RouteName } from "../../src/copy/routes.ts"
 import { inspectContainer } from "../../src/docker/containers.ts"
-import { checkServed, leafIn, parseCheck } from "../../src/rollout/check.ts"
+import { parseCheck } from "../../src/rollout/check.ts"
 import { FailedSets } from "../../src/rollout/failed-sets.ts"
 import { silentLog } from "../../src/base/log.ts"
 import { purserError } from "../files/support.ts"
@@ -15,6 +15,8 @@ import { requireService } from "../support/services.ts"
 import { tlsFiles, type TlsFiles } from "../support/tls-files.ts"
 import { waitFor } from "../support/wait.ts"
 import { file, openEngine } from "./support.ts"
+import { leafIn } from "../../src/rollout/leaf.ts"
+import { checkServed } from "../../src/rollout/check-served.ts"
 
 const signal = new AbortController().signal
 const fixture = join(import.meta.dirname, "../fixtures/tls-server.mjs")

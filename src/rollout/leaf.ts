@@ -1,0 +1,56 @@
+import { X509Certificate, createHash } from "node:crypto"
+import { PurserError } from "../base/errors.ts"
+import { quote } from "../base/names.ts"
+import type { Secret } from "../base/secret.ts"
+import type { Check } from "./check.ts"
+
+/** SHA-256 of a leaf's DER, in hexadecimal digits. */
+export interface Leaf {
+  readonly sha256: string
+}
+
+export interface NamedContent {
+  readonly name: string
+  readonly content: Secret
+}
+
+/** The first certificate of a file, PEM or DER; null where it holds none that can be read. */
+export function leafIn(bytes: Buffer): Leaf | null {
+  try {
+    // It takes the first block, whatever text is around it; a file that holds a key first is read from its certificate on.
+    const at = bytes.indexOf("-----BEGIN CERTIFICATE-----")
+    const { raw } = new X509Certificate(at > 0 ? bytes.subarray(at) : bytes)
+    return leafOf(raw)
+  } catch {
+    return null
+  }
+}
+
+/** The leaf that is to be served when these files are in place. Throws `ERR_CHECK` when no file holds a certificate. */
+export function leafAmong({ file }: Pick<Check, "file">, files: readonly NamedContent[]): Leaf {
+  const asked =
+    file === undefined ? files : files.filter(({ name }) => name === file || name.endsWith(`/${file}`))
+  const isUsual = ({ name }: NamedContent): boolean => /(^|\/)tls\.crt$/.test(name)
+  for (const { content } of [...asked.filter(isUsual), ...asked]) {
+    const leaf = leafIn(content.reveal())
+    if (leaf !== null) return leaf
+  }
+  throw new PurserError(
+    "ERR_CHECK",
+    file === undefined
+      ? "nothing can be checked: none of the files holds a certificate"
+      : `nothing can be checked: there is no certificate in ${quote(file)}`,
+    { hint: "file=NAME of the check names the file with the certificate" },
+  )
+}
+
+export type ExpectedLeaves = readonly (readonly [Check, Leaf])[]
+
+/** The leaf that each check has to find when these files are in place. Throws `ERR_CHECK`. */
+export function leavesAmong(checks: readonly Check[], files: readonly NamedContent[]): ExpectedLeaves {
+  return checks.map((check) => [check, leafAmong(check, files)])
+}
+
+export function leafOf(der: Uint8Array): Leaf {
+  return { sha256: createHash("sha256").update(der).digest("hex") }
+}
