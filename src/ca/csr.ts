@@ -5,7 +5,13 @@ import type { CertificationRequest, Extension, GeneralName } from "pkijs"
 import { certificateRequest, type SubjectNames } from "../x509/csr.ts"
 import { PurserError, isPurserError } from "../base/errors.ts"
 import type { CertificateSpec } from "./certificate-spec.ts"
-import { anyOf, keyFamilyOf, keyFamilies, type KeyTypeName } from "../x509/key-families.ts"
+import {
+  anyOf,
+  keyFamilyOf,
+  keyFamilies,
+  type KeyTypeName,
+  signatureAlgorithm,
+} from "../x509/key-families.ts"
 import type { KeyFamily } from "../x509/key-family.ts"
 import { assertDer, childrenOf, contentOf } from "../x509/der-elements.ts"
 import { keyTypeOf } from "./keys.ts"
@@ -86,7 +92,7 @@ export async function readRequest(
 /** PEM. */
 export function writeRequest(key: KeyObject, ask: CertificateSpec): string {
   const first = ask.commonName ?? [...ask.dns, ...ask.email].find((name) => name.length <= 64)
-  return certificateRequest(key, ask, first)
+  return certificateRequest(key, signatureAlgorithm(key), ask, first)
 }
 
 /** Exactly one element, of DER alone: after the info nothing but its algorithm and signature, and in it nothing extra. */

@@ -1,6 +1,7 @@
 import { createPrivateKey, generateKeyPair, X509Certificate, type KeyObject } from "node:crypto"
 import { promisify } from "node:util"
 import { certificateRequest } from "../x509/csr.ts"
+import { ecdsaSha256 } from "../x509/ecdsa-sha256.ts"
 import { asPurserError, isPurserError, PurserError, reasonOf, type ErrorCode } from "../base/errors.ts"
 import { errorFields, type Log } from "../base/log.ts"
 import { Secret } from "../base/secret.ts"
@@ -90,7 +91,7 @@ export class CertificateExchange {
     const { name, certificate, key, ca } = this.#line
     const pair = await promisify(generateKeyPair)("ec", { namedCurve: "P-256" })
     const answer = await this.#askAgent("certificate", {
-      csr: certificateRequest(pair.privateKey, this.#line),
+      csr: certificateRequest(pair.privateKey, ecdsaSha256, this.#line),
     })
     const { leaf, certificatePem, caPem } = parseAnswer(answer, name)
     checkLeaf(leaf, pair.privateKey, this.#line)

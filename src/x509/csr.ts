@@ -1,8 +1,7 @@
 import { createPublicKey, sign, type KeyObject } from "node:crypto"
 import { isIPv4, isIPv6 } from "node:net"
 import * as der from "./der.ts"
-import { keyFamilies, signatureAlgorithm } from "./key-families.ts"
-import type { KeyFamily } from "./key-family.ts"
+import type { SignatureAlgorithm } from "./key-family.ts"
 
 /** Subject alternative names (RFC 5280 section 4.2.1.6). */
 export interface SubjectNames {
@@ -15,11 +14,10 @@ export interface SubjectNames {
 /** A certificate request (PKCS#10, RFC 2986) in PEM, whose subject is empty unless `commonName` is given. */
 export function certificateRequest(
   key: KeyObject,
+  algorithm: SignatureAlgorithm,
   names: SubjectNames,
   commonName?: string,
-  families: readonly KeyFamily[] = keyFamilies,
 ): string {
-  const algorithm = signatureAlgorithm(key, families)
   const subject =
     commonName === undefined ? [] : [der.set(der.sequence(der.oid("2.5.4.3"), der.utf8(commonName)))]
   const extensions = der.sequence(der.sequence(der.oid("2.5.29.17"), der.octetString(generalNames(names))))

@@ -1,5 +1,6 @@
 import { createPublicKey, randomBytes, sign, type KeyObject } from "node:crypto"
 import * as der from "./der.ts"
+import { ecdsaSha256 } from "./ecdsa-sha256.ts"
 
 /**
  * A certificate is only the envelope in which TLS carries a public key; pins
@@ -8,7 +9,6 @@ import * as der from "./der.ts"
  */
 const validity = der.sequence(der.time(new Date(0)), der.time(new Date(Date.UTC(9999, 11, 31, 23, 59, 59))))
 
-const ecdsaWithSha256 = der.sequence(der.oid("1.2.840.10045.4.3.2"))
 const name = der.sequence(der.set(der.sequence(der.oid("2.5.4.3"), der.utf8("purser"))))
 const critical = der.boolean(true)
 const extensions = der.sequence(
@@ -23,12 +23,12 @@ export function selfSigned(privateKey: KeyObject): Buffer {
   const body = der.sequence(
     der.contextTag(0, der.integer(2)),
     der.integer(randomBytes(16)),
-    ecdsaWithSha256,
+    ecdsaSha256.identifier,
     name,
     validity,
     name,
     spki,
     der.contextTag(3, extensions),
   )
-  return der.sequence(body, ecdsaWithSha256, der.bitString(sign("sha256", body, privateKey)))
+  return der.sequence(body, ecdsaSha256.identifier, der.bitString(sign("sha256", body, privateKey)))
 }

@@ -6,7 +6,7 @@ import { test } from "node:test"
 import { inspect } from "node:util"
 import { Secret } from "../../src/base/secret.ts"
 import { certificateRequest } from "../../src/x509/csr.ts"
-import { keyTypeNames } from "../../src/x509/key-families.ts"
+import { keyTypeNames, signatureAlgorithm } from "../../src/x509/key-families.ts"
 import { notingLog } from "../files/support.ts"
 import { requireService } from "../support/services.ts"
 import { tempDir } from "../support/temp.ts"
@@ -376,7 +376,13 @@ test("what is due, and what has expired, is listed so; what has expired is not f
 test("a CSR is signed for its names, without a key of ours, and cannot be renewed here", async (t) => {
   const { ca } = await madeCa(t)
   const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" })
-  const csr = Buffer.from(certificateRequest(privateKey, { dns: ["a.lan"], ip: ["192.0.2.1"], email: [] }))
+  const csr = Buffer.from(
+    certificateRequest(privateKey, signatureAlgorithm(privateKey), {
+      dns: ["a.lan"],
+      ip: ["192.0.2.1"],
+      email: [],
+    }),
+  )
   const record = await ca.sign("a", csr, { days: 5 }, signal)
   assert.equal(record.origin, "signed")
   assert.equal(record.hasKey, false)
@@ -407,7 +413,9 @@ test("the configuration's policy holds for what is issued and for what is signed
   ])
     await assert.rejects(issued(ca, "other", ask), { code: "ERR_CA_POLICY" })
   const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" })
-  const csr = Buffer.from(certificateRequest(privateKey, { dns: ["www.lan"], ip: [], email: [] }))
+  const csr = Buffer.from(
+    certificateRequest(privateKey, signatureAlgorithm(privateKey), { dns: ["www.lan"], ip: [], email: [] }),
+  )
   await assert.rejects(ca.sign("a", csr, {}, signal), { code: "ERR_CA_POLICY", message: /www\.lan/ })
 })
 

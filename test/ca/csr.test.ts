@@ -1,3 +1,5 @@
+import { signatureAlgorithm } from "../../src/x509/key-families.ts"
+import { ecdsaSha256 } from "../../src/x509/ecdsa-sha256.ts"
 import assert from "node:assert/strict"
 import { createPublicKey, generateKeyPairSync, sign } from "node:crypto"
 import { mkdtemp, readFile, rm } from "node:fs/promises"
@@ -18,7 +20,7 @@ const numRuns = process.env["SLOW"] === undefined ? 300 : 20_000
 
 const p256 = generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey
 const names = { dns: ["shop.lan"], ip: ["192.0.2.7", "::1"], email: ["ops@shop.lan"] }
-const good = derOf(certificateRequest(p256, names, "shop.lan"))
+const good = derOf(certificateRequest(p256, signatureAlgorithm(p256), names, "shop.lan"))
 
 function derOf(pem: string): Buffer {
   return Buffer.from(pem.replaceAll(/-----[^-]+-----/g, ""), "base64")
@@ -188,7 +190,7 @@ test("an RSA key that is too large is refused for that, before anything is compu
 
 test("a signature by another key is refused", async () => {
   const other = derOf(
-    certificateRequest(generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey, names),
+    certificateRequest(generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey, ecdsaSha256, names),
   )
   const mixed = Buffer.concat([good.subarray(0, good.length - 72), other.subarray(other.length - 72)])
   await assert.rejects(readRequest(mixed), { code: "ERR_CERTIFICATE" })
@@ -199,7 +201,7 @@ test("a signature by another key is refused", async () => {
 })
 
 test("more than one request, more than one element, and too much are refused", async () => {
-  const pem = certificateRequest(p256, names)
+  const pem = certificateRequest(p256, signatureAlgorithm(p256), names)
   await refused(Buffer.from(pem + pem), /more than one request/)
   await refused(Buffer.concat([good, Buffer.from([5, 0])]), /cannot be read/)
   await refused(Buffer.alloc(70_000, 0x30), /more than 65536 bytes/)

@@ -20,7 +20,7 @@ const keys = {
 for (const [type, { privateKey }] of Object.entries(keys)) {
   test(`openssl reads and verifies a request of ${type}`, async (t) => {
     if (!(await requireService(t, "openssl"))) return
-    const request = certificateRequest(privateKey, names, "shop.lan")
+    const request = certificateRequest(privateKey, signatureAlgorithm(privateKey), names, "shop.lan")
     const args = ["req", "-verify", "-noout", "-text"]
     const text = execFileSync("openssl", args, { input: request, stdio: "pipe" }).toString()
     assert.match(text, /Subject: CN = shop\.lan/)
@@ -32,7 +32,7 @@ for (const [type, { privateKey }] of Object.entries(keys)) {
 
 test("a subject may be empty", async (t) => {
   if (!(await requireService(t, "openssl"))) return
-  const request = certificateRequest(keys.p256.privateKey, names)
+  const request = certificateRequest(keys.p256.privateKey, signatureAlgorithm(keys.p256.privateKey), names)
   const text = execFileSync("openssl", ["req", "-noout", "-subject"], { input: request }).toString()
   assert.match(text, /^subject=\s*$/m)
 })

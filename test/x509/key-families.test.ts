@@ -9,7 +9,13 @@ import { readRequest } from "../../src/ca/csr.ts"
 import { keyTypeOf } from "../../src/ca/keys.ts"
 import { certificateRequest } from "../../src/x509/csr.ts"
 import * as der from "../../src/x509/der.ts"
-import { anyOf, keyFamilies, keyTypeNames, keyTypesOf } from "../../src/x509/key-families.ts"
+import {
+  anyOf,
+  keyFamilies,
+  keyTypeNames,
+  keyTypesOf,
+  signatureAlgorithm,
+} from "../../src/x509/key-families.ts"
 import type { KeyFamily } from "../../src/x509/key-family.ts"
 import { requireService } from "../support/services.ts"
 import { run } from "../ca/state.ts"
@@ -39,7 +45,7 @@ async function ed448Request(): Promise<Buffer> {
   const key = await keyTypesOf([ed448Family])[0]?.generate()
   assert.ok(key)
   assert.equal(keyTypeOf(key, families), "ed448")
-  return Buffer.from(certificateRequest(key, names, "shop.lan", families))
+  return Buffer.from(certificateRequest(key, signatureAlgorithm(key, families), names, "shop.lan"))
 }
 
 test("a request for a key of another family is written as openssl reads it, and read", async (t) => {
