@@ -25,7 +25,13 @@ await mkdir(cache, { recursive: true })
 const work = await mkdtemp(join(cache, "build-"))
 try {
   const out = join(work, "dist")
-  const code = await run("tsc", ["-p", "tsconfig.build.json", "--outDir", out])
+  const code = await run(process.execPath, [
+    "node_modules/typescript/bin/tsc",
+    "-p",
+    "tsconfig.build.json",
+    "--outDir",
+    out,
+  ])
   if (code !== 0) throw new Error("the compiler found errors")
   const { files, packages } = await bundleCli(join(root, "src/cli/main.ts"), join(out, "cli"))
   await writeFile(join(out, "THIRD-PARTY-LICENSES.txt"), await licencesOf(packages))

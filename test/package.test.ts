@@ -27,7 +27,7 @@ test("the lock file holds a digest for every package, and no registry's address"
 test("every dependency has an exact version", () => {
   const { dependencies, devDependencies } = read("package.json") as Record<string, Record<string, string>>
   for (const [name, version] of Object.entries({ ...dependencies, ...devDependencies })) {
-    assert.match(version, /^\d+\.\d+\.\d+(?:-[\w.]+)?$/, name)
+    assert.match(version, /^(?:npm:[\w@/-]+@)?\d+\.\d+\.\d+(?:-[\w.]+)?$/, name)
   }
 })
 

@@ -1,11 +1,9 @@
 import assert from "node:assert/strict"
 import { spawn } from "node:child_process"
 import { once } from "node:events"
-import { chmod, cp, mkdir, readFile, symlink, writeFile } from "node:fs/promises"
+import { chmod, mkdir, readFile, writeFile } from "node:fs/promises"
 import { dirname, join, resolve } from "node:path"
 import { after, test, type TestContext } from "node:test"
-import { promisify } from "node:util"
-import { execFile } from "node:child_process"
 import { databaseImage } from "./deploy/support.ts"
 import { freePort } from "./support/free-port.ts"
 import { imageWith, nodeImage } from "./support/base-image.ts"
@@ -14,6 +12,7 @@ import { codeBlocks, type CodeBlock } from "./support/markdown.ts"
 import { requireService } from "./support/services.ts"
 import { tempDir } from "./support/temp.ts"
 import { waitFor } from "./support/wait.ts"
+import { copyRepository } from "./support/repository.ts"
 
 /**
  * The shell blocks of the README and of the quick starts in docs/, as they are printed, in a copy of the repository with a home of its own. Replaced
@@ -199,22 +198,6 @@ async function waitingImage(): Promise<string> {
   const script =
     "trap : HUP; until [ -s /run/secrets/db-password ]; do sleep 0.1; done; while :; do sleep 1; done"
   return await imageWith(await nodeImage(), "waiting", {}, [`CMD ${JSON.stringify(["sh", "-c", script])}`])
-}
-
-/** What git would clone from here, with what bootstrap would install. */
-async function copyRepository(target: string): Promise<void> {
-  const { stdout } = await promisify(execFile)(
-    "git",
-    ["ls-files", "--cached", "--others", "--exclude-standard", "-z"],
-    { cwd: root, maxBuffer: 2 ** 26 },
-  )
-  for (const file of stdout.split("\0")) {
-    if (file === "" || /^(?:test|bench)\//.test(file)) continue
-    await cp(join(root, file), join(target, file)).catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== "ENOENT") throw error // deleted, and not committed yet
-    })
-  }
-  await symlink(join(root, "node_modules"), join(target, "node_modules"))
 }
 
 /** After the test the tag is what it was before. */
