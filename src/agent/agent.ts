@@ -12,9 +12,9 @@ import { logHead } from "./audit-head.ts"
 import { paceOf, type AgentPlan } from "./plan.ts"
 import { watchState } from "./state-watch.ts"
 import { AgentHealth } from "./targets/health.ts"
-import type { CreateTargetKind, TargetKind } from "./targets/kind.ts"
+import type { TargetKind } from "./targets/kind.ts"
 import { targetKinds } from "./targets/kinds.ts"
-import { OpenKinds } from "./targets/open-kinds.ts"
+import { OpenKinds, type AgentKind } from "./targets/open-kinds.ts"
 import { Schedule } from "./targets/schedule.ts"
 import type { Target } from "./targets/target.ts"
 import type { State } from "../state/state.ts"
@@ -40,7 +40,7 @@ export interface AgentOptions {
   /** Between two times that the head of the audit log is logged, in milliseconds. Default: an hour. */
   auditHeadMs?: number
   /** Kinds of targets. Default: all that Purser has. */
-  kinds?: readonly CreateTargetKind[]
+  kinds?: readonly TargetKind[]
   log?: Log
   onEvent?: (event: AgentEvent) => void
 }
@@ -52,7 +52,7 @@ export class Agent implements AsyncDisposable {
   readonly #options: AgentOptions
   readonly #log: Log
   readonly #health: AgentHealth
-  readonly #kinds: readonly TargetKind[]
+  readonly #kinds: readonly AgentKind[]
   /** Aborts the sessions in flight. */
   readonly #aborting = new AbortController()
   #plan: AgentPlan
@@ -76,7 +76,7 @@ export class Agent implements AsyncDisposable {
     this.#health = new AgentHealth(options.statusFile, log)
     const common = { identity, state, audit, log, health: this.#health, reloadEnv }
     const parts = { ...common, failedSets: new FailedSets() }
-    this.#kinds = kinds.map((create) => create(parts))
+    this.#kinds = kinds.map((kind) => ({ kind, created: kind.create(parts) }))
   }
 
   /** Looks once, serves every target once, and resolves with what came of each. */
@@ -188,7 +188,8 @@ export class Agent implements AsyncDisposable {
   }
 
   #warn(): void {
-    warnOfTargets(this.#plan.apps, this.#kinds, this.#log)
+    const kinds = this.#kinds.map(({ kind }) => kind)
+    warnOfTargets(this.#plan.apps, kinds, this.#log)
     warnOfRenewal(this.#plan, this.#log)
   }
 

@@ -1,6 +1,6 @@
 import type { Command } from "commander"
 import type { AppConfig } from "../apps/config.ts"
-import { trustKindOf } from "../apps/trust/kinds.ts"
+import { targetKeys, targetKinds } from "../agent/targets/kinds.ts"
 import { PurserError, isPurserError, reasonOf } from "../base/errors.ts"
 import { grantCovers, isPattern } from "../base/names.ts"
 import type { Catalogue } from "../sources/catalogue.ts"
@@ -118,29 +118,12 @@ function* warnings(
   granted: ReadonlyMap<string, unknown>,
 ): Generator<[string, string?]> {
   for (const app of Object.values(config.apps)) {
-    const { name, trust, protocol, secrets, nodes, directory, containers } = app
-    if (protocol === "fluxvault") {
-      yield [
-        `${name} speaks FluxVault's protocol, in which no end proves who it is`,
-        "take protocol: fluxvault away once its nodes are Purser's: docs/fluxvault.md",
-      ]
-    } else {
-      const warning = trustKindOf(trust).checkWarning?.(name)
-      if (warning !== undefined) yield [warning.message, warning.hint]
-    }
+    const { name, secrets } = app
+    for (const kind of targetKinds)
+      for (const { message, hint } of kind.checkWarnings?.(app) ?? []) yield [message, hint]
     if (secrets.length === 0) yield [`${name} is granted nothing`, "add secrets: to it"]
-    if (nodes.length === 0 && directory === undefined && containers === undefined)
-      yield [`${name} has no target`, "add nodes:, directory: or containers: to it"]
-    if (containers !== undefined && containers.images === undefined)
-      yield [
-        `${name} may go into containers of any image`,
-        "name the images: image: [sha256:…], as docker inspect --format '{{.Image}}' CONTAINER gives it",
-      ]
-    if (containers?.requireTmpfs === false)
-      yield [
-        `${name} may lie on the disks of its containers`,
-        "give them a tmpfs, and take require_tmpfs away",
-      ]
+    if (!targetKinds.some((kind) => kind.isFor(app)))
+      yield [`${name} has no target`, `add ${targetKeys()} to it`]
     for (const grant of secrets) {
       if (isPattern(grant) && ![...granted.keys()].some((secret) => grantCovers(grant, secret))) {
         yield [`${grant} of ${name} covers nothing now`]

@@ -4,7 +4,7 @@ import type { TestContext } from "node:test"
 import type { Action } from "../../src/agent/actions/action.ts"
 import type { Agent } from "../../src/agent/agent.ts"
 import type { AgentPlan } from "../../src/agent/plan.ts"
-import type { CreateTargetKind } from "../../src/agent/targets/kind.ts"
+import type { TargetKind } from "../../src/agent/targets/kind.ts"
 import type { AppConfig } from "../../src/apps/config.ts"
 import type { AgentEvent, DeliveryEvent } from "../../src/agent/delivery/events.ts"
 import { agentIdentity, agentPins } from "../../src/state/identity-files.ts"
@@ -102,7 +102,7 @@ export interface AgentSettings {
   limits?: Partial<ChannelLimits>
   plan?: Partial<AgentPlan>
   actions?: Readonly<Record<string, Action>>
-  kinds?: readonly CreateTargetKind[]
+  kinds?: readonly TargetKind[]
   statusFile?: string
 }
 

@@ -21,12 +21,26 @@ import type { Target } from "./target.ts"
  */
 export interface TargetKind<T extends Target = Target> {
   readonly name: T["kind"]
-  /** Differs for any two targets of the kind. */
-  key(target: T): string
-  /** Called once for each plan. Nothing begins before {@link OpenTargetKind.find} or {@link OpenTargetKind.watch}. */
-  open(plan: TargetPlan, found: FoundTargets<T>): OpenTargetKind<T>
+  /** The key of an app that brings such targets, as hints name it. */
+  readonly appKey: string
+  /** Whether the app may have such targets. */
+  isFor(app: AppConfig): boolean
+  /** The hint where a round found no target of such an app. Absent: its target is always found. */
+  readonly notFoundHint?: string
   /** Logged at the agent's start: what was written out, and is dangerous all the same. */
   warnings?(app: AppConfig): readonly Warning[]
+  /** The warnings of `purser check`. */
+  checkWarnings?(app: AppConfig): readonly Warning[]
+  /** Differs for any two targets of the kind. */
+  key(target: T): string
+  /** Called once for each agent. What the kind remembers from one plan to the next belongs to what is returned. */
+  create(parts: AgentParts): CreatedKind<T>
+}
+
+/** A kind of one agent. */
+export interface CreatedKind<T extends Target = Target> {
+  /** Called once for each plan. Nothing begins before {@link OpenTargetKind.find} or {@link OpenTargetKind.watch}. */
+  open(plan: TargetPlan, found: FoundTargets<T>): OpenTargetKind<T>
 }
 
 /** A kind under one plan. Its disposal ends what it began, and lets deliveries in flight end first. */
@@ -87,5 +101,3 @@ export interface Warning {
   readonly message: string
   readonly hint: string
 }
-
-export type CreateTargetKind = (parts: AgentParts) => TargetKind

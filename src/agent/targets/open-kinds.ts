@@ -1,17 +1,23 @@
 import type { PurserError } from "../../base/errors.ts"
 import type { Delivery } from "../delivery/delivery.ts"
-import type { OpenTargetKind, TargetKind, TargetPlan } from "./kind.ts"
+import type { CreatedKind, OpenTargetKind, TargetKind, TargetPlan } from "./kind.ts"
 import type { Schedule } from "./schedule.ts"
 import { ScheduledTargets } from "./scheduled-targets.ts"
 import type { Target } from "./target.ts"
+
+/** A kind, and what one agent has of it. */
+export interface AgentKind {
+  readonly kind: TargetKind
+  readonly created: CreatedKind
+}
 
 /** All kinds of targets under one plan. */
 export class OpenKinds implements AsyncDisposable {
   readonly #byName: ReadonlyMap<string, OpenTargetKind>
 
-  constructor(kinds: readonly TargetKind[], plan: TargetPlan, schedule: Schedule<Target>) {
+  constructor(kinds: readonly AgentKind[], plan: TargetPlan, schedule: Schedule<Target>) {
     this.#byName = new Map(
-      kinds.map((kind) => [kind.name, kind.open(plan, new ScheduledTargets(kind, schedule))]),
+      kinds.map(({ kind, created }) => [kind.name, created.open(plan, new ScheduledTargets(kind, schedule))]),
     )
   }
 

@@ -2,7 +2,7 @@ import { InvalidArgumentError, Option, type Command } from "commander"
 import { protocols } from "../../apps/entry.ts"
 import type { Protocol, TrustMode } from "../../apps/settings.ts"
 import { trustNames } from "../../apps/trust/entry.ts"
-import { appLabel } from "../../apps/containers/labels.ts"
+import { targetKeys, targetKinds } from "../../agent/targets/kinds.ts"
 import type { DeliveryEvent } from "../../agent/delivery/events.ts"
 import { openConfiguredAgent, type ConfiguredAgent } from "../../wiring/configured-agent.ts"
 import type { ConfigSettings } from "../../wiring/settings.ts"
@@ -147,10 +147,10 @@ async function configOf(plain: ConfigSettings | undefined, context: Context): Pr
       hint: "grant secrets with --secret NAME or --dir DIRECTORY, or by secrets: of the app in purser.yaml",
     })
   }
-  for (const { name, nodes, directory, containers } of apps) {
-    if (nodes.length > 0 || directory !== undefined || containers !== undefined) continue
-    throw new PurserError("ERR_USAGE", `${name} has no target`, {
-      hint: "give --node HOST or --directory DIR, or nodes:, directory: or containers: of the app in purser.yaml",
+  for (const app of apps) {
+    if (targetKinds.some((kind) => kind.isFor(app))) continue
+    throw new PurserError("ERR_USAGE", `${app.name} has no target`, {
+      hint: `give --node HOST or --directory DIR, or ${targetKeys()} of the app in purser.yaml`,
     })
   }
   return config
@@ -194,14 +194,11 @@ function exitCodeOf(
   // What was cut off says nothing of what was not.
   signal.throwIfAborted()
   let code = deliveries.every(({ status }) => status === "ok") ? 0 : 1
-  for (const { name, nodes, containers } of Object.values(apps)) {
-    if (deliveries.some(({ app }) => app === name)) continue
-    log.error(`no target of ${name} was found`, {
-      hint:
-        containers !== undefined && nodes.length === 0
-          ? `no running container meets its containers:, or asks for it by the label ${appLabel}`
-          : "look at the addresses under nodes: of the app, or at what --node names",
-    })
+  for (const app of Object.values(apps)) {
+    if (deliveries.some((delivery) => delivery.app === app.name)) continue
+    const kind = targetKinds.find((one) => one.notFoundHint !== undefined && one.isFor(app))
+    const hint = kind?.notFoundHint
+    log.error(`no target of ${app.name} was found`, hint === undefined ? {} : { hint })
     code = 1
   }
   return code

@@ -3,8 +3,8 @@ import { EventEmitter } from "node:events"
 import { join } from "node:path"
 import { test, type TestContext } from "node:test"
 import type { AgentEvent, DeliveryEvent } from "../../../src/agent/delivery/events.ts"
-import type { CreateTargetKind, FoundTargets, TargetKind } from "../../../src/agent/targets/kind.ts"
-import { targetKinds } from "../../../src/agent/targets/kinds.ts"
+import type { FoundTargets, OpenTargetKind, TargetKind } from "../../../src/agent/targets/kind.ts"
+import { targetKeys, targetKinds } from "../../../src/agent/targets/kinds.ts"
 import type { Target } from "../../../src/agent/targets/target.ts"
 import { PurserError } from "../../../src/base/errors.ts"
 import { appConfig, home, type AgentSettings } from "../../support/pair.ts"
@@ -32,44 +32,48 @@ class Shelves {
     for (const name of names) this.contents.set(name, new Map())
   }
 
-  readonly kind: CreateTargetKind = (): TargetKind<ShelfTarget> => ({
+  readonly kind: TargetKind<ShelfTarget> = {
     name: "shelf",
+    appKey: "shelves",
+    isFor: ({ name }) => this.contents.has(`${name}/top`),
     key: ({ app, shelf }) => `${app}/${shelf}`,
-    open: ({ apps }, found) => {
-      this.opened++
-      const add = (): void => this.#add(Object.keys(apps), found)
-      return {
-        find: async () => add(),
-        watch: (signal) => {
-          add()
-          this.changes.on("change", add)
-          signal.addEventListener("abort", () => this.changes.off("change", add))
-        },
-        deliver: async ({ app, shelf }, delivery, signal) => {
-          const place = `${app}/${shelf}`
-          const contents = this.contents.get(place)
-          if (contents === undefined) return
-          delivery.start({ target: place })
-          const failure = this.failures.get(place)
-          if (failure !== undefined) throw failure
-          for (const secret of await delivery.secrets.names(signal)) {
-            const content = await delivery.secrets.read(secret, signal)
-            const isSame = content !== null && contents.get(secret) === content.revealText()
-            const status = content === null ? "missing" : isSame ? "match" : "sent"
-            const asked = { app, directory: place, secret }
-            await delivery.record(asked, { status, content: content ?? undefined })
-            if (content !== null) contents.set(secret, content.revealText())
-            delivery.tell(secret, status)
-          }
-          if (!contents.has("db-password")) throw new PurserError("ERR_DELIVERY", `${place} is incomplete`)
-        },
-        isAway: ({ code }) => code === "ERR_NOT_RUNNING",
-        [Symbol.asyncDispose]: async () => void this.opened--,
-      }
-    },
+    create: () => ({ open: ({ apps }, found) => this.#open(Object.keys(apps), found) }),
     warnings: ({ name, maxNodes }) =>
       maxNodes === 1 ? [{ message: `${name} has few shelves`, hint: "build more" }] : [],
-  })
+  }
+
+  #open(apps: readonly string[], found: FoundTargets<ShelfTarget>): OpenTargetKind<ShelfTarget> {
+    this.opened++
+    const add = (): void => this.#add(apps, found)
+    return {
+      find: async () => add(),
+      watch: (signal) => {
+        add()
+        this.changes.on("change", add)
+        signal.addEventListener("abort", () => this.changes.off("change", add))
+      },
+      deliver: async ({ app, shelf }, delivery, signal) => {
+        const place = `${app}/${shelf}`
+        const contents = this.contents.get(place)
+        if (contents === undefined) return
+        delivery.start({ target: place })
+        const failure = this.failures.get(place)
+        if (failure !== undefined) throw failure
+        for (const secret of await delivery.secrets.names(signal)) {
+          const content = await delivery.secrets.read(secret, signal)
+          const isSame = content !== null && contents.get(secret) === content.revealText()
+          const status = content === null ? "missing" : isSame ? "match" : "sent"
+          const asked = { app, directory: place, secret }
+          await delivery.record(asked, { status, content: content ?? undefined })
+          if (content !== null) contents.set(secret, content.revealText())
+          delivery.tell(secret, status)
+        }
+        if (!contents.has("db-password")) throw new PurserError("ERR_DELIVERY", `${place} is incomplete`)
+      },
+      isAway: ({ code }) => code === "ERR_NOT_RUNNING",
+      [Symbol.asyncDispose]: async () => void this.opened--,
+    }
+  }
 
   #add(apps: readonly string[], found: FoundTargets<ShelfTarget>): void {
     found.keepOnly(({ app, shelf }) => this.contents.has(`${app}/${shelf}`))
@@ -201,4 +205,13 @@ test("another kind warns of its own dangers", async (t) => {
   const { agent } = await stage(t, new Shelves(), { app: { maxNodes: 1 } })
   await agent.round()
   assert.match(agent.text(), /warn: web has few shelves\n/)
+})
+
+test("hints name the key of another kind beside the others", () => {
+  assert.equal(targetKeys(), "nodes:, directory: or containers:")
+  assert.equal(
+    targetKeys([...targetKinds, new Shelves().kind]),
+    "nodes:, directory:, containers: or shelves:",
+  )
+  assert.equal(targetKeys(targetKinds.slice(0, 1)), "nodes:")
 })
