@@ -5,9 +5,9 @@ import { PurserError } from "../base/errors.ts"
 import { quote } from "../base/names.ts"
 
 export interface AllowListOptions {
-  /** All addresses of a host name. Default: the system's resolver. */
+  /** Returns all addresses of a host name. Default: the system's resolver. */
   resolve?: (name: string) => Promise<readonly string[]>
-  /** In milliseconds, only moving forward. */
+  /** A monotonic clock in milliseconds. */
   now?: () => number
 }
 
@@ -16,12 +16,12 @@ interface Resolved {
   readonly untilMs: number
 }
 
-/** How long the addresses of a host name count, in milliseconds. */
+/** How long the addresses of a host name are cached, in milliseconds. */
 const cacheMs = 30_000
-/** A name that could not be resolved is asked for again after this, so that a hiccup does not lock the agent out. */
+/** How long a failed lookup is cached: short, so that a brief resolver failure does not lock the agent out. */
 const failureMs = 1000
 
-/** Who may connect at all: addresses, CIDRs and host names. A first filter; the pin decides. */
+/** Addresses, CIDRs and host names that may connect. This is only a first filter, because the pin decides. */
 export class AllowList {
   readonly #fixed = new BlockList()
   readonly #names: string[] = []
@@ -34,14 +34,14 @@ export class AllowList {
     this.#now = now
   }
 
-  /** Throws `ERR_ADDRESS`. An empty list allows nobody. */
+  /** Throws `ERR_ADDRESS`. An empty list allows no address. */
   static parse(entries: readonly string[], options: AllowListOptions = {}): AllowList {
     const list = new AllowList(options)
     for (const entry of entries) list.#add(entry)
     return list
   }
 
-  /** Never rejects: a name that cannot be resolved allows nobody. */
+  /** Resolves with whether the address may connect. Never rejects: a name that cannot be resolved allows no address. */
   async allows(address: string): Promise<boolean> {
     const normal = normalAddress(address)
     if (normal === undefined) return false
@@ -76,7 +76,7 @@ export class AllowList {
     const remember = (addresses: Promise<BlockList>, forMs: number): void => {
       this.#resolved.set(name, { addresses, untilMs: this.#now() + forMs })
     }
-    // Remembered before it is known, so that a flood of connections asks once.
+    // The pending lookup is cached too, so that a flood of connections causes only one.
     const addresses = Promise.resolve(name)
       .then(this.#resolve)
       .then(
@@ -86,9 +86,9 @@ export class AllowList {
           return list
         },
         () => {
-          const nobody = new BlockList()
-          remember(Promise.resolve(nobody), failureMs)
-          return nobody
+          const none = new BlockList()
+          remember(Promise.resolve(none), failureMs)
+          return none
         },
       )
     remember(addresses, cacheMs)
@@ -109,7 +109,10 @@ function has(list: BlockList, address: string): boolean {
   return list.check(address, familyOf(address))
 }
 
-/** Without its zone. An IPv4 address in IPv6's clothes (`::ffff:192.0.2.1`, as a dual-stack socket reports it) is IPv4 to a BlockList. */
+/**
+ * Removes an address's zone. A BlockList itself treats an IPv4-mapped address (`::ffff:192.0.2.1`, from a dual-stack
+ * socket) as IPv4.
+ */
 function normalAddress(address: string): string | undefined {
   const bare = address.replace(/%.*$/, "")
   return isIP(bare) === 0 ? undefined : bare

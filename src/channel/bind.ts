@@ -7,13 +7,16 @@ export interface ListenAddress {
   readonly port: number
 }
 
-/** Where the server listens, or null. */
+/** Returns the address at which the server listens, or null. */
 export function boundAddress(server: Server): ListenAddress | null {
   const bound = server.address() as AddressInfo | null
   return bound === null ? null : { host: bound.address, port: bound.port }
 }
 
-/** Resolves with the address taken (port 0 asks for a free one). `::` takes IPv4 too, and is `0.0.0.0` where there is no IPv6. Throws `ERR_LISTEN`. */
+/**
+ * Listens and resolves with the bound address (port 0 picks a free port). `::` includes IPv4, and falls back to
+ * `0.0.0.0` without IPv6. Throws `ERR_LISTEN`.
+ */
 export async function bind(server: Server, { host, port }: ListenAddress): Promise<ListenAddress> {
   try {
     server.listen({ host, port })

@@ -6,14 +6,14 @@ import type { FrameReader, NextOptions } from "./frames.ts"
 import { maxChunkBytes, type ChannelLimits } from "./limits.ts"
 import { parseChunk, type Chunk, type SentAnswer } from "./messages.ts"
 
-/** Bodies: what an answer announces (digest, size, number of chunks), then the chunks. */
+/** Writes and reads bodies: an answer announces digest, size and number of chunks, and the chunks follow it. */
 
 export interface WriteBodyOptions extends WriteOptions {
-  /** Default and most: 32,768. */
+  /** Default and maximum: 32,768. */
   chunkBytes?: number
 }
 
-/** Writes the `sent` answer to request `id` and the chunks of `body`. Errors as `FrameWriter.write`. */
+/** Writes the `sent` answer to request `id` and the chunks of `body`. Throws the errors of `FrameWriter.write`. */
 export async function writeBody(
   writer: FrameWriter,
   id: number,
@@ -40,9 +40,9 @@ export async function writeBody(
 }
 
 /**
- * Reads the chunks that `answer` announced; `options` count for each. Throws `ERR_LIMIT` before it reads anything when
- * the body is over `secretBytes`, `ERR_PROTOCOL` for chunks out of order or of the wrong length, `ERR_DIGEST` when the
- * content is not what was announced, and what `FrameReader.next` throws.
+ * Reads the chunks that `answer` announced; `options` apply to each chunk. Throws `ERR_LIMIT`, before it reads anything,
+ * for a body above `secretBytes`, `ERR_PROTOCOL` for chunks out of order or of the wrong length, `ERR_DIGEST` for
+ * content that does not match the announced digest, and the errors of `FrameReader.next`.
  */
 export async function readBody(
   reader: FrameReader,
@@ -53,10 +53,11 @@ export async function readBody(
   const { id, size, chunks, digest } = answer
   if (size > secretBytes) {
     throw new PurserError("ERR_LIMIT", `the agent announced ${size} bytes, the limit is ${secretBytes}`, {
-      hint: "raise the limit of a secret's size at this node, up to 16 MiB",
+      hint: "raise this node's limit secret_bytes, up to 16 MiB",
     })
   }
-  // Not from the pool that other buffers share; every byte of it is written before anybody sees it.
+  // The buffer is not from Node's shared pool. It may be uninitialized, because every byte is written before it is
+  // used.
   const bytes = Buffer.allocUnsafeSlow(size)
   let filled = 0
   try {
@@ -65,7 +66,7 @@ export async function readBody(
       if (chunk.id !== id || chunk.index !== index) {
         throw new PurserError(
           "ERR_PROTOCOL",
-          `chunk ${chunk.index} of ${chunk.id} came where ${index} of ${id} is due`,
+          `the peer sent chunk ${chunk.index} of answer ${chunk.id} instead of chunk ${index} of answer ${id}`,
         )
       }
       filled += decodeInto(bytes, filled, chunk.data)
@@ -75,7 +76,7 @@ export async function readBody(
     }
     const body = new Secret(bytes)
     if (!sameText(body.digest, digest)) {
-      throw new PurserError("ERR_DIGEST", "the body is not what its digest announced")
+      throw new PurserError("ERR_DIGEST", "the body does not match its announced digest")
     }
     return body
   } catch (error) {
@@ -93,7 +94,7 @@ function decodeInto(bytes: Buffer, at: number, data: string): number {
   }
   if (length > bytes.length - at) throw new PurserError("ERR_PROTOCOL", "the body is longer than announced")
   bytes.write(data, at, "base64")
-  // Node.js decodes leniently. What does not encode back to itself was not canonical.
+  // Node.js decodes leniently, so the result is encoded again to refuse a non-canonical text.
   if (bytes.toString("base64", at, at + length) !== data) {
     throw new PurserError("ERR_PROTOCOL", "a chunk is not base64")
   }

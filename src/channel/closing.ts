@@ -1,15 +1,15 @@
 import type { Socket } from "node:net"
 
-/** How long a peer may take to close its side, in milliseconds. */
+/** How long the peer may take to close its side, in milliseconds. */
 const lingerMs = 2000
 
-/** What reads a connection, and can be told that nobody wants more of it. */
-export interface Discarding {
+/** A reader of a connection that can be told to ignore all further input. */
+export interface Discardable {
   discard(): void
 }
 
-/** Ends the connection after what was written has left, and resolves when it is closed. */
-export function closeGracefully(socket: Socket, reader: Discarding): Promise<void> {
+/** Flushes what was written, ends the connection, and resolves when it is closed. */
+export function closeGracefully(socket: Socket, reader: Discardable): Promise<void> {
   return new Promise((resolve) => {
     if (socket.closed) {
       resolve()

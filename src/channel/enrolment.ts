@@ -10,27 +10,27 @@ import { pinOfHash, type Pin } from "./pin.ts"
  *
  *     purser1.<app>.<pin>[,<next pin>][.<token>]
  *
- * Pins stand without their `sha256:`, since `purser1` fixes the hash; pins and
- * token are 43 characters of base64url each. Nothing in it needs quoting in a
+ * Pins are written without `sha256:`, because `purser1` fixes the hash; pins and
+ * token are 43 characters of base64url each. No character needs quoting in a
  * shell, in YAML or in a URL.
  */
 export interface Enrolment {
   readonly app: string
-  /** Pins that the agent may have: its own, and the next one while it rotates its key. One or two. */
+  /** The one or two pins that the agent may have: its own, and the next one while it rotates its key. */
   readonly agentPins: readonly Pin[]
-  /** 32 bytes, secret. Absent in the trust modes that need none (`approved`, `pinned`). */
+  /** 32 bytes, secret. Absent in the trust modes without a token (`approved`, `pinned`). */
   readonly token?: Buffer
 }
 
 const version = "purser1"
 const longest = 256
 
-/** A fresh token: 32 random bytes. */
+/** Returns a new token: 32 random bytes. */
 export function createToken(): Buffer {
   return randomBytes(32)
 }
 
-/** Throws `TypeError` for parts that make no enrolment string. */
+/** Formats an enrolment string. Throws a `TypeError` for invalid parts. */
 export function formatEnrolment({ app, agentPins, token }: Enrolment): string {
   const pins = agentPins.map((pin) => pin.slice("sha256:".length))
   const text = [
@@ -44,7 +44,10 @@ export function formatEnrolment({ app, agentPins, token }: Enrolment): string {
   return text
 }
 
-/** Tolerates white space around it. Throws `ERR_ENROLMENT`, whose message never holds any of the string. */
+/**
+ * Parses an enrolment string, with white space around it ignored. Throws `ERR_ENROLMENT`, whose message holds no part
+ * of the string.
+ */
 export function parseEnrolment(text: string): Enrolment {
   const trimmed = text.trim()
   const problem = problemOf(trimmed)

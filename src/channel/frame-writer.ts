@@ -8,7 +8,7 @@ export interface WriteOptions {
   signal?: AbortSignal
 }
 
-/** What is written of a long frame at a time, in bytes. */
+/** How many bytes of a long frame are written at a time. */
 const pieceBytes = 65_536
 
 export class FrameWriter {
@@ -23,9 +23,10 @@ export class FrameWriter {
   }
 
   /**
-   * Resolves once the stream takes more, which is at once while the peer reads. Frames that are written in one turn
-   * of the event loop leave in one piece. One call at a time for frames of more than 64 KiB. Throws `ERR_LIMIT` (the frame is too long or too deep for the peer),
-   * `ERR_TIMEOUT` (the peer read nothing for `frameMs`), `ERR_UNREACHABLE` (connection lost), or the signal's reason.
+   * Writes a frame and resolves once the stream accepts more, which is at once while the peer reads. Frames written in
+   * one turn of the event loop are sent in one piece. Frames of more than 64 KiB need one call at a time. Throws
+   * `ERR_LIMIT` (the frame is too long or too deep for the peer), `ERR_TIMEOUT` (the peer read nothing for `frameMs`),
+   * `ERR_UNREACHABLE` (the connection was lost), or the signal's reason.
    */
   async write(frame: object, { signal }: WriteOptions = {}): Promise<void> {
     signal?.throwIfAborted()
@@ -36,7 +37,7 @@ export class FrameWriter {
     }
     if (isDeeper(line, depth))
       throw new PurserError("ERR_LIMIT", `a frame is nested deeper than ${depth} levels`)
-    // In pieces, since the peer may take as long for a long frame as it likes, as long as it takes something.
+    // Written in pieces, because the time limit applies to each piece: a slow peer may take long for a long frame.
     for (let at = 0; at < line.length; at += pieceBytes) {
       if (!this.#stream.writable) throw lostWhileWriting()
       this.#cork()

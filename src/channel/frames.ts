@@ -4,49 +4,57 @@ import { parseJson } from "./json.ts"
 import type { ChannelLimits } from "./limits.ts"
 
 /**
- * Frames: JSON objects, one a line. The reader holds no more than one frame's
- * limit and what the stream had already read; everything beyond waits at the
- * peer.
+ * Reads frames: JSON objects, one a line. The reader buffers at most one frame's
+ * limit and what the stream had already read; further bytes wait at the peer.
  */
 
-/** One JSON object; what stands in it is the peer's and not yet checked. */
+/** One JSON object from the peer, whose fields are not checked yet. */
 export type Frame = Readonly<Record<string, unknown>>
 
 export interface NextOptions {
   signal?: AbortSignal
-  /** From this call to the whole frame, in milliseconds. Default `frameMs`, which is also the most that a frame that has begun may take. */
+  /**
+   * The time from this call to the complete frame, in milliseconds. Default `frameMs`, which also limits a frame that
+   * has begun.
+   */
   timeoutMs?: number
 }
 
 export interface FrameReaderOptions {
-  /** What to look at when the peer closes before its first frame. */
+  /** The hint of the error if the peer closes before its first frame. */
   closedEarlyHint?: string
-  /** `frameMs` is for each part of a frame, not for the whole: where a frame holds a whole secret, and may take as long as the session. */
-  patient?: boolean
+  /**
+   * Whether `frameMs` limits each received part and not the whole frame, for a protocol whose frames hold whole
+   * secrets.
+   */
+  timeoutPerPart?: boolean
 }
 
 interface Waiter {
   resolve(line: Buffer): void
   reject(error: unknown): void
-  /** The peer has begun a frame. */
+  /** Called when a part of the frame has arrived. */
   begun(): void
 }
 
 const newline = 0x0a
-/** So many parts are joined to one, and so many of those again: no byte is copied often, and there are never many parts. */
+/**
+ * How many parts are joined into one, and again how many of the joined ones, so that parts stay few and bytes are
+ * rarely copied.
+ */
 const joinedParts = 16
 
-/** After any error but the signal's own, the reader stays failed with it. */
+/** Reads frames one by one. After any error but the signal's reason, every further call throws the same error. */
 export class FrameReader {
   readonly #stream: Duplex
   readonly #limits: ChannelLimits
   readonly #closedEarlyHint: string | undefined
-  readonly #patient: boolean
-  /** What was received and not taken. The first `#scanned` parts, of `#scannedBytes`, hold no newline. */
+  readonly #timeoutPerPart: boolean
+  /** The parts received and not yet returned. The first `#scanned` of them, `#scannedBytes` long, hold no newline. */
   #parts: Buffer[] = []
   #scanned = 0
   #scannedBytes = 0
-  /** Before any were joined. */
+  /** The number of scanned parts before joining. */
   #scannedParts = 0
   #bufferedBytes = 0
   #paused = false
@@ -57,12 +65,12 @@ export class FrameReader {
   #closed = false
   #cause: unknown
 
-  /** Starts to read at once. */
+  /** Starts reading at once. */
   constructor(stream: Duplex, limits: ChannelLimits, options: FrameReaderOptions = {}) {
     this.#stream = stream
     this.#limits = limits
     this.#closedEarlyHint = options.closedEarlyHint
-    this.#patient = options.patient === true
+    this.#timeoutPerPart = options.timeoutPerPart === true
     stream.on("data", (part: Buffer) => this.#onData(part))
     stream.on("error", (error) => (this.#cause = error))
     stream.on("end", () => this.#onClosed())
@@ -70,8 +78,8 @@ export class FrameReader {
   }
 
   /**
-   * The next frame. Throws `ERR_LIMIT` (too long, too deep), `ERR_PROTOCOL` (not one JSON object in UTF-8),
-   * `ERR_TIMEOUT`, `ERR_UNREACHABLE` (connection lost), or the signal's reason. One call at a time.
+   * Resolves with the next frame; one call at a time. Throws `ERR_LIMIT` (too long, too deep), `ERR_PROTOCOL` (not one
+   * JSON object in UTF-8), `ERR_TIMEOUT`, `ERR_UNREACHABLE` (the connection was lost), or the signal's reason.
    */
   async next(options: NextOptions = {}): Promise<Frame> {
     if (this.#waiter !== undefined) throw new TypeError("next() is already waiting")
@@ -89,7 +97,7 @@ export class FrameReader {
     }
   }
 
-  /** The session is over: reads and forgets whatever else comes, so that the stream's end is seen. */
+  /** Ends reading at the end of the session: further input is read and dropped, so that the stream's end is seen. */
   discard(): void {
     this.#discarding = true
     this.#parts = []
@@ -142,11 +150,12 @@ export class FrameReader {
   async #waitForLine({ signal, timeoutMs = this.#limits.frameMs }: NextOptions): Promise<Buffer> {
     if (this.#closed) throw this.#lost()
     const { frameMs } = this.#limits
-    const patient = this.#patient
+    const timeoutPerPart = this.#timeoutPerPart
     const { promise, resolve, reject } = Promise.withResolvers<Buffer>()
     let timer: NodeJS.Timeout
     const onAbort = (): void => waiter.reject(signal?.reason)
-    // At once, not when the promise is seen: the next part may come before that, and its line is for the next call.
+    // Called synchronously, because another part may arrive before the promise's handlers run, and its line belongs to
+    // the next call.
     const over = (): void => {
       this.#waiter = undefined
       clearTimeout(timer)
@@ -167,8 +176,8 @@ export class FrameReader {
       },
       begun() {
         const frameEndMs = performance.now() + frameMs
-        // The end can only come nearer, unless we are patient: bytes that trickle in do not move it away.
-        if (frameEndMs >= endMs && !patient) return
+        // The deadline only moves earlier, so that trickling bytes do not extend it, unless each part has its own time.
+        if (frameEndMs >= endMs && !timeoutPerPart) return
         endMs = frameEndMs
         clearTimeout(timer)
         start(frameMs)
@@ -181,7 +190,7 @@ export class FrameReader {
     return await promise
   }
 
-  /** The next whole line without its newline, or undefined. Throws `ERR_LIMIT`. */
+  /** Takes the next complete line without its newline, or returns undefined. Throws `ERR_LIMIT`. */
   #takeLine(): Buffer | undefined {
     const { frameBytes } = this.#limits
     for (let part = this.#parts[this.#scanned]; part !== undefined; part = this.#parts[this.#scanned]) {
@@ -198,7 +207,7 @@ export class FrameReader {
     return undefined
   }
 
-  /** A peer that sends single bytes must not make us keep an object for each. */
+  /** Joins scanned parts, so that a peer that sends single bytes does not make us keep an object for each. */
   #join(count: number): void {
     for (let left = count; left % joinedParts === 0; left /= joinedParts) {
       this.#scanned -= joinedParts

@@ -2,14 +2,14 @@ import type { Socket } from "node:net"
 import type { Rejection } from "./peer-check.ts"
 
 /**
- * Connections that are not yet through the pin check: all that a stranger can
- * hold. When there are too many the oldest goes, never the newest, so that
- * strangers who say nothing lock nobody out.
+ * Connections that have not passed the pin check yet, which are all that a
+ * stranger can hold open. Above the limit the oldest is dropped, never the
+ * newest, so that silent strangers do not lock out the agent.
  */
 
 export interface HandshakeQueueOptions {
   most: number
-  /** For the whole handshake: bytes that trickle in do not move it. */
+  /** The time for the whole handshake; trickling bytes do not extend it. */
   timeoutMs: number
   onRejected: (reason: Rejection, remoteAddress: string) => void
 }
@@ -28,14 +28,14 @@ interface Entry {
 
 export class HandshakeQueue {
   readonly #options: HandshakeQueueOptions
-  /** By the connection's two addresses, oldest first. */
+  /** Keyed by the connection's two addresses, oldest first. */
   readonly #entries = new Map<string, Entry>()
 
   constructor(options: HandshakeQueueOptions) {
     this.#options = options
   }
 
-  /** Undefined when the peer has already gone. */
+  /** Adds a connection. Returns undefined if the peer has already closed it. */
   add(socket: Socket): PendingHandshake | undefined {
     socket.on("error", () => {}) // a reset; "close" follows
     const key = keyOf(socket)
@@ -62,7 +62,9 @@ export class HandshakeQueue {
     }
   }
 
-  /** The connection has finished its handshake: it is no longer pending. Returns its address, or undefined when it was dropped. */
+  /**
+   * Removes a connection that has finished its handshake. Returns its address, or undefined if it was dropped before.
+   */
   finish(socket: Socket): string | undefined {
     const key = keyOf(socket)
     const entry = key === undefined ? undefined : this.#entries.get(key)
@@ -93,8 +95,8 @@ export class HandshakeQueue {
 }
 
 /**
- * A TLS socket does not say which TCP socket it was made of, but both give the
- * same pair of addresses, which no other open connection has.
+ * Returns a key that a TLS socket shares with the TCP socket below it, to which
+ * it has no reference: the pair of addresses, which no other open connection has.
  */
 function keyOf({ remoteAddress, remotePort, localAddress, localPort }: Socket): string | undefined {
   return remotePort === undefined ? undefined : `${remoteAddress} ${remotePort} ${localAddress} ${localPort}`

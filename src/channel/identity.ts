@@ -14,9 +14,9 @@ import { PurserError, isPurserError, reasonOf, systemErrorCode } from "../base/e
 import { selfSigned } from "../x509/self-signed.ts"
 import { pinOfHash, type Pin } from "./pin.ts"
 
-/** A P-256 key with a self-signed certificate. Printing or serialising one shows the pin at most. */
+/** A P-256 key with a self-signed certificate. Printing or serialising it never shows the key. */
 export interface Identity {
-  /** PKCS#8 PEM; secret. */
+  /** The private key as PKCS#8 in PEM; secret. */
   readonly keyPem: string
   readonly certificatePem: string
   /** 32 bytes. */
@@ -49,21 +49,21 @@ class KeyPair implements Identity {
   }
 }
 
-/** A fresh one. */
+/** Creates a new identity. */
 export function createIdentity(): Identity {
   const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" })
   const keyPem = privateKey.export({ type: "pkcs8", format: "pem" }).toString()
   return new KeyPair(keyPem, pem("CERTIFICATE", selfSigned(privateKey)))
 }
 
-/** Throws `ERR_IDENTITY` when the file is absent, damaged, or can be read by others. */
+/** Loads an identity file. Throws `ERR_IDENTITY` if it is absent, damaged, or can be read by others. */
 export async function loadIdentity(file: string): Promise<Identity> {
   return parse(file, await read(file))
 }
 
 /**
- * Loads the file, or creates it with mode 0600. Of several processes that create it at once, one wins and all of
- * them get its key. Throws `ERR_IDENTITY`.
+ * Loads the file, or creates it with mode 0600. If several processes create it at the same time, one wins and all get
+ * its key. Throws `ERR_IDENTITY`.
  */
 export async function loadOrCreateIdentity(file: string): Promise<Identity> {
   try {
@@ -83,10 +83,10 @@ async function read(file: string): Promise<string> {
     if (result.kind === "not-regular")
       throw new PurserError("ERR_IDENTITY", `the identity ${file} is not a regular file`)
     if (result.kind === "too-large") throw damaged(file, "it is too large")
-    if (result.kind === "changing") throw damaged(file, "somebody is writing to it")
+    if (result.kind === "changing") throw damaged(file, "another process is writing to it")
     if (isOpenToOthers(result.mode)) {
       throw new PurserError("ERR_IDENTITY", `the identity ${file} can be read or written by others`, {
-        hint: `chmod 600 ${file}; if others may have read it, delete it and enrol again`,
+        hint: `run chmod 600 ${file}; if others may have read it, delete it and enrol again`,
       })
     }
     return result.bytes.toString("utf8")
@@ -118,14 +118,14 @@ function parse(file: string, text: string): Identity {
 
 function damaged(file: string, why: string, cause?: unknown): PurserError {
   return new PurserError("ERR_IDENTITY", `the identity ${file} is damaged: ${why}`, {
-    hint: "put it back from a backup, or delete it: a new one has a new pin, and the other end must learn it",
+    hint: "restore it from a backup, or delete it and enrol again, because a new identity has a new pin",
     cause,
   })
 }
 
 /**
- * The file appears whole or not at all: written under another name, then linked to its own, which fails when that
- * exists, symlinks too. False when somebody else was first.
+ * Creates the file atomically: writes it under a temporary name, then links that to `file`, which fails if `file`
+ * exists, even as a symbolic link. Returns false if another process created it first.
  */
 async function create(file: string, text: string): Promise<boolean> {
   const temporary = `${file}.${randomBytes(6).toString("hex")}.tmp`
@@ -137,7 +137,7 @@ async function create(file: string, text: string): Promise<boolean> {
     } catch (error) {
       const code = systemErrorCode(error)
       if (code === "EEXIST") return false
-      // Some file systems have no links. There a crash may leave a part of a file, which will be called damaged.
+      // Some file systems have no hard links. A crash may then leave an incomplete file, which is reported as damaged.
       if (code !== "EPERM" && code !== "ENOSYS" && code !== "ENOTSUP" && code !== "EOPNOTSUPP") throw error
       await writeNew(file, text)
       return true

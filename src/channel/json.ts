@@ -1,9 +1,12 @@
 import { isUtf8 } from "node:buffer"
 import { PurserError } from "../base/errors.ts"
 
-/** JSON of a peer's: nothing is parsed before it is known to be UTF-8 and flat enough. */
+/** Parses JSON from a peer, only after it is known to be UTF-8 and not nested too deeply. */
 
-/** Throws `ERR_PROTOCOL` (not UTF-8, not JSON) and `ERR_LIMIT` (deeper than `depth`). `what` names it in messages. */
+/**
+ * `what` is the subject of error messages. Throws `ERR_PROTOCOL` (not UTF-8, not JSON) and `ERR_LIMIT` (deeper than
+ * `depth`).
+ */
 export function parseJson(bytes: Buffer, depth: number, what: string): unknown {
   if (!isUtf8(bytes)) throw new PurserError("ERR_PROTOCOL", `${what} is not UTF-8`)
   if (isDeeper(bytes, depth))
@@ -11,7 +14,7 @@ export function parseJson(bytes: Buffer, depth: number, what: string): unknown {
   try {
     return JSON.parse(bytes.toString("utf8"))
   } catch {
-    // The reason would quote the text, which may be part of a secret.
+    // The parser's message is left out because it quotes the text, which may be part of a secret.
     throw new PurserError("ERR_PROTOCOL", `${what} is not JSON`)
   }
 }
@@ -21,9 +24,12 @@ const backslash = 0x5c
 const openers = [0x5b, 0x7b]
 const closers = [0x5d, 0x7d]
 
-/** Whether arrays and objects are nested deeper than `depth`, counted on the bytes; strings do not count. */
+/**
+ * Returns whether arrays and objects are nested deeper than `depth`. It counts brackets outside of strings, without
+ * parsing.
+ */
 export function isDeeper(bytes: Buffer, depth: number): boolean {
-  // Nearly every frame has fewer brackets than levels, and most are one long string without any.
+  // A fast check first, because nearly every frame has no more than `depth` brackets.
   if (!hasMore(bytes, depth)) return false
   let level = 0
   let inString = false
@@ -40,7 +46,7 @@ export function isDeeper(bytes: Buffer, depth: number): boolean {
   return false
 }
 
-/** Whether more than `count` opening brackets stand anywhere. */
+/** Returns whether the bytes hold more than `count` opening brackets, in strings or not. */
 function hasMore(bytes: Buffer, count: number): boolean {
   let found = 0
   for (const opener of openers) {

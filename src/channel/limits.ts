@@ -1,36 +1,36 @@
 import { PurserError } from "../base/errors.ts"
 
 /**
- * Every limit of the channel, so that no peer, known or not, can hold memory,
- * slots or time for as long as it likes. Times in milliseconds, sizes in bytes.
+ * All limits of the channel, which keep a peer, trusted or not, from holding
+ * memory, slots or time without bound. Times in milliseconds, sizes in bytes.
  */
 export interface ChannelLimits {
-  /** From the TCP connection to the end of the TLS handshake. */
+  /** Time from the TCP connection to the end of the TLS handshake. */
   readonly handshakeMs: number
-  /** Connections that are not yet through the pin check; one more drops the oldest. */
+  /** Connections that have not passed the pin check; one more drops the oldest. */
   readonly pendingHandshakes: number
-  /** Sessions at a time at a node; one more is refused. */
+  /** Concurrent sessions of a node; one more is refused. */
   readonly sessions: number
-  /** For each whole frame, from the moment we wait for it. */
+  /** Time for each whole frame, from the start of the wait for it. */
   readonly frameMs: number
-  /** For a whole session, and so for `done`. */
+  /** Time for a whole session, and so also for the wait for `done`. */
   readonly sessionMs: number
   /** Requests in one session. */
   readonly requests: number
-  /** One line, with its newline. */
+  /** Bytes of one line, including its newline. */
   readonly frameBytes: number
-  /** Nesting of arrays and objects in one frame. */
+  /** Nesting depth of arrays and objects in one frame. */
   readonly depth: number
-  /** Decoded bytes in one chunk that we send. */
+  /** Decoded bytes in each chunk that we send. */
   readonly chunkBytes: number
-  /** One body. */
+  /** Bytes of one body. */
   readonly secretBytes: number
 }
 
-/** No setting lets a body be larger than this. */
+/** The upper bound of a body, which no setting can raise. */
 export const hardSecretBytes = 16 * 1024 * 1024
 
-/** The protocol's own bound on a chunk, whatever the settings of the two ends. */
+/** The protocol's own bound on a chunk, independent of the settings of both ends. */
 export const maxChunkBytes = 32_768
 
 export const defaultLimits: ChannelLimits = Object.freeze({
@@ -60,7 +60,10 @@ const ranges: Readonly<Record<keyof ChannelLimits, readonly [least: number, most
   secretBytes: [1, hardSecretBytes],
 }
 
-/** The defaults with these changes. Throws `ERR_CONFIG` for a value out of range, or a chunk that no frame could hold. */
+/**
+ * Returns the defaults with these changes. Throws `ERR_CONFIG` for a value out of range, or a chunk that does not fit
+ * into a frame.
+ */
 export function resolveLimits(changes: Partial<ChannelLimits> = {}): ChannelLimits {
   const limits = { ...defaultLimits }
   for (const name of Object.keys(ranges) as (keyof ChannelLimits)[]) {
@@ -73,11 +76,11 @@ export function resolveLimits(changes: Partial<ChannelLimits> = {}): ChannelLimi
     }
     limits[name] = value
   }
-  // Base64 grows by a third; the rest of a chunk frame is its keys and two integers.
+  // Base64 adds a third; 128 bytes cover the other fields of a chunk frame.
   if (Math.ceil(limits.chunkBytes / 3) * 4 + 128 > limits.frameBytes) {
     throw new PurserError(
       "ERR_CONFIG",
-      `a chunk of ${limits.chunkBytes} bytes does not fit a frame of ${limits.frameBytes}`,
+      `a chunk of ${limits.chunkBytes} bytes does not fit into a frame of ${limits.frameBytes}`,
       {
         hint: "raise frameBytes, or lower chunkBytes to less than three quarters of it",
       },

@@ -16,9 +16,9 @@ import { Sessions } from "./sessions.ts"
 import { createTlsServer, exporterOf } from "./tls.ts"
 
 /**
- * The node's end: listens, or takes over connections of an application's own
- * server, lets nobody but the pinned agent through, and keeps the limits that
- * hold strangers off. What is said in a session is not its business.
+ * The node's end of a connection: listens, or takes over connections of an
+ * application's own server, admits only the pinned agent, and enforces the limits
+ * against strangers. It may not read or write frames; the session does that.
  */
 
 /** The node's end of a connection from the pinned agent. */
@@ -34,39 +34,46 @@ export interface NodeChannel {
 
 export interface ChannelServerOptions {
   identity: Identity
-  /** Agents that are let in. */
+  /** Pins of the agents that are admitted. */
   agentPins: readonly Pin[]
-  /** Default: everybody may try. */
+  /** Default: every address may connect. */
   allow?: AllowList
   limits?: ChannelLimits
   log?: Log
   /**
-   * Runs one session. When it resolves, the connection ends after what was written has left; when it rejects, at once.
-   * The signal is aborted when the connection is lost, the session's time is up, or the server closes.
+   * Runs one session. When it resolves, the connection is flushed and ended; when it rejects, it is destroyed at once.
+   * The signal aborts when the connection is lost, the session times out, or the server closes.
    */
   onSession: (channel: NodeChannel, signal: AbortSignal) => Promise<void>
-  /** Called for every peer that was turned away, after the log has its line. */
+  /** Called for every rejected peer, after the rejection is logged. */
   onRejected?: (reason: Rejection, remoteAddress: string) => void
 }
 
 export interface ChannelServer extends AsyncDisposable {
-  /** Resolves with the address taken (port 0 asks for a free one). `::` takes IPv4 too, and is `0.0.0.0` where there is no IPv6. Throws `ERR_LISTEN`. */
+  /**
+   * Resolves with the bound address (port 0 picks a free port). `::` includes IPv4, and falls back to `0.0.0.0` without
+   * IPv6. Throws `ERR_LISTEN`.
+   */
   listen(address: ListenAddress): Promise<ListenAddress>
   /** Takes over a TCP connection that an application's own server accepted. */
   handle(socket: Socket): void
-  /** Where it listens, or null. */
+  /** The address at which it listens, or null. */
   readonly address: ListenAddress | null
-  /** Refuses new connections, ends those there are, and resolves when their sessions have ended. */
+  /** Refuses new connections, ends the open ones, and resolves when their sessions have ended. */
   close(): Promise<void>
 }
 
-/** What anybody on the network can cause at will belongs to `debug`; the rest is worth a line. */
-const quiet: ReadonlySet<Rejection> = new Set<Rejection>(["dropped", "handshake-timeout", "handshake-failed"])
+/** Reasons that are logged at `debug`, because anyone on the network can cause them at will. */
+const debugReasons: ReadonlySet<Rejection> = new Set<Rejection>([
+  "dropped",
+  "handshake-timeout",
+  "handshake-failed",
+])
 
 export function createChannelServer(options: ChannelServerOptions): ChannelServer {
   const { identity, agentPins, allow, limits = defaultLimits, log = silentLog, onSession } = options
   const reject = (reason: Rejection, remoteAddress: string): void => {
-    log[quiet.has(reason) ? "debug" : "warn"](`turned away ${remoteAddress}: ${rejections[reason]}`, {
+    log[debugReasons.has(reason) ? "debug" : "warn"](`turned away ${remoteAddress}: ${rejections[reason]}`, {
       reason,
     })
     options.onRejected?.(reason, remoteAddress)
@@ -95,14 +102,14 @@ export function createChannelServer(options: ChannelServerOptions): ChannelServe
     }
     const { remoteAddress } = connection
     void allow.allows(remoteAddress).then((allowed) => {
-      // Meanwhile it may have gone, or have been dropped for a newer one.
+      // During the lookup it may have closed, or have been dropped for a newer one.
       if (!connection.isPending()) return
       if (allowed) tlsServer.emit("connection", socket)
       else connection.reject("not-allowed")
     })
   }
 
-  // The gate: everything in here until the session starts is synchronous.
+  // The peer check: everything in this handler is synchronous, so that no byte is read or written before it passes.
   tlsServer.on("secureConnection", (socket) => {
     // A connection that is destroyed here may still report an error, which would end the process.
     socket.on("error", () => {})
@@ -133,7 +140,7 @@ export function createChannelServer(options: ChannelServerOptions): ChannelServe
   function admit(socket: TLSSocket): Peer | Rejection {
     const peer = inspectPeer(socket, knownAgents)
     if (typeof peer === "string") return peer
-    // Every pin is compared, so that the time says nothing about which one fits.
+    // Every pin is compared, so that the time does not reveal which one matches.
     const fits = agentPins.filter((pin) => samePin(pin, peer.pin)).length > 0
     if (!fits) return "wrong-pin"
     return sessions.isFull ? "too-many-sessions" : peer

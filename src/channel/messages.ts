@@ -8,62 +8,62 @@ import { defaultLimits, hardSecretBytes, maxChunkBytes } from "./limits.ts"
 
 export const protocol = "purser/1"
 
-/** Node to agent, first frame. */
+/** The first frame of a session, from node to agent. */
 export interface Hello {
   readonly type: "hello"
   readonly protocol: "purser/1"
   readonly app: string
   readonly node: string
   readonly version: string
-  /** base64url of 32 bytes; null where the trust mode needs no token. */
+  /** base64url of 32 bytes; null if the trust mode needs no token. */
   readonly proof: string | null
 }
 
-/** Agent to node, when it trusts. */
+/** The agent's reply to a node that it trusts. */
 export interface Welcome {
   readonly type: "welcome"
   readonly version: string
 }
 
-/** Agent to node instead of `welcome`; the same for every reason, so that it tells a stranger nothing. */
+/** The agent's reply instead of `welcome`. It is the same for every reason, so that it tells a stranger nothing. */
 export interface Refused {
   readonly type: "refused"
 }
 
-/** Node to agent. */
+/** A request from node to agent. */
 export interface Request {
   readonly type: "request"
   readonly id: number
   /** `list`, `file`, or an action's name. */
   readonly action: string
-  /** With `file`: the secret's name, as the node wrote it: not checked against the grammar of names. */
+  /** With `file`: the secret's name as the node wrote it, not checked against the grammar of names. */
   readonly name?: string
-  /** With `file`: digest of what the node has. */
+  /** With `file`: the digest of the node's present content. */
   readonly have?: Digest | null
-  /** With every other action. */
+  /** With every action but `list` and `file`. */
   readonly parameters?: Readonly<Record<string, unknown>>
 }
 
 export type AnswerStatus = "sent" | "match" | "missing" | "denied" | "failed"
 
-/** Agent to node; its body follows in chunk frames. */
+/** An answer from agent to node; its body follows in chunk frames. */
 export interface SentAnswer {
   readonly type: "answer"
   readonly id: number
   readonly status: "sent"
   readonly digest: Digest
-  /** In bytes. */
+  /** The body's size in bytes. */
   readonly size: number
   readonly chunks: number
   readonly message?: string
 }
 
-/** Agent to node; no body follows. */
+/** An answer from agent to node without a body. */
 export interface BareAnswer {
   readonly type: "answer"
   readonly id: number
   readonly status: Exclude<AnswerStatus, "sent">
-  /** With `match`: what matched. */
+  /** With `match`: the digest that matched. */
   readonly digest?: Digest
   readonly message?: string
 }
@@ -73,13 +73,13 @@ export type Answer = SentAnswer | BareAnswer
 export interface Chunk {
   readonly type: "chunk"
   readonly id: number
-  /** From 0. */
+  /** Counted from 0. */
   readonly index: number
-  /** Standard base64 with padding, of 1 to 32,768 bytes. */
+  /** 1 to 32,768 bytes in standard base64 with padding. */
   readonly data: string
 }
 
-/** Node to agent, last frame. */
+/** The last frame of a session, from node to agent. */
 export interface Done {
   readonly type: "done"
   readonly status: "ok" | "failed"
@@ -96,10 +96,10 @@ export interface Listing {
 }
 
 /*
- * The parsers below throw ERR_PROTOCOL and return only what they know, so that
- * a newer peer may say more. What is a name of ours is checked here; what a
- * node asks for is not, since asking for it is no break of the protocol, only
- * something to deny.
+ * The parsers below throw ERR_PROTOCOL and return only the fields that they
+ * know, so that a newer peer may send more. The names of apps, nodes and actions
+ * are checked here. The name of a requested secret is not, because asking for a
+ * wrong one is no breach of the protocol, and the agent denies it.
  */
 
 const longestMessage = 1024
@@ -118,13 +118,13 @@ export function parseHello(frame: Frame): Hello {
   return { type: "hello", protocol, app, node, version: versionOf(fields), proof }
 }
 
-/** What the node waits for after its hello. */
+/** Parses the reply that a node gets to its hello. */
 export function parseReply(frame: Frame): Welcome | Refused {
   if (frame["type"] === "refused") return { type: "refused" }
   return { type: "welcome", version: versionOf(fieldsOf(frame, "welcome")) }
 }
 
-/** What the agent waits for after its welcome. */
+/** Parses a frame that an agent gets after its welcome. */
 export function parseFromNode(frame: Frame): Request | Done {
   return frame["type"] === "done" ? parseDone(frame) : parseRequest(frame)
 }
@@ -171,7 +171,7 @@ export function parseAnswer(frame: Frame): Answer {
     case "sent": {
       if (digest === undefined) return fields.refuse("digest")
       const size = fields.integer("size", 0, hardSecretBytes)
-      // Every chunk holds at least a byte and at most its limit.
+      // A chunk holds at least one byte and at most maxChunkBytes.
       const chunks = fields.integer("chunks", Math.ceil(size / maxChunkBytes), size)
       return { ...answer, status, digest, size, chunks }
     }
@@ -195,7 +195,7 @@ export function parseChunk(frame: Frame): Chunk {
   }
 }
 
-/** The body of the answer to `list`. Its names follow the grammar of names, since the node makes paths of them. */
+/** Parses the body of the answer to `list`. Names must follow their grammar, because the node makes paths of them. */
 export function parseListing(text: string): Listing {
   const listing = parseJson(Buffer.from(text, "utf8"), defaultLimits.depth, "the listing")
   if (!isObject(listing)) throw new PurserError("ERR_PROTOCOL", "the listing is not a JSON object")
@@ -211,23 +211,23 @@ function listedSecret(entry: unknown): Listing["secrets"][number] {
   if (typeof name !== "string" || !isSecretName(name)) {
     throw new PurserError(
       "ERR_PROTOCOL",
-      `the listing holds ${shown(name)}, which is not a name for a secret`,
+      `the listing holds ${describe(name)}, which is not a name for a secret`,
     )
   }
   if (size === undefined) return { name }
   if (isCount(size, 0, hardSecretBytes)) return { name, size }
-  throw new PurserError("ERR_PROTOCOL", `the listing gives ${name} a size that is none`)
+  throw new PurserError("ERR_PROTOCOL", `the listing gives ${name} an invalid size`)
 }
 
 function listedAction(entry: unknown): string {
   if (typeof entry === "string" && isActionName(entry)) return entry
   throw new PurserError(
     "ERR_PROTOCOL",
-    `the listing holds ${shown(entry)}, which is not a name for an action`,
+    `the listing holds ${describe(entry)}, which is not a name for an action`,
   )
 }
 
-/** `list`, `file`, `certificate`, `sign-csr`, `signCsr`. */
+/** Returns whether a text is the name of an action: `list`, `file`, `certificate`, `sign-csr`, `signCsr`. */
 export function isActionName(text: string): boolean {
   return /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/.test(text)
 }
@@ -246,10 +246,10 @@ interface Fields {
 
 function fieldsOf(frame: Frame, type: string): Fields {
   if (frame["type"] !== type) {
-    throw new PurserError("ERR_PROTOCOL", `the peer sent ${shown(frame["type"])} where ${type} is due`)
+    throw new PurserError("ERR_PROTOCOL", `the peer sent ${describe(frame["type"])} instead of ${type}`)
   }
   const refuse = (name: string): never => {
-    throw new PurserError("ERR_PROTOCOL", `the peer's ${type} has a wrong ${name}`)
+    throw new PurserError("ERR_PROTOCOL", `the peer's ${type} has an invalid ${name}`)
   }
   return {
     refuse,
@@ -275,6 +275,6 @@ function isCount(value: unknown, least: number, most: number): value is number {
   return typeof value === "number" && Number.isSafeInteger(value) && value >= least && value <= most
 }
 
-function shown(value: unknown): string {
+function describe(value: unknown): string {
   return typeof value === "string" ? quote(value) : value === undefined ? "nothing" : `a ${typeof value}`
 }

@@ -4,13 +4,13 @@ import { protocol } from "./messages.ts"
 import { pinOfHash, type Pin } from "./pin.ts"
 
 /**
- * What stands between a finished TLS handshake and the first byte read or
- * written. TLS itself lets through a peer without a certificate, with a wrong
- * one, without ALPN; so each end calls this first thing, synchronously, in its
+ * The check between a finished TLS handshake and the first byte read or
+ * written. TLS itself admits a peer without a certificate, with a wrong one, or
+ * without ALPN, so each end calls this first and synchronously in its
  * `secureConnection` or `secureConnect` handler.
  */
 
-/** Why a peer was turned away, for logs. The peer is told nothing. */
+/** The reasons for rejecting a peer, for logs. The peer is told nothing. */
 export const rejections = {
   "not-allowed": "its address is not on the allow-list",
   dropped: "too many handshakes were open and this was the oldest",
@@ -27,20 +27,23 @@ export const rejections = {
 
 export type Rejection = keyof typeof rejections
 
-/** Who is at the other end. */
+/** The verified identity of the peer. */
 export interface Peer {
   readonly pin: Pin
   /** 32 bytes. */
   readonly spkiSha256: Buffer
 }
 
-/** The peer's identity, or why it has none that counts. Whether to trust the pin is the caller's next, equally synchronous step. */
+/**
+ * Returns the peer's identity, or the reason to reject it. The caller must then decide about the pin, also
+ * synchronously.
+ */
 export function inspectPeer(socket: TLSSocket, known: SpkiCache): Peer | Rejection {
   if (socket.getProtocol() !== "TLSv1.3") return "not-tls-1.3"
   if (socket.alpnProtocol !== protocol) return "no-alpn"
-  // A resumed session proves a key that was held some time ago, and shows the dialler no certificate.
+  // A resumed session only proves that the peer once held the key, and gives the dialling end no certificate.
   if (socket.isSessionReused()) return "resumed"
-  // Only once: at the end that dialled, Node.js gives undefined from the second call on.
+  // Called only once, because at the dialling end Node.js returns undefined from the second call on.
   const certificate = socket.getPeerX509Certificate()
   if (certificate === undefined) return "no-certificate"
   const spkiSha256 = known.spkiSha256Of(certificate)

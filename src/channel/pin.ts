@@ -5,7 +5,7 @@ import { quote } from "../base/names.ts"
 import { isBase64Url32 } from "./base64url.ts"
 
 /**
- * A pin is how one end recognises the other: `sha256:` and the unpadded
+ * A pin, by which one end recognises the other: `sha256:` and the unpadded
  * base64url of the SHA-256 of its SubjectPublicKeyInfo in DER (RFC 7469
  * section 2.4 hashes the same bytes).
  */
@@ -13,7 +13,7 @@ export type Pin = `sha256:${string}`
 
 const prefix = "sha256:"
 
-/** All of a P-256 SPKI but the two coordinates: id-ecPublicKey, prime256v1, uncompressed point (RFC 5480 section 2). */
+/** A P-256 SPKI up to the two coordinates: id-ecPublicKey, prime256v1, uncompressed point (RFC 5480 section 2). */
 const p256SpkiHead = Buffer.from("3059301306072a8648ce3d020106082a8648ce3d03010703420004", "hex")
 
 export function isPin(value: unknown): value is Pin {
@@ -28,21 +28,21 @@ export function parsePin(text: string): Pin {
   })
 }
 
-/** The pin of a public key from the SHA-256 of its SPKI. */
+/** Returns the pin of a public key from the SHA-256 of its SPKI. */
 export function pinOfHash(spkiSha256: Uint8Array): Pin {
   return `${prefix}${Buffer.from(spkiSha256.buffer, spkiSha256.byteOffset, spkiSha256.byteLength).toString("base64url")}`
 }
 
-/** The pin of a public key from its SPKI in DER. */
+/** Returns the pin of a public key from its SPKI in DER. */
 export function pinOfSpki(spki: Uint8Array): Pin {
   return pinOfHash(createHash("sha256").update(spki).digest())
 }
 
 /**
- * The SPKI of a certificate in DER, or undefined when its key is not a P-256
- * key. Built from the key's coordinates, so that every key has one encoding
- * and one pin however its certificate wrote it (and in half the time that
- * OpenSSL's encoder takes, which shows in a handshake).
+ * Returns the SPKI of a certificate in DER, or undefined if its key is not a
+ * P-256 key. It is built from the key's coordinates, so that every key has one
+ * encoding and one pin however its certificate encodes it. This also takes half
+ * the time of OpenSSL's encoder, which matters in a handshake.
  */
 export function spkiOfCertificate(certificate: X509Certificate): Buffer | undefined {
   try {
@@ -50,23 +50,23 @@ export function spkiOfCertificate(certificate: X509Certificate): Buffer | undefi
     if (crv !== "P-256" || x === undefined || y === undefined) return undefined
     return Buffer.concat([p256SpkiHead, Buffer.from(x, "base64url"), Buffer.from(y, "base64url")])
   } catch {
-    return undefined // a key that has no JWK form
+    return undefined // the key has no JWK form
   }
 }
 
-/** The pin of a certificate, given as DER or PEM. Throws `ERR_IDENTITY` when it is none, or not for a P-256 key. */
+/** Returns the pin of a certificate in DER or PEM. Throws `ERR_IDENTITY` if it is not a certificate of a P-256 key. */
 export function pinOfCertificate(certificate: Uint8Array | string): Pin {
   let spki: Buffer | undefined
   try {
     spki = spkiOfCertificate(new X509Certificate(certificate))
   } catch (error) {
-    throw new PurserError("ERR_IDENTITY", "not a certificate", { cause: error })
+    throw new PurserError("ERR_IDENTITY", "the input is not a certificate", { cause: error })
   }
-  if (spki === undefined) throw new PurserError("ERR_IDENTITY", "not the certificate of a P-256 key")
+  if (spki === undefined) throw new PurserError("ERR_IDENTITY", "the certificate's key is not a P-256 key")
   return pinOfSpki(spki)
 }
 
-/** In constant time. */
+/** Compares two pins in constant time. */
 export function samePin(a: Pin, b: Pin): boolean {
   return sameText(a, b)
 }

@@ -1,2 +1,2 @@
-/** Where a node listens and an agent dials, unless told otherwise; FluxVault's own. */
+/** The default port at which a node listens and an agent dials, the same as FluxVault's. */
 export const defaultPort = 39_898

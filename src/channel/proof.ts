@@ -3,15 +3,15 @@ import { sameBytes } from "../base/digest.ts"
 import { isBase64Url32 } from "./base64url.ts"
 
 /**
- * How a node shows that it holds the app's token without sending it. The proof
- * is bound to this one TLS connection by its exporter (RFC 8446 section 7.5),
- * so that whoever stands in the middle holds two connections with two
+ * The input of a proof, by which a node shows that it holds the app's token
+ * without sending it. The exporter (RFC 8446 section 7.5) binds the proof to this
+ * TLS connection: an attacker in the middle has two connections with two
  * exporters, and can use neither end's proof on the other.
  */
 export interface ProofInput {
   /** The decoded 32 bytes of the token. */
   readonly token: Uint8Array
-  /** 32 bytes, of this connection. */
+  /** The 32 bytes exported from this connection. */
   readonly exporter: Uint8Array
   /** 32 bytes. */
   readonly nodeSpkiSha256: Uint8Array
@@ -20,9 +20,9 @@ export interface ProofInput {
   readonly app: string
 }
 
-/** HMAC-SHA256(key, exporter ‖ SHA-256(node SPKI) ‖ SHA-256(agent SPKI) ‖ app): 32 bytes. */
+/** Returns HMAC-SHA256(key, exporter ‖ SHA-256(node SPKI) ‖ SHA-256(agent SPKI) ‖ app): 32 bytes. */
 export function proofOf({ token, exporter, nodeSpkiSha256, agentSpkiSha256, app }: ProofInput): Buffer {
-  // With fixed lengths before it, the app's name is the only part of variable length: no two inputs read the same.
+  // The other parts have fixed lengths and only the app's name varies, so no two inputs concatenate to the same bytes.
   for (const part of [exporter, nodeSpkiSha256, agentSpkiSha256]) {
     if (part.length !== 32) throw new TypeError("a part of the proof is not 32 bytes")
   }
@@ -34,15 +34,15 @@ export function proofOf({ token, exporter, nodeSpkiSha256, agentSpkiSha256, app 
     .digest()
 }
 
-/** HKDF-SHA256(token, salt empty, info "purser/1 node", 32) (RFC 5869). */
+/** Returns the key of proofs: HKDF-SHA256(token, salt empty, info "purser/1 node", 32) (RFC 5869). */
 export function proofKey(token: Uint8Array): Buffer {
   if (token.length !== 32) throw new TypeError("a token is 32 bytes")
   return Buffer.from(hkdfSync("sha256", token, Buffer.alloc(0), "purser/1 node", 32))
 }
 
 /**
- * One token serves all sessions of its app, and deriving its key costs more than the proof itself. Kept as long as the
- * token's buffer, and good only while that has the same bytes.
+ * Caches the key of each token, because deriving it costs more than a proof and all sessions of an app share it. An
+ * entry lives as long as the token's buffer, and is valid only while the buffer holds the same bytes.
  */
 const keys = new WeakMap<Uint8Array, { readonly token: Buffer; readonly key: KeyObject }>()
 
@@ -54,7 +54,7 @@ function keyFor(token: Uint8Array): KeyObject {
   return key
 }
 
-/** Whether the `proof` of a hello frame is the one for these. In constant time; null and damaged ones are false. */
+/** Verifies the `proof` of a hello frame in constant time. Returns false for null and for a damaged proof. */
 export function verifyProof(proof: string | null, input: ProofInput): boolean {
   const expected = proofOf(input)
   return proof !== null && isBase64Url32(proof) && sameBytes(Buffer.from(proof, "base64url"), expected)

@@ -1,9 +1,9 @@
 import type { Socket } from "node:net"
 import { PurserError, isPurserError, reasonOf } from "../base/errors.ts"
 import { errorFields, type Log } from "../base/log.ts"
-import { closeGracefully, type Discarding } from "./closing.ts"
+import { closeGracefully, type Discardable } from "./closing.ts"
 
-/** Open sessions of a node: their number, their time, and how they end. */
+/** Keeps the open sessions of a node: limits their number and time, and closes their connections. */
 
 export interface SessionsOptions {
   most: number
@@ -13,16 +13,16 @@ export interface SessionsOptions {
 
 interface Channel {
   readonly socket: Socket
-  readonly reader: Discarding
+  readonly reader: Discardable
   readonly remoteAddress: string
 }
 
 export class Sessions {
   readonly #options: SessionsOptions
-  /** By connection; with what has to end before the session has. */
+  /** The open connections, each with the controller that aborts its session. */
   readonly #open = new Map<Socket, AbortController>()
-  /** Of the open ones, those that have said all and only wait for the peer to close. */
-  readonly #over = new Set<Socket>()
+  /** The open connections whose session has ended, and which only wait for the peer to close. */
+  readonly #closing = new Set<Socket>()
   readonly #running = new Set<Promise<void>>()
 
   constructor(options: SessionsOptions) {
@@ -33,7 +33,9 @@ export class Sessions {
     return this.#open.size >= this.#options.most
   }
 
-  /** Runs `session`, whose signal is aborted when the connection is lost, its time is up, or all are closed. */
+  /**
+   * Runs `session`, whose signal aborts when the connection is lost, the session times out, or all sessions are closed.
+   */
   start(channel: Channel, session: (signal: AbortSignal) => Promise<void>): void {
     const { socket } = channel
     const { timeoutMs } = this.#options
@@ -49,14 +51,14 @@ export class Sessions {
     socket.once("close", () => {
       clearTimeout(timer)
       this.#open.delete(socket)
-      if (!this.#over.delete(socket))
+      if (!this.#closing.delete(socket))
         controller.abort(new PurserError("ERR_UNREACHABLE", "the connection was lost"))
     })
     const running = this.#run(channel, async () => {
       try {
         await session(controller.signal)
       } finally {
-        if (this.#open.has(socket)) this.#over.add(socket)
+        if (this.#open.has(socket)) this.#closing.add(socket)
       }
     }).finally(() => this.#running.delete(running))
     this.#running.add(running)
@@ -64,7 +66,7 @@ export class Sessions {
 
   async close(): Promise<void> {
     for (const [socket, controller] of this.#open) {
-      if (this.#over.has(socket)) continue
+      if (this.#closing.has(socket)) continue
       controller.abort(new PurserError("ERR_UNREACHABLE", "the node is closing"))
       socket.destroy()
     }

@@ -2,21 +2,21 @@ import { createHash, type X509Certificate } from "node:crypto"
 import { spkiOfCertificate } from "./pin.ts"
 
 /**
- * SHA-256 of the SPKI of certificates seen before. Getting a key out of a
- * certificate takes a twentieth of a whole handshake's time, and the same
- * peers come again and again. Remembers whole certificates by their own
- * SHA-256, so nothing but the very same bytes is ever taken for known.
+ * Caches the SHA-256 of certificates' SPKI, because extracting a key takes a
+ * twentieth of a handshake's time and the same peers connect again and again.
+ * The key of the cache is the SHA-256 of the whole certificate, so only the
+ * very same bytes hit it.
  */
 export class SpkiCache {
   readonly #most: number
   readonly #hashes = new Map<string, Buffer>()
 
-  /** Forgets the oldest when it holds `most`. */
+  /** Drops the oldest entry when it holds `most`. */
   constructor(most: number) {
     this.#most = most
   }
 
-  /** Undefined when the key is not a P-256 key. */
+  /** Returns the SHA-256 of the certificate's SPKI, or undefined if its key is not a P-256 key. */
   spkiSha256Of(certificate: X509Certificate): Buffer | undefined {
     const { fingerprint256 } = certificate
     const known = this.#hashes.get(fingerprint256)

@@ -12,13 +12,13 @@ import type { Identity } from "./identity.ts"
 import { protocol } from "./messages.ts"
 
 /**
- * How the two ends set up TLS: 1.3 only, ALPN, no certificate authority, no
- * resumption, post-quantum key exchange where OpenSSL has it. `rejectUnauthorized`
- * is false at both ends, since no authority signs our certificates: it lets
- * everybody as far as the handlers, where gate.ts decides.
+ * Sets up TLS for both ends: 1.3 only, ALPN, no certificate authority, no
+ * resumption, post-quantum key exchange if OpenSSL has it. `rejectUnauthorized`
+ * is false at both ends, because no authority signs our certificates. Every peer
+ * therefore gets as far as the handlers, where peer-check.ts decides.
  */
 
-/** Post-quantum hybrid of ML-KEM-768 and X25519. */
+/** The post-quantum hybrid of ML-KEM-768 and X25519. */
 const hybridGroup = "X25519MLKEM768"
 const classicalGroup = "X25519"
 const exporterLabel = "EXPORTER-purser-enrol-1"
@@ -28,24 +28,27 @@ interface Groups {
   readonly hybridOnly: string | undefined
 }
 
-let known: Groups | undefined
+let knownGroups: Groups | undefined
 
-/** Key exchange groups to offer, for `ecdhCurve`. OpenSSL before 3.5 lacks the hybrid, and naming it there throws. */
+/**
+ * Returns the key exchange groups to offer, for `ecdhCurve`. Throws `ERR_CONFIG` if `requirePq` needs the hybrid, which
+ * OpenSSL before 3.5 lacks.
+ */
 export function keyExchangeGroups(requirePq = false, isKnown = isKnownGroup): string {
   const groups =
-    known !== undefined && isKnown === isKnownGroup
-      ? known
+    knownGroups !== undefined && isKnown === isKnownGroup
+      ? knownGroups
       : isKnown(hybridGroup)
         ? { all: `${hybridGroup}:${classicalGroup}`, hybridOnly: hybridGroup }
         : { all: classicalGroup, hybridOnly: undefined }
-  if (isKnown === isKnownGroup) known = groups
+  if (isKnown === isKnownGroup) knownGroups = groups
   if (!requirePq) return groups.all
   if (groups.hybridOnly !== undefined) return groups.hybridOnly
   throw new PurserError(
     "ERR_CONFIG",
-    "this Node.js has no post-quantum key exchange, which require_pq asks for",
+    "this Node.js has no post-quantum key exchange, which require_pq demands",
     {
-      hint: "use a Node.js with OpenSSL 3.5 or newer (24.12 or newer has it), or take require_pq away",
+      hint: "use a Node.js with OpenSSL 3.5 or newer (24.12 or newer has it), or remove require_pq",
     },
   )
 }
@@ -70,7 +73,7 @@ function contextOptions(identity: Identity, requirePq: boolean) {
   } as const
 }
 
-/** Making one costs a fifth of a handshake, so each identity keeps its own for all that it dials. */
+/** Caches the TLS contexts of each identity, because creating one costs a fifth of a handshake. */
 const contexts = new WeakMap<Identity, Map<boolean, SecureContext>>()
 
 function contextOf(identity: Identity, requirePq: boolean): SecureContext {
@@ -88,7 +91,7 @@ export interface ConnectTlsOptions {
   requirePq: boolean
 }
 
-/** Starts to connect. Sends no server name: the address that was dialled is nobody's business, and trusted by nobody. */
+/** Starts to connect. Sends no server name, because neither end uses it and it would reveal the dialled address. */
 export function connectTls({ host, port, identity, requirePq }: ConnectTlsOptions): TLSSocket {
   const socket = connect({
     host,
@@ -101,7 +104,7 @@ export function connectTls({ host, port, identity, requirePq }: ConnectTlsOption
   return socket.setNoDelay(true)
 }
 
-/** A TLS server that does not listen: it is handed connections by `emit("connection", socket)`. */
+/** Creates a TLS server that does not listen; it gets connections by `emit("connection", socket)`. */
 export function createTlsServer(identity: Identity, handshakeMs: number): Server {
   return createServer({
     ...contextOptions(identity, false),
@@ -112,18 +115,18 @@ export function createTlsServer(identity: Identity, handshakeMs: number): Server
   })
 }
 
-/** 32 bytes of this connection (RFC 8446 section 7.5): the same at both ends, and at no other connection. */
+/** Exports 32 bytes (RFC 8446 section 7.5) that are the same at both ends and differ for every connection. */
 export function exporterOf(socket: TLSSocket): Buffer {
-  // No context and an empty one are the same in TLS 1.3; Node.js wants a buffer, and throws for an empty string.
+  // In TLS 1.3 an empty context equals none. Node.js throws for an empty string, so an empty buffer is passed.
   return socket.exportKeyingMaterial(32, exporterLabel, Buffer.alloc(0))
 }
 
 /**
- * The key exchange group, `X25519MLKEM768` or `X25519`, as the end that dialled sees it. The other end cannot tell.
- * The first releases of Node.js 24 give an object without a name for a group that they have no name for: the hybrid.
+ * Returns the key exchange group, `X25519MLKEM768` or `X25519`, which only the dialling end can see. The first releases
+ * of Node.js 24 return an object without a name for the hybrid.
  */
 export function negotiatedGroup(socket: Pick<TLSSocket, "getEphemeralKeyInfo">): string {
   const info: object | null = socket.getEphemeralKeyInfo()
-  if (info === null) throw new TypeError("only the end that dialled knows the group")
+  if (info === null) throw new TypeError("only the dialling end knows the group")
   return "name" in info && typeof info.name === "string" ? info.name : hybridGroup
 }

@@ -5,7 +5,7 @@ import { PurserError } from "../../src/base/errors.ts"
 import { AllowList } from "../../src/channel/allow-list.ts"
 import { numRuns, purserError } from "./support.ts"
 
-test("allows the addresses and networks that it names, and nobody else", async () => {
+test("allows the listed addresses and networks, and no others", async () => {
   const list = AllowList.parse(["203.0.113.7", "10.0.0.0/8", "2001:db8::/32", "::1"])
   for (const address of ["203.0.113.7", "10.255.0.1", "2001:db8:1::1", "::1"])
     assert.ok(await list.allows(address), address)
@@ -14,11 +14,11 @@ test("allows the addresses and networks that it names, and nobody else", async (
   }
 })
 
-test("an empty list allows nobody", async () => {
+test("an empty list allows no address", async () => {
   assert.ok(!(await AllowList.parse([]).allows("127.0.0.1")))
 })
 
-test("knows an IPv4 address as a dual-stack socket reports it, and an address with a zone", async () => {
+test("matches an IPv4-mapped address and an address with a zone", async () => {
   const list = AllowList.parse(["10.0.0.0/8", "fe80::/10", "::ffff:192.0.2.1"])
   for (const address of [
     "::ffff:10.1.2.3",
@@ -47,7 +47,7 @@ test("every IPv4 address is in exactly the networks that share its leading bits"
   )
 })
 
-test("resolves a host name when somebody connects, asks again after 30 seconds, and once for a flood", async () => {
+test("resolves a host name at a connection, again after 30 seconds, and once for a flood", async () => {
   let nowMs = 0
   let asked = 0
   let addresses = ["192.0.2.1", "2001:db8::1"]
@@ -71,7 +71,7 @@ test("resolves a host name when somebody connects, asks again after 30 seconds, 
   assert.equal(asked, 2)
 })
 
-test("a name that cannot be resolved allows nobody, also when it could be before, and is asked for again a second later", async () => {
+test("a name that cannot be resolved allows no address, even if it could be before, and is retried a second later", async () => {
   let nowMs = 0
   let works = true
   let asked = 0
@@ -99,7 +99,7 @@ test("uses the system's resolver", async () => {
   assert.ok(!(await AllowList.parse(["name.invalid"]).allows("127.0.0.1")))
 })
 
-test("refuses what is neither an address, a CIDR nor a host name", () => {
+test("refuses an entry that is neither an address, a CIDR nor a host name", () => {
   const wrong = [
     "",
     " ",
@@ -123,7 +123,7 @@ test("refuses what is neither an address, a CIDR nor a host name", () => {
   for (const entry of ["tasks.web", "my_service", "localhost", "3com.example"]) AllowList.parse([entry])
 })
 
-test("whatever the entry and the address, it answers", async () => {
+test("answers for any entry and any address", async () => {
   const text = fc.oneof(
     fc.string(),
     fc.ipV4(),

@@ -37,7 +37,7 @@ async function transfer(bytes: Buffer, chunkBytes?: number): Promise<{ body: Sec
   return { body, answer }
 }
 
-test("what was written is read, whatever its bytes and the size of its chunks", async () => {
+test("a written body is read back, for any bytes and any chunk size", async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.uint8Array({ maxLength: 500 }),
@@ -51,7 +51,7 @@ test("what was written is read, whatever its bytes and the size of its chunks", 
   )
 })
 
-test("bodies of 0 bytes to 1 MiB, at the edges of chunks", async () => {
+test("bodies of 0 bytes to 1 MiB are read back, also at the edges of chunks", async () => {
   for (const size of [0, 1, 32_767, 32_768, 32_769, 65_536, 1_048_576]) {
     const bytes = Buffer.alloc(size, "purser")
     const { body, answer } = await transfer(bytes)
@@ -98,7 +98,7 @@ test("refuses a body whose digest differs", async (t) => {
     frame({ data: "aGVsbG8=" }),
     { digest: digestOf(Buffer.from("other")) },
     "ERR_DIGEST",
-    /not what its digest/,
+    /does not match its announced digest/,
   )
 })
 
@@ -114,18 +114,18 @@ test("refuses a body whose length differs", async (t) => {
   )
 })
 
-test("refuses chunks out of order, of another answer, or something else in their place", async (t) => {
+test("refuses chunks out of order, chunks of another answer, and other frames in their place", async (t) => {
   await refused(
     t,
     frame({ index: 1, data: "aGVsbG8=" }),
     {},
     "ERR_PROTOCOL",
-    /chunk 1 of 1 came where 0 of 1 is due/,
+    /chunk 1 of answer 1 instead of chunk 0 of answer 1/,
   )
-  await refused(t, frame({ id: 2, data: "aGVsbG8=" }), {}, "ERR_PROTOCOL", /chunk 0 of 2 came/)
+  await refused(t, frame({ id: 2, data: "aGVsbG8=" }), {}, "ERR_PROTOCOL", /chunk 0 of answer 2 instead/)
   const twice = frame({ data: "aGVs" }) + frame({ data: "bG8=" })
-  await refused(t, twice, { chunks: 2 }, "ERR_PROTOCOL", /chunk 0 of 1 came where 1 of 1 is due/)
-  await refused(t, '{"type":"answer","id":2,"status":"denied"}\n', {}, "ERR_PROTOCOL", /where chunk is due/)
+  await refused(t, twice, { chunks: 2 }, "ERR_PROTOCOL", /chunk 0 of answer 1 instead of chunk 1 of answer 1/)
+  await refused(t, '{"type":"answer","id":2,"status":"denied"}\n', {}, "ERR_PROTOCOL", /instead of chunk/)
 })
 
 test("refuses everything but canonical standard base64", async (t) => {
@@ -143,7 +143,7 @@ test("refuses everything but canonical standard base64", async (t) => {
   for (const data of wrong)
     await refused(t, frame({ data }), {}, "ERR_PROTOCOL", /not base64|wrong length|longer/)
   await refused(t, frame({ data: "" }), {}, "ERR_PROTOCOL", /wrong length/)
-  // The URL's alphabet says the same bytes; one spelling is enough.
+  // The URL alphabet encodes the same bytes, but only the standard alphabet is accepted.
   const bytes = Buffer.from([0xfb, 0xff])
   for (const [data, isGood] of [
     ["+/8=", true],
@@ -165,7 +165,7 @@ test("refuses a chunk of more than 32,768 bytes, though a frame could hold it", 
   await assert.rejects(readBody(reader, answer, limits), purserError("ERR_PROTOCOL", /wrong (length|data)/))
 })
 
-test("a body that is cut off is no body", async (t) => {
+test("a body that is cut off is an error", async (t) => {
   const { reader, peer } = ends(t)
   peer.end(frame({ data: "aGVs" }))
   await assert.rejects(

@@ -39,7 +39,7 @@ function nodeOptions(identity: Identity, change: tls.TlsOptions = {}): tls.TlsOp
   }
 }
 
-/** What answers at the address: bare node:tls. Collects what it is sent. */
+/** Starts a bare node:tls server that collects what it receives. */
 async function stranger(
   t: TestContext,
   options: tls.TlsOptions,
@@ -55,7 +55,7 @@ async function stranger(
   return { port: await portOf(t, server), received: () => received, sockets }
 }
 
-test("a node that is not trusted gets not one byte", async (t) => {
+test("an untrusted node gets not one byte", async (t) => {
   const node = createIdentity()
   const { port, received, sockets } = await stranger(t, nodeOptions(node))
   const asked: string[] = []
@@ -70,7 +70,7 @@ test("a node that is not trusted gets not one byte", async (t) => {
   assert.equal(received(), "")
 })
 
-test("a node that is trusted by its pin is let through", async (t) => {
+test("a node with a trusted pin is accepted", async (t) => {
   const node = createIdentity()
   const { port } = await stranger(t, nodeOptions(node))
   await using channel = await dial(port, { trust: (pin) => pin === node.pin })
@@ -78,7 +78,7 @@ test("a node that is trusted by its pin is let through", async (t) => {
   channel.socket.destroy()
 })
 
-test("says nothing of its own accord, and sends no server name", async (t) => {
+test("sends no frame by itself, and no server name", async (t) => {
   const server = await stranger(t, nodeOptions(createIdentity()))
   const channel = await dial(server.port, { host: "localhost" })
   const socket = await waitFor("the server's side", () => server.sockets[0])
@@ -87,7 +87,7 @@ test("says nothing of its own accord, and sends no server name", async (t) => {
   assert.equal(server.received(), "")
 })
 
-test("something that does not speak purser/1 is no node", async (t) => {
+test("a server without purser/1 is refused", async (t) => {
   const { ALPNProtocols: _protocols, ...options } = nodeOptions(createIdentity())
   const { port } = await stranger(t, options)
   await assert.rejects(dial(port), purserError("ERR_PROTOCOL", /does not ask for purser\/1/))
@@ -95,7 +95,7 @@ test("something that does not speak purser/1 is no node", async (t) => {
   await assert.rejects(dial(other.port), purserError("ERR_PROTOCOL", /TLS handshake/))
 })
 
-test("TLS 1.2 is no TLS here", async (t) => {
+test("a server with only TLS 1.2 is refused", async (t) => {
   const { port } = await stranger(
     t,
     nodeOptions(createIdentity(), { minVersion: "TLSv1.2", maxVersion: "TLSv1.2" }),
@@ -103,7 +103,7 @@ test("TLS 1.2 is no TLS here", async (t) => {
   await assert.rejects(dial(port), purserError("ERR_PROTOCOL", /TLS handshake/))
 })
 
-test("a web server without TLS is no node", async (t) => {
+test("a web server without TLS is refused", async (t) => {
   const port = await portOf(
     t,
     createServer((socket) => {
@@ -114,7 +114,7 @@ test("a web server without TLS is no node", async (t) => {
   await assert.rejects(dial(port), purserError("ERR_PROTOCOL", /TLS handshake/))
 })
 
-test("nobody at the address, a name that does not exist, and a connection that is closed are ERR_UNREACHABLE", async (t) => {
+test("a closed port, an unknown name and a closed connection are ERR_UNREACHABLE", async (t) => {
   const server = createServer((socket) => socket.destroy())
   const port = await portOf(t, server)
   await assert.rejects(
@@ -127,7 +127,7 @@ test("nobody at the address, a name that does not exist, and a connection that i
   await assert.rejects(dial(port, { host: "name.invalid" }), purserError("ERR_UNREACHABLE", /name\.invalid/))
 })
 
-test("a tarpit costs the time of a handshake and no more, a byte a moment included", async (t) => {
+test("a silent or trickling server costs no more than the handshake's time limit", async (t) => {
   const limits = resolveLimits({ handshakeMs: 150 })
   const port = await portOf(
     t,
@@ -141,7 +141,7 @@ test("a tarpit costs the time of a handshake and no more, a byte a moment includ
   await assert.rejects(dial(port, { limits }), purserError("ERR_TIMEOUT", /handshake within 150 ms/))
 })
 
-test("the signal ends it with its reason, before and while it connects", async (t) => {
+test("the signal's reason ends it, before and while it connects", async (t) => {
   const closed = Promise.withResolvers<void>()
   const server = createServer((socket) => {
     socket.on("error", () => {})
@@ -157,7 +157,7 @@ test("the signal ends it with its reason, before and while it connects", async (
   await assert.rejects(dial(port, { signal: controller.signal }), reason)
 })
 
-test("agrees on the post-quantum hybrid where both have it, and says which group it was", async (t) => {
+test("negotiates the post-quantum hybrid if both have it, and reports the group", async (t) => {
   const hybrid = await stranger(t, nodeOptions(createIdentity(), { ecdhCurve: "X25519MLKEM768:X25519" }))
   const classical = await stranger(t, nodeOptions(createIdentity(), { ecdhCurve: "X25519" }))
   const groups: string[] = []
@@ -169,7 +169,7 @@ test("agrees on the post-quantum hybrid where both have it, and says which group
   assert.deepEqual(groups, ["X25519MLKEM768", "X25519"])
 })
 
-test("under require_pq it offers nothing else", async (t) => {
+test("with requirePq it offers only the hybrid", async (t) => {
   const hybrid = await startNode(t, { agentPins: [agent.pin] })
   const channel = await dial(hybrid.port, { requirePq: true })
   assert.equal(channel.group, "X25519MLKEM768")
@@ -181,7 +181,7 @@ test("under require_pq it offers nothing else", async (t) => {
   )
 })
 
-test("being turned away shows at the first frame, not before", async (t) => {
+test("a rejection by the node shows at the first frame, not before", async (t) => {
   const node = await startNode(t, { agentPins: [createIdentity().pin] })
   const channel = await dial(node.port)
   await assert.rejects(channel.reader.next(), (error) => {
@@ -191,7 +191,7 @@ test("being turned away shows at the first frame, not before", async (t) => {
   })
 })
 
-test("disposing sends what was written first", async (t) => {
+test("disposing sends what was written before it closes", async (t) => {
   const server = await stranger(t, nodeOptions(createIdentity()))
   {
     await using channel = await dial(server.port)
@@ -202,7 +202,7 @@ test("disposing sends what was written first", async (t) => {
   assert.equal(server.received(), '{"type":"refused"}\n')
 })
 
-test("disposing does not wait for ever for a peer that keeps its side open", async (t) => {
+test("disposing does not wait forever for a peer that keeps its side open", async (t) => {
   const server = await stranger(t, nodeOptions(createIdentity(), { allowHalfOpen: true } as tls.TlsOptions))
   const channel = await dial(server.port)
   await channel[Symbol.asyncDispose]()

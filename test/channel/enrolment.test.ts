@@ -20,7 +20,7 @@ const enrolments: fc.Arbitrary<Enrolment> = fc
   )
   .map(({ token, ...rest }) => ({ ...rest, ...(token === undefined ? {} : { token }) }))
 
-test("what was formatted is parsed to the same", () => {
+test("a formatted enrolment is parsed to the same value", () => {
   fc.assert(
     fc.property(enrolments, (enrolment) => {
       assert.deepEqual({ ...parseEnrolment(formatEnrolment(enrolment)) }, enrolment)
@@ -29,7 +29,7 @@ test("what was formatted is parsed to the same", () => {
   )
 })
 
-test("whatever text it is given, it is an enrolment in its one spelling or ERR_ENROLMENT", () => {
+test("any text is an enrolment in its canonical form or ERR_ENROLMENT", () => {
   const damaged = fc
     .tuple(
       enrolments.map(formatEnrolment),
@@ -68,12 +68,12 @@ test("has the documented form", () => {
   assert.deepEqual({ ...parseEnrolment(`purser1.web.${pin}`) }, { app: "web", agentPins: [`sha256:${pin}`] })
 })
 
-test("tolerates white space around it, as a file or a careless copy has it", () => {
+test("ignores white space around it", () => {
   const text = formatEnrolment({ app: "web", agentPins: [createIdentity().pin], token: createToken() })
   assert.deepEqual(parseEnrolment(` \t${text}\r\n`), parseEnrolment(text))
 })
 
-test("refuses a damaged string, says which part, and shows nothing of it", () => {
+test("refuses a damaged string, names the damaged part, and quotes none of it", () => {
   const pin = createIdentity().pin.slice(7)
   const token = createToken().toString("base64url")
   const cases: [string, RegExp][] = [
@@ -110,14 +110,14 @@ test("refuses a damaged string, says which part, and shows nothing of it", () =>
   }
 })
 
-test("will not write what it could not read", () => {
+test("refuses to format parts that it could not parse", () => {
   const agentPins = [createIdentity().pin]
   assert.throws(() => formatEnrolment({ app: "Web", agentPins }), TypeError)
   assert.throws(() => formatEnrolment({ app: "web", agentPins: [] }), TypeError)
   assert.throws(() => formatEnrolment({ app: "web", agentPins, token: Buffer.alloc(31) }), TypeError)
 })
 
-test("tokens are 32 bytes and never the same", () => {
+test("tokens are 32 bytes and differ", () => {
   const tokens = Array.from({ length: 100 }, () => createToken())
   assert.ok(tokens.every((token) => token.length === 32))
   assert.equal(new Set(tokens.map((token) => token.toString("hex"))).size, 100)

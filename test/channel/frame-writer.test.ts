@@ -8,7 +8,7 @@ import { ends, purserError } from "./support.ts"
 
 const small = { frameBytes: 1024, chunkBytes: 256 }
 
-test("frames written in one turn leave in one piece", async () => {
+test("frames written in one turn are sent in one piece", async () => {
   const pieces: string[] = []
   const last = Promise.withResolvers<void>()
   const stream = new Writable({
@@ -27,14 +27,14 @@ test("frames written in one turn leave in one piece", async () => {
   assert.deepEqual(pieces, ['{"a":1}\n{"a":2}\n', '{"a":3}\n'])
 })
 
-test("refuses to write a frame that no peer would take", async (t) => {
+test("refuses to write a frame over the limits", async (t) => {
   const { writer } = ends(t, small)
   await assert.rejects(writer.write({ a: "x".repeat(1024) }), purserError("ERR_LIMIT", /longer than 1024/))
   const deep: unknown = JSON.parse(`${"[".repeat(8)}${"]".repeat(8)}`)
   await assert.rejects(writer.write({ deep }), purserError("ERR_LIMIT", /deeper than 8/))
 })
 
-test("a writer waits for a peer that does not read, but not for ever", async (t) => {
+test("a writer waits for a peer that does not read, but not forever", async (t) => {
   const { writer } = ends(t, { frameMs: 50 })
   const write = async (): Promise<void> => {
     for (;;) await writer.write({ data: "x".repeat(40_000) })
@@ -42,7 +42,7 @@ test("a writer waits for a peer that does not read, but not for ever", async (t)
   await assert.rejects(write(), purserError("ERR_TIMEOUT", /read nothing for 50 ms/))
 })
 
-test("a writer goes on when the peer reads again", async (t) => {
+test("a writer continues when the peer reads again", async (t) => {
   const { writer, peer } = ends(t)
   const written = (async () => {
     for (let index = 0; index < 20; index++) await writer.write({ data: "x".repeat(40_000) })
@@ -53,7 +53,7 @@ test("a writer goes on when the peer reads again", async (t) => {
   await written
 })
 
-test("a long frame may take a slow peer longer than the limit, which is for taking nothing", async () => {
+test("a long frame may take longer than the limit, as long as the peer reads", async () => {
   const received: Buffer[] = []
   const slow = new Writable({
     write(part: Buffer, _encoding, done) {
@@ -68,23 +68,23 @@ test("a long frame may take a slow peer longer than the limit, which is for taki
   assert.equal(Buffer.concat(received).toString() === `${JSON.stringify(frame)}\n`, true)
 })
 
-/** Writes until it must wait, and for as long as it may. */
-async function fill(writer: FrameWriter, signal?: AbortSignal): Promise<never> {
+/** Writes frames until a write fails. */
+async function writeForever(writer: FrameWriter, signal?: AbortSignal): Promise<never> {
   for (;;) await writer.write({ data: "x".repeat(40_000) }, signal === undefined ? {} : { signal })
 }
 
 test("writing to a lost connection is ERR_UNREACHABLE", async (t) => {
   const { writer, near } = ends(t)
   setImmediate(() => near.destroy())
-  await assert.rejects(fill(writer), purserError("ERR_UNREACHABLE"))
+  await assert.rejects(writeForever(writer), purserError("ERR_UNREACHABLE"))
   await assert.rejects(writer.write({}), purserError("ERR_UNREACHABLE"))
 })
 
-test("the signal ends a write that waits, with its reason", async (t) => {
+test("the signal's reason ends a write that waits", async (t) => {
   const { writer } = ends(t)
   const controller = new AbortController()
   const reason = new Error("enough")
   setImmediate(() => controller.abort(reason))
-  await assert.rejects(fill(writer, controller.signal), reason)
+  await assert.rejects(writeForever(writer, controller.signal), reason)
   await assert.rejects(writer.write({}, { signal: controller.signal }), reason)
 })

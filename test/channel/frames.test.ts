@@ -11,7 +11,7 @@ import { ends, numRuns, purserError } from "./support.ts"
 
 const small = { frameBytes: 1024, chunkBytes: 256 }
 
-/** Objects as they come over the wire: what JSON keeps of them. */
+/** Random objects as they arrive over the wire, reduced to what JSON keeps. */
 const frames = fc.array(
   fc.dictionary(
     fc.string({ maxLength: 8 }),
@@ -24,7 +24,7 @@ const frames = fc.array(
   { maxLength: 12 },
 )
 
-/** Cuts bytes into pieces of these lengths, over and over. */
+/** Cuts bytes into pieces of these lengths, repeated. */
 function pieces(bytes: Buffer, lengths: readonly number[]): Buffer[] {
   const all: Buffer[] = []
   for (let at = 0, turn = 0; at < bytes.length; turn++) {
@@ -56,7 +56,7 @@ test("any split of the bytes gives the same frames", async () => {
   )
 })
 
-test("a long frame in many small parts costs hardly more than in a few", async () => {
+test("a long frame in many small parts takes hardly more time than in a few", async () => {
   const stream = new PassThrough({ highWaterMark: 2 ** 26 })
   const reader = new FrameReader(stream, { ...resolveLimits(), frameBytes: 2 ** 25 + 100 })
   const sent = { data: "x".repeat(2 ** 25) }
@@ -69,7 +69,7 @@ test("a long frame in many small parts costs hardly more than in a few", async (
   assert.ok(user + system < 5_000_000, `${(user + system) / 1000} ms`)
 })
 
-test("what the writer writes the reader reads", async () => {
+test("the reader reads the writer's frames", async () => {
   await fc.assert(
     fc.asyncProperty(frames, async (sent) => {
       const [a, b] = duplexPair()
@@ -83,7 +83,7 @@ test("what the writer writes the reader reads", async () => {
   )
 })
 
-test("random bytes never make it throw anything but a PurserError, nor wait for ever", async () => {
+test("random bytes never cause an error other than a PurserError, or an endless wait", async () => {
   const noise = fc.oneof(
     fc.uint8Array({ maxLength: 3000 }).map((bytes) => Buffer.from(bytes)),
     fc
@@ -119,13 +119,13 @@ test("random bytes never make it throw anything but a PurserError, nor wait for 
   )
 })
 
-test("refuses a frame over the limit at its first byte too many, though no newline ever comes", async (t) => {
+test("refuses a frame at its first byte over the limit, even without a newline", async (t) => {
   const { reader, peer } = ends(t, small)
   peer.write(Buffer.alloc(1024, 0x20))
   await assert.rejects(reader.next(), purserError("ERR_LIMIT", /longer than 1024 bytes/))
 })
 
-test("takes a frame of exactly the limit, with its newline", async (t) => {
+test("accepts a frame of exactly the limit, newline included", async (t) => {
   const { reader, peer } = ends(t, small)
   const exact = `{"a":"${"x".repeat(1024 - 9)}"}\n`
   assert.equal(exact.length, 1024)
@@ -135,7 +135,7 @@ test("takes a frame of exactly the limit, with its newline", async (t) => {
   await assert.rejects(reader.next(), purserError("ERR_LIMIT"))
 })
 
-test("holds one frame's limit at most, and leaves the rest with the peer until it is asked for", async (t) => {
+test("buffers at most one frame's limit, and leaves the rest with the peer until the next call", async (t) => {
   const { reader, peer } = ends(t, small)
   const line = `{"a":"${"x".repeat(100)}"}\n`
   const count = 10_000
@@ -173,7 +173,7 @@ test("refuses frames that are too deep, not JSON, not an object, not UTF-8, and 
   }
 })
 
-test("a key called __proto__ changes nothing but its own frame", async (t) => {
+test("a key __proto__ changes only its own frame", async (t) => {
   const { reader, peer } = ends(t)
   peer.write('{"__proto__":{"polluted":true}}\n')
   const frame = await reader.next()
@@ -181,7 +181,7 @@ test("a key called __proto__ changes nothing but its own frame", async (t) => {
   assert.ok(Object.hasOwn(frame, "__proto__"))
 })
 
-test("a byte a moment does not move the end of a frame's time", async (t) => {
+test("trickling bytes do not extend a frame's time limit", async (t) => {
   const { reader, peer } = ends(t, { frameMs: 150 })
   const drip = setInterval(() => peer.write(" "), 10)
   t.after(() => clearInterval(drip))
@@ -189,35 +189,35 @@ test("a byte a moment does not move the end of a frame's time", async (t) => {
   await assert.rejects(reader.next(), purserError("ERR_TIMEOUT"))
 })
 
-test("a frame that has begun has a frame's time, however long its beginning may be waited for", async (t) => {
+test("a frame that has begun has frameMs, even if the wait for its beginning may be longer", async (t) => {
   const { reader, peer } = ends(t, { frameMs: 100 })
   const drip = setInterval(() => peer.write(" "), 10)
   t.after(() => clearInterval(drip))
   await assert.rejects(reader.next({ timeoutMs: 60_000 }), purserError("ERR_TIMEOUT", /within 100 ms/))
 })
 
-test("a frame that had begun before it was waited for has a frame's time from then on", async (t) => {
+test("a frame that began before the call has frameMs from the call on", async (t) => {
   const { reader, peer } = ends(t, { frameMs: 50 })
   peer.write('{"a":')
   await new Promise((resolve) => setImmediate(resolve))
   await assert.rejects(reader.next({ timeoutMs: 60_000 }), purserError("ERR_TIMEOUT", /within 50 ms/))
 })
 
-test("waits for the beginning as long as it is told, and no longer", async (t) => {
+test("waits for the beginning as long as timeoutMs, and no longer", async (t) => {
   const { reader, peer } = ends(t, { frameMs: 20 })
   setTimeout(() => peer.write("{}\n"), 60)
   assert.deepEqual(await reader.next({ timeoutMs: 60_000 }), {})
   await assert.rejects(reader.next({ timeoutMs: 30 }), purserError("ERR_TIMEOUT", /within 30 ms/))
 })
 
-test("a frame that is already there is given whatever its time", async (t) => {
+test("a frame that has already arrived is returned with any time limit", async (t) => {
   const { reader, peer } = ends(t)
   peer.write('{"a":1}\n{"a":2}\n')
   assert.deepEqual(await reader.next(), { a: 1 })
   assert.deepEqual(await reader.next({ timeoutMs: 0 }), { a: 2 })
 })
 
-test("the signal ends the wait with its reason, and loses no byte", async (t) => {
+test("the signal's reason ends the wait, and no byte is lost", async (t) => {
   const { reader, peer } = ends(t)
   const controller = new AbortController()
   const waiting = reader.next({ signal: controller.signal })
@@ -230,7 +230,7 @@ test("the signal ends the wait with its reason, and loses no byte", async (t) =>
   assert.deepEqual(await reader.next(), { a: 1 })
 })
 
-test("a lost connection gives the frames that had arrived, then says where it was cut", async (t) => {
+test("after a lost connection the arrived frames are returned, then an error that says where it was cut", async (t) => {
   const { reader, peer } = ends(t)
   peer.end('{"a":1}\n{"b"')
   assert.deepEqual(await reader.next(), { a: 1 })
@@ -241,7 +241,7 @@ test("a lost connection gives the frames that had arrived, then says where it wa
   await assert.rejects(waiting, purserError("ERR_UNREACHABLE", /before the first frame/))
 })
 
-test("one call at a time", async (t) => {
+test("refuses a second call while one waits", async (t) => {
   const { reader, peer } = ends(t)
   const first = reader.next()
   await assert.rejects(reader.next(), TypeError)
@@ -249,7 +249,7 @@ test("one call at a time", async (t) => {
   assert.deepEqual(await first, {})
 })
 
-test("loses no frame that comes at the moment a wait ends", async (t) => {
+test("loses no frame that arrives just as a wait ends", async (t) => {
   const { reader, near } = ends(t)
   const controller = new AbortController()
   const waiting = reader.next({ signal: controller.signal })

@@ -12,7 +12,7 @@ import { purserError } from "./support.ts"
 
 const run = promisify(execFile)
 
-test("openssl reads the certificate, and verifies that it signed itself", async (t) => {
+test("openssl reads the certificate and verifies its self-signature", async (t) => {
   const file = join(await tempDir(t), "identity.pem")
   await loadOrCreateIdentity(file)
   const { stdout } = await run("openssl", ["x509", "-in", file, "-noout", "-text"])
@@ -28,14 +28,14 @@ test("openssl reads the certificate, and verifies that it signed itself", async 
   ]) {
     assert.match(stdout, fact)
   }
-  // -check_ss_sig: openssl would otherwise not look at the signature of what it is told to trust.
+  // Without -check_ss_sig openssl does not check the signature of a trusted certificate.
   const verified = await run("openssl", ["verify", "-check_ss_sig", "-CAfile", file, file])
   assert.match(verified.stdout, /: OK/)
   const key = await run("openssl", ["pkey", "-in", file, "-check", "-noout"])
   assert.match(key.stdout + key.stderr, /Key is valid/)
 })
 
-test("the certificate is the key's, and no two are alike", () => {
+test("the certificate belongs to the key, and no two are alike", () => {
   const [a, b] = [createIdentity(), createIdentity()]
   assert.notEqual(a.pin, b.pin)
   const [one, other] = [new X509Certificate(a.certificatePem), new X509Certificate(b.certificatePem)]
@@ -57,7 +57,7 @@ test("printing or serialising an identity does not show its key", () => {
   }
 })
 
-test("creates the file with mode 0600 whatever the umask, loads the same afterwards, and leaves nothing beside it", async (t) => {
+test("creates the file with mode 0600 under any umask, loads it again, and leaves no other file", async (t) => {
   const directory = await tempDir(t)
   const file = join(directory, "identity.pem")
   const before = process.umask(0)
@@ -71,7 +71,7 @@ test("creates the file with mode 0600 whatever the umask, loads the same afterwa
   assert.deepEqual(await readdir(directory), ["identity.pem"])
 })
 
-test("of many that create it at once, one wins and all get its key", async (t) => {
+test("when many create it at once, one wins and all get its key", async (t) => {
   const directory = await tempDir(t)
   const file = join(directory, "identity.pem")
   const all = await Promise.all(Array.from({ length: 20 }, () => loadOrCreateIdentity(file)))
@@ -80,7 +80,7 @@ test("of many that create it at once, one wins and all get its key", async (t) =
 })
 
 test(
-  "refuses a file that others can read, and says what to do",
+  "refuses a file that others can read, with a hint",
   { skip: process.platform === "win32" },
   async (t) => {
     const file = join(await tempDir(t), "identity.pem")
@@ -90,7 +90,7 @@ test(
       for (const load of [loadIdentity, loadOrCreateIdentity]) {
         await assert.rejects(load(file), (error) => {
           assert.ok(purserError("ERR_IDENTITY", /by others/)(error))
-          assert.match((error as PurserError).hint ?? "", /^chmod 600 /)
+          assert.match((error as PurserError).hint ?? "", /^run chmod 600 /)
           return true
         })
       }
@@ -109,7 +109,7 @@ test("does not create the file through a symlink", async (t) => {
   assert.ok((await lstat(file)).isSymbolicLink())
 })
 
-test("refuses what is not a file, without waiting for a FIFO's writer", async (t) => {
+test("refuses anything but a regular file, without waiting for a FIFO's writer", async (t) => {
   const directory = await tempDir(t)
   await run("mkfifo", ["-m", "600", join(directory, "fifo")])
   await mkdir(join(directory, "directory"))
@@ -125,7 +125,7 @@ test("refuses what is not a file, without waiting for a FIFO's writer", async (t
   )
 })
 
-test("refuses a damaged file and says what is wrong with it", async (t) => {
+test("refuses a damaged file and names the damage", async (t) => {
   const directory = await tempDir(t)
   const [a, b] = [createIdentity(), createIdentity()]
   const p384 = generateKeyPairSync("ec", { namedCurve: "P-384" }).privateKey.export({

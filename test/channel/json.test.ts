@@ -7,7 +7,7 @@ import { numRuns, purserError } from "./support.ts"
 const depthOf = (value: unknown): number =>
   typeof value === "object" && value !== null ? 1 + Math.max(0, ...Object.values(value).map(depthOf)) : 0
 
-test("counts the nesting that the parsed value has, whatever brackets, quotes and backslashes its strings hold", () => {
+test("counts the nesting of the parsed value, with any brackets, quotes and backslashes in strings", () => {
   const nasty = fc.string({
     unit: fc.constantFrom("[", "]", "{", "}", '"', "\\", "a", "\u2028", "é"),
     maxLength: 12,
@@ -39,7 +39,7 @@ test("refuses deep nesting without parsing it", () => {
   assert.throws(() => parseJson(Buffer.from(`{"a":${eight}}`), 8, "a frame"), purserError("ERR_LIMIT"))
 })
 
-test("refuses what is not UTF-8", () => {
+test("refuses bytes that are not UTF-8", () => {
   const wrong = ["ff", "c0af", "eda080", "f4908080", "e282", "80"]
   for (const hex of wrong) {
     const bytes = Buffer.concat([Buffer.from('{"a":"'), Buffer.from(hex, "hex"), Buffer.from('"}')])
@@ -47,7 +47,7 @@ test("refuses what is not UTF-8", () => {
   }
 })
 
-test("refuses what is not JSON, and does not quote it", () => {
+test("refuses text that is not JSON, without quoting it", () => {
   for (const text of [
     "",
     " ",

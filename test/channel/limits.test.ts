@@ -18,7 +18,7 @@ test("the defaults are the documented ones", () => {
   } satisfies ChannelLimits)
 })
 
-test("every limit can be changed, and the rest stays", () => {
+test("every limit can be changed without changing the others", () => {
   for (const name of Object.keys(defaultLimits) as (keyof ChannelLimits)[]) {
     const value = { frameBytes: 100_000, depth: 4 }[name as string] ?? 2
     assert.deepEqual(resolveLimits({ [name]: value }), { ...defaultLimits, [name]: value })
@@ -42,7 +42,7 @@ test("refuses a value out of range and names it", () => {
   assert.doesNotThrow(() => resolveLimits({ secretBytes: 16 * 1024 * 1024 }))
 })
 
-test("refuses frames that could not hold a chunk", () => {
+test("refuses a frame limit that cannot hold a chunk", () => {
   assert.throws(() => resolveLimits({ frameBytes: 32_768 }), purserError("ERR_CONFIG", /does not fit/))
   assert.doesNotThrow(() => resolveLimits({ frameBytes: 32_768, chunkBytes: 16_384 }))
 })

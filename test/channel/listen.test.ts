@@ -14,7 +14,7 @@ import { ended } from "../support/ended.ts"
 const dial = ({ agent, port }: TestNode, signal = new AbortController().signal): Promise<AgentChannel> =>
   connectToNode({ host: "127.0.0.1", port, identity: agent, signal })
 
-test("an agent and a node meet, see each other's pins and the same exporter", async (t) => {
+test("an agent and a node see each other's pins and the same exporter", async (t) => {
   const node = await startNode(t)
   await using channel = await dial(node)
   assert.deepEqual(await channel.reader.next(), { type: "hello" })
@@ -28,7 +28,7 @@ test("an agent and a node meet, see each other's pins and the same exporter", as
   assert.equal(session?.remoteAddress, "127.0.0.1")
 })
 
-test("forty silent strangers do not keep a good agent out, and the oldest of them go first", async (t) => {
+test("forty silent strangers do not keep the agent out, and the oldest are dropped first", async (t) => {
   const node = await startNode(t)
   const strangers = []
   for (let index = 0; index < 40; index++) strangers.push(await silentStranger(t, node.port))
@@ -45,7 +45,7 @@ test("forty silent strangers do not keep a good agent out, and the oldest of the
   }
 })
 
-test("strangers who begin a handshake and stop there do not keep a good agent out either", async (t) => {
+test("strangers who begin a handshake and stop do not keep the agent out", async (t) => {
   const node = await startNode(t, { limits: { pendingHandshakes: 2 } })
   for (let index = 0; index < 6; index++) {
     const stranger = await silentStranger(t, node.port)
@@ -55,7 +55,7 @@ test("strangers who begin a handshake and stop there do not keep a good agent ou
   assert.deepEqual(await channel.reader.next(), { type: "hello" })
 })
 
-test("a handshake has its time, which a byte a moment does not extend", async (t) => {
+test("a handshake has a time limit, which trickling bytes do not extend", async (t) => {
   const node = await startNode(t, { limits: { handshakeMs: 150 } })
   const stranger = await silentStranger(t, node.port)
   stranger.write(Buffer.from("1603010200010001fc0303", "hex"))
@@ -65,7 +65,7 @@ test("a handshake has its time, which a byte a moment does not extend", async (t
   await ended(stranger)
 })
 
-test("something that is not TLS is turned away, and so is somebody who only looks whether the port is open", async (t) => {
+test("a client without TLS is turned away, and so is a port scan", async (t) => {
   const node = await startNode(t)
   const http = await silentStranger(t, node.port)
   http.write("GET / HTTP/1.1\r\n\r\n")
@@ -75,7 +75,7 @@ test("something that is not TLS is turned away, and so is somebody who only look
   assert.deepEqual(await node.rejections(2), ["handshake-failed", "handshake-failed"])
 })
 
-test("a fifth session is refused after its handshake; the four go on, and the next is let in when one has ended", async (t) => {
+test("a fifth session is refused after its handshake, the four continue, and the next is admitted when one has ended", async (t) => {
   const node = await startNode(t)
   const four = []
   for (let index = 0; index < 4; index++) {
@@ -87,7 +87,7 @@ test("a fifth session is refused after its handshake; the four go on, and the ne
   await assert.rejects(fifth.reader.next(), purserError("ERR_UNREACHABLE", /before the first frame/))
   assert.deepEqual(node.rejected, ["too-many-sessions"])
   const [first, ...others] = four
-  // The default session ends with the next frame.
+  // The helper's default session ends with the next frame.
   for (const { socket } of others) assert.equal(socket.destroyed, false)
   await first?.[Symbol.asyncDispose]()
   if (node.sessions[0] !== undefined) await ended(node.sessions[0].socket)
@@ -96,13 +96,13 @@ test("a fifth session is refused after its handshake; the four go on, and the ne
   for (const channel of others) await channel[Symbol.asyncDispose]()
 })
 
-test("a session has its time; then its signal is aborted and the connection closed", async (t) => {
+test("after a session's time limit its signal aborts and the connection is closed", async (t) => {
   const aborted = Promise.withResolvers<unknown>()
   const node = await startNode(t, {
     limits: { sessionMs: 100 },
     async onSession({ socket }, signal) {
       signal.addEventListener("abort", () => aborted.resolve(signal.reason))
-      // A session that does not listen to its signal is cut off all the same.
+      // The connection of a session that ignores its signal is closed too.
       await ended(socket)
     },
   })
@@ -111,7 +111,7 @@ test("a session has its time; then its signal is aborted and the connection clos
   assert.ok(purserError("ERR_TIMEOUT", /session took longer than 100 ms/)(await aborted.promise))
 })
 
-test("the session's signal is aborted when the agent goes away", async (t) => {
+test("the session's signal aborts when the agent disconnects", async (t) => {
   const ended = Promise.withResolvers<unknown>()
   const node = await startNode(t, {
     async onSession({ writer }, signal) {
@@ -126,7 +126,7 @@ test("the session's signal is aborted when the agent goes away", async (t) => {
   assert.ok(purserError("ERR_UNREACHABLE", /connection was lost/)(await ended.promise))
 })
 
-test("what a session wrote before it ended arrives", async (t) => {
+test("frames written before the session's end arrive", async (t) => {
   const data = "x".repeat(40_000)
   const node = await startNode(t, {
     async onSession({ writer }) {
@@ -137,7 +137,7 @@ test("what a session wrote before it ended arrives", async (t) => {
   for (let index = 0; index < 30; index++) assert.deepEqual(await channel.reader.next(), { index, data })
 })
 
-test("a session that fails ends its connection with a line in the log, and the next one is served", async (t) => {
+test("a failed session ends its connection with a line in the log, and the next one is served", async (t) => {
   let log = ""
   let failing = true
   const node = await startNode(t, {
@@ -155,7 +155,7 @@ test("a session that fails ends its connection with a line in the log, and the n
   assert.deepEqual(await second.reader.next(), { type: "hello" })
 })
 
-test("every peer that the pinned agent could not be is one line in the log", async (t) => {
+test("every peer with a wrong pin is one line in the log", async (t) => {
   let log = ""
   const node = await startNode(t, { log: createLog({ write: (text) => (log += text) }) })
   await bareDial(node.port, honest(createIdentity()))
@@ -163,7 +163,7 @@ test("every peer that the pinned agent could not be is one line in the log", asy
   assert.equal(log, "warn: turned away 127.0.0.1: its pin is not the expected one reason=wrong-pin\n")
 })
 
-test("a peer outside the allow-list is dropped before TLS begins; one inside it is served", async (t) => {
+test("a peer outside the allow-list is dropped before TLS begins, and a listed one is served", async (t) => {
   const outside = await startNode(t, { allow: AllowList.parse(["192.0.2.0/24"]) })
   const socket = connect({ host: "127.0.0.1", port: outside.port })
   let received = 0
@@ -179,7 +179,7 @@ test("a peer outside the allow-list is dropped before TLS begins; one inside it 
   assert.deepEqual(await channel.reader.next(), { type: "hello" })
 })
 
-test("somebody who left while the allow-list was asked about him is not let in afterwards", async (t) => {
+test("a peer that disconnects during the allow-list's lookup is not admitted afterwards", async (t) => {
   const asked = Promise.withResolvers<void>()
   const answer = Promise.withResolvers<string[]>()
   const allow = AllowList.parse(["home.example"], {
@@ -198,7 +198,7 @@ test("somebody who left while the allow-list was asked about him is not let in a
   assert.deepEqual(await channel.reader.next(), { type: "hello" })
 })
 
-test("takes over connections of an application's own server, also when their first bytes were read already", async (t) => {
+test("takes over connections of an application's own server, even if their first bytes were read already", async (t) => {
   const node = await startNode(t)
   const own = createServer((socket) => {
     socket.once("data", (first) => {
@@ -214,7 +214,7 @@ test("takes over connections of an application's own server, also when their fir
   assert.deepEqual(await channel.reader.next(), { type: "hello" })
 })
 
-test("closing aborts the sessions, drops the strangers and frees the port", async (t) => {
+test("closing aborts the sessions, drops pending handshakes and frees the port", async (t) => {
   const reasons: unknown[] = []
   const node = await startNode(t, {
     async onSession({ writer }, signal) {
@@ -233,7 +233,7 @@ test("closing aborts the sessions, drops the strangers and frees the port", asyn
   await assert.rejects(dial(node), purserError("ERR_UNREACHABLE", /ECONNREFUSED/))
 })
 
-test("a port that is taken is ERR_LISTEN with a hint", async (t) => {
+test("a port in use is ERR_LISTEN with a hint", async (t) => {
   const node = await startNode(t)
   const server = createChannelServer({ identity: createIdentity(), agentPins: [], onSession: async () => {} })
   await assert.rejects(
@@ -244,7 +244,7 @@ test("a port that is taken is ERR_LISTEN with a hint", async (t) => {
   await server.close()
 })
 
-test("listens on IPv6 and IPv4 by default, and says where", async (t) => {
+test("listens on IPv6 and IPv4 by default, and reports the address", async (t) => {
   const agent = createIdentity()
   await using server = createChannelServer({
     identity: createIdentity(),
@@ -259,7 +259,7 @@ test("listens on IPv6 and IPv4 by default, and says where", async (t) => {
   assert.match(String(remoteAddress), /127\.0\.0\.1$/)
 })
 
-test("a peer that breaks the frame rules ends its own session only", async (t) => {
+test("a peer that breaks the frame rules ends only its own session", async (t) => {
   const failures: unknown[] = []
   const node = await startNode(t, {
     async onSession({ reader, writer }, signal) {

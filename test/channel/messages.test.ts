@@ -54,15 +54,15 @@ const good: [Parser, Frame][] = [
   [parseChunk, chunk],
 ]
 
-test("takes every message of the protocol, as it is", () => {
+test("parses every message of the protocol unchanged", () => {
   for (const [parse, frame] of good) assert.deepEqual(parse(frame), frame)
 })
 
-test("ignores fields that it does not know, and does not pass them on", () => {
+test("drops unknown fields", () => {
   for (const [parse, frame] of good) assert.deepEqual(parse({ ...frame, future: { any: ["thing"] } }), frame)
 })
 
-test("what may be absent may be absent", () => {
+test("optional fields may be absent", () => {
   assert.deepEqual(parseFromNode({ type: "request", id: 1, action: "file", name: "a" }), {
     type: "request",
     id: 1,
@@ -78,13 +78,13 @@ test("what may be absent may be absent", () => {
   })
 })
 
-test("a name that breaks the grammar of names is for the agent to deny, not a break of the protocol", () => {
+test("a request with an invalid secret name is parsed, so that the agent can deny it", () => {
   for (const name of ["../../etc/shadow", "/etc/shadow", "a\0b", "", "x".repeat(300)]) {
     assert.deepEqual(parseFromNode({ ...file, name }), { ...file, name })
   }
 })
 
-test("refuses every field of a wrong type or value, and names it", () => {
+test("refuses every field with a wrong type or value, and names it", () => {
   const cases: [Parser, Frame, string, unknown[]][] = [
     [parseHello, hello, "protocol", [undefined, 1, "purser/2", ""]],
     [parseHello, hello, "app", [undefined, 1, "", "Web", "a/b", "x".repeat(64), "a\u001b[2J"]],
@@ -122,7 +122,7 @@ test("refuses every field of a wrong type or value, and names it", () => {
   ]
   for (const [parse, frame, field, values] of cases) {
     for (const value of values) {
-      const message = new RegExp(`has a wrong ${field}$`)
+      const message = new RegExp(`has an invalid ${field}$`)
       assert.throws(
         () => parse({ ...frame, [field]: value }),
         purserError("ERR_PROTOCOL", message),
@@ -132,7 +132,7 @@ test("refuses every field of a wrong type or value, and names it", () => {
   }
 })
 
-test("refuses a message that is not due, and escapes what it shows of it", () => {
+test("refuses an unexpected message, and escapes the type that it quotes", () => {
   const all = good.map(([, frame]) => frame)
   const due: [Parser, readonly string[]][] = [
     [parseHello, ["hello"]],
@@ -143,10 +143,10 @@ test("refuses a message that is not due, and escapes what it shows of it", () =>
   ]
   for (const [parse, types] of due) {
     for (const frame of all.filter(({ type }) => !types.includes(String(type)))) {
-      assert.throws(() => parse(frame), purserError("ERR_PROTOCOL", /is due/), String(frame["type"]))
+      assert.throws(() => parse(frame), purserError("ERR_PROTOCOL", /instead of /), String(frame["type"]))
     }
-    assert.throws(() => parse({}), purserError("ERR_PROTOCOL", /sent nothing where/))
-    assert.throws(() => parse({ type: 7 }), purserError("ERR_PROTOCOL", /sent a number where/))
+    assert.throws(() => parse({}), purserError("ERR_PROTOCOL", /sent nothing instead/))
+    assert.throws(() => parse({ type: 7 }), purserError("ERR_PROTOCOL", /sent a number instead/))
     assert.throws(
       () => parse({ type: "\u001b[2J" }),
       (error) =>
@@ -155,7 +155,7 @@ test("refuses a message that is not due, and escapes what it shows of it", () =>
   }
 })
 
-test("whatever object comes, a parser returns a message or throws ERR_PROTOCOL", () => {
+test("for any object a parser returns a message or throws ERR_PROTOCOL", () => {
   const pieces = fc.constantFrom<unknown>(...good.flatMap(([, frame]) => Object.values(frame)))
   const keys = fc.constantFrom(...new Set(good.flatMap(([, frame]) => Object.keys(frame))))
   const fromPieces = fc
@@ -177,7 +177,7 @@ test("whatever object comes, a parser returns a message or throws ERR_PROTOCOL",
   )
 })
 
-test("takes a listing, without what it does not know", () => {
+test("parses a listing without its unknown fields", () => {
   const listing = { secrets: [{ name: "a/b", size: 3 }, { name: "c" }], actions: ["certificate"] }
   assert.deepEqual(parseListing(JSON.stringify(listing)), listing)
   const more = { ...listing, secrets: [{ name: "c", colour: "red" }], more: 1 }
@@ -185,7 +185,7 @@ test("takes a listing, without what it does not know", () => {
   assert.deepEqual(parseListing('{"secrets":[],"actions":[]}'), { secrets: [], actions: [] })
 })
 
-test("refuses a listing that would lead a node astray", () => {
+test("refuses a listing with a wrong shape, name or size", () => {
   const wrong = [
     "",
     "[]",
@@ -204,7 +204,7 @@ test("refuses a listing that would lead a node astray", () => {
   assert.throws(() => parseListing("[".repeat(10_000)), purserError("ERR_LIMIT"))
 })
 
-test("names of actions", () => {
+test("accepts the names of actions and refuses others", () => {
   for (const name of ["list", "certificate", "sign-csr", "signCsr", "a.b_c", "x".repeat(63)])
     assert.ok(isActionName(name), name)
   for (const name of ["", "-a", ".a", "a b", "a/b", "é", "x".repeat(64)]) assert.ok(!isActionName(name), name)

@@ -9,7 +9,7 @@ import { createIdentity, type Identity } from "../../src/channel/identity.ts"
 import { SpkiCache } from "../../src/channel/spki-cache.ts"
 import { bareDial, certificateFor, honest, startNode, type TestNode } from "./support.ts"
 
-/** Attacks a node with bare node:tls, sending a hello at once, and expects to be turned away without a byte. */
+/** Attacks a node with bare node:tls and an immediate hello, and expects a rejection without a byte. */
 async function turnedAway(node: TestNode, options: tls.ConnectionOptions, reason: Rejection): Promise<void> {
   const received = await bareDial(node.port, options)
   assert.equal(received, "", "not one byte is written to a stranger")
@@ -17,7 +17,7 @@ async function turnedAway(node: TestNode, options: tls.ConnectionOptions, reason
   assert.equal(node.sessions.length, 0)
 }
 
-test("an honest agent written with bare node:tls is let in", async (t) => {
+test("an honest agent written with bare node:tls is admitted", async (t) => {
   const node = await startNode(t)
   const socket = tls.connect({ host: "127.0.0.1", port: node.port, ...honest(node.agent) })
   t.after(() => socket.destroy())
@@ -67,10 +67,10 @@ test("a node turns away a key that is not P-256", async (t) => {
   )
 })
 
-test("a certificate copied from the agent is no use without its key", async (t) => {
+test("a certificate copied from the agent is useless without its key", async (t) => {
   const node = await startNode(t)
   const { keyPem } = createIdentity()
-  // OpenSSL will not even load such a pair, so the best an attacker has is his own key under the copied names.
+  // OpenSSL does not even load such a pair, so an attacker can at best use their own key under the copied names.
   assert.throws(
     () => tls.createSecureContext({ key: keyPem, cert: node.agent.certificatePem }),
     /key values mismatch/,
@@ -82,7 +82,7 @@ test("a certificate copied from the agent is no use without its key", async (t) 
   )
 })
 
-test("both of an enrolment's pins are let in, a third is not", async (t) => {
+test("both of an enrolment's pins are admitted, and a third is not", async (t) => {
   const [now, next, other] = [createIdentity(), createIdentity(), createIdentity()]
   const node = await startNode(t, { agentPins: [now.pin, next.pin], onSession: async () => {} })
   for (const identity of [now, next, other]) await bareDial(node.port, honest(identity))
@@ -93,7 +93,7 @@ test("both of an enrolment's pins are let in, a third is not", async (t) => {
   assert.deepEqual(await node.rejections(1), ["wrong-pin"])
 })
 
-test("dates of certificates do not matter: pins are the gate", async (t) => {
+test("an expired or not yet valid certificate with the right pin is admitted", async (t) => {
   for (const [from, to] of [
     ["1990-01-01", "1990-01-02"],
     ["2090-01-01", "2090-01-02"],
@@ -106,7 +106,7 @@ test("dates of certificates do not matter: pins are the gate", async (t) => {
   }
 })
 
-test("a node does not resume: a kept ticket leads to a whole new handshake", async (t) => {
+test("a node does not resume a session, and a kept ticket leads to a full handshake", async (t) => {
   const node = await startNode(t)
   const { ticket } = await dialForTicket(t, node.port, node.agent)
   assert.ok(ticket.length > 0, "tickets are issued in spite of SSL_OP_NO_TICKET")
@@ -119,11 +119,11 @@ test("a node does not resume: a kept ticket leads to a whole new handshake", asy
 interface Dialled {
   readonly ticket: Buffer
   readonly isReused: boolean
-  /** What the gate says at the end that dialled. */
+  /** The peer check's result at the dialling end. */
   readonly verdict: Peer | Rejection | undefined
 }
 
-/** Dials, waits for the other end's first bytes and, unless it resumes, for a session ticket. */
+/** Dials and waits for the peer's first bytes and, unless it resumes, for a session ticket. */
 async function dialForTicket(
   t: TestContext,
   port: number,
@@ -141,7 +141,7 @@ async function dialForTicket(
   return { ticket, isReused: socket.isSessionReused(), verdict }
 }
 
-/** A server made by a careless hand, with our gate in its handler. */
+/** Starts a server with weak TLS settings and our peer check in its handler. */
 async function carelessServer(t: TestContext, identity: Identity, options: tls.TlsOptions) {
   const verdicts: (Peer | Rejection)[] = []
   const server = tls.createServer(
@@ -165,7 +165,7 @@ async function carelessServer(t: TestContext, identity: Identity, options: tls.T
   return { port: (server.address() as AddressInfo).port, verdicts }
 }
 
-test("where sessions are resumed, the gate at both ends refuses them", async (t) => {
+test("if a server resumes sessions, the peer check at both ends refuses them", async (t) => {
   const [node, agent] = [createIdentity(), createIdentity()]
   const { port, verdicts } = await carelessServer(t, node, { minVersion: "TLSv1.3" })
   const first = await dialForTicket(t, port, agent)
@@ -176,7 +176,7 @@ test("where sessions are resumed, the gate at both ends refuses them", async (t)
   assert.deepEqual([verdicts[1], second.verdict], ["resumed", "resumed"])
 })
 
-test("where TLS 1.2 is let in, the gate refuses it", async (t) => {
+test("if a server accepts TLS 1.2, the peer check refuses it", async (t) => {
   const [node, agent] = [createIdentity(), createIdentity()]
   const { port, verdicts } = await carelessServer(t, node, { maxVersion: "TLSv1.2" })
   const socket = tls.connect({ host: "127.0.0.1", port, ...honest(agent), minVersion: "TLSv1.2" })

@@ -34,7 +34,7 @@ test("a certificate with a key other than P-256 has no pin", () => {
   )
 })
 
-test("every 32 bytes make a pin, and only the canonical spelling is one", () => {
+test("any 32 bytes make a pin, and only the canonical form is accepted", () => {
   fc.assert(
     fc.property(
       fc.uint8Array({ minLength: 32, maxLength: 32 }),
@@ -54,7 +54,7 @@ test("every 32 bytes make a pin, and only the canonical spelling is one", () => 
   )
 })
 
-test("refuses what is no pin", () => {
+test("refuses a text that is not a pin", () => {
   const good = createIdentity().pin
   for (const text of [
     "",
@@ -77,7 +77,7 @@ test("compares pins", () => {
   assert.ok(!samePin(a, b))
 })
 
-test("known keys: the same certificate is looked into once, and no more are held than asked for", () => {
+test("the SPKI cache parses a certificate once, and holds no more than its limit", () => {
   const known = new SpkiCache(2)
   const identities = [createIdentity(), createIdentity(), createIdentity()]
   const certificates = identities.map(({ certificatePem }) => new X509Certificate(certificatePem))
@@ -88,7 +88,7 @@ test("known keys: the same certificate is looked into once, and no more are held
   )
   const again = certificates.map((certificate) => known.spkiSha256Of(certificate))
   assert.deepEqual(again, first)
-  // The third pushed the first out, which then pushed the second out, and so on: none is the same object.
+  // The third evicted the first, which then evicted the second, and so on, so no result is the same object.
   assert.ok(again.every((hash, index) => hash !== first[index]))
   assert.equal(known.spkiSha256Of(certificates[2] as X509Certificate), again[2])
 })

@@ -12,24 +12,24 @@ const input = (): ProofInput => ({
 })
 const text = (proof: Buffer): string => proof.toString("base64url")
 
-test("accepts the proof that was made for the same connection, keys, app and token", () => {
+test("accepts the proof for the same connection, keys, app and token", () => {
   const one = input()
   assert.equal(verifyProof(text(proofOf(one)), one), true)
 })
 
-test("refuses it when any part of it differs", () => {
+test("refuses a proof if any part differs", () => {
   const one = input()
   const proof = text(proofOf(one))
   for (const part of ["token", "exporter", "nodeSpkiSha256", "agentSpkiSha256"] as const) {
     assert.equal(verifyProof(proof, { ...one, [part]: randomBytes(32) }), false, part)
   }
   assert.equal(verifyProof(proof, { ...one, app: "web2" }), false)
-  // The two keys are not interchangeable.
+  // Node's and agent's keys are not interchangeable.
   const swapped = { ...one, nodeSpkiSha256: one.agentSpkiSha256, agentSpkiSha256: one.nodeSpkiSha256 }
   assert.equal(verifyProof(proof, swapped), false)
 })
 
-test("refuses a missing, cut or differently spelled proof", () => {
+test("refuses a missing, cut or non-canonical proof", () => {
   const one = input()
   const proof = text(proofOf(one))
   for (const wrong of [null, "", proof.slice(1), `${proof}=`, `${proof}A`, ` ${proof}`, "A".repeat(43)]) {
@@ -37,7 +37,7 @@ test("refuses a missing, cut or differently spelled proof", () => {
   }
 })
 
-test("a token's key follows its bytes, not the buffer that holds them", () => {
+test("a token's key depends on its bytes, not on the buffer that holds them", () => {
   const one = input()
   const before = proofOf(one)
   const { token } = one
@@ -51,7 +51,7 @@ test("the key is HKDF-SHA256 of the decoded token", () => {
   assert.deepEqual(proofKey(token), Buffer.from(hkdfSync("sha256", token, "", "purser/1 node", 32)))
 })
 
-test("parts of another length are a caller's mistake", () => {
+test("parts of another length are a TypeError", () => {
   assert.throws(() => proofOf({ ...input(), exporter: Buffer.alloc(31) }), TypeError)
   assert.throws(() => proofOf({ ...input(), token: Buffer.alloc(31) }), TypeError)
 })

@@ -16,7 +16,7 @@ test("a relay in the middle fails, even if the node forgets to check the agent",
   const agent = createIdentity()
   const relay = createIdentity()
 
-  // The node lets the relay in, as if it had forgotten to look at the pin, and proves its token to it.
+  // The node admits the relay, as if it had not checked the pin, and proves its token to it.
   const node = await startNode(t, {
     agentPins: [relay.pin],
     async onSession({ exporter, agentSpkiSha256, writer, reader }, signal) {
@@ -27,7 +27,7 @@ test("a relay in the middle fails, even if the node forgets to check the agent",
     },
   })
 
-  // The relay ends TLS on both sides with its own certificate, and passes on every byte as it is.
+  // The relay terminates TLS on both sides with its own certificate, and passes on every byte unchanged.
   const server = tls
     .createServer(
       {
@@ -63,7 +63,7 @@ test("a relay in the middle fails, even if the node forgets to check the agent",
   }
   assert.equal(verifyProof(hello.proof, agentSees), false)
 
-  // Each of the three bindings alone is enough: with the others as the node saw them it still does not hold.
+  // Each of the three bindings alone is enough: the proof fails even if only one value differs from the node's.
   const nodeSaw = {
     token,
     exporter: node.sessions[0]?.exporter ?? Buffer.alloc(0),

@@ -15,10 +15,10 @@ import { createChannelServer, type ChannelServerOptions, type NodeChannel } from
 import { ended } from "../support/ended.ts"
 import { waitingFor } from "../support/situation.ts"
 
-/** Runs of a property: `SLOW=1` for depth. */
+/** The number of runs of a property; `SLOW=1` makes it larger. */
 export const numRuns = process.env["SLOW"] === undefined ? 200 : 10_000
 
-/** For `assert.rejects` and `assert.throws`: a PurserError with this code, whose message matches. */
+/** Returns a check for `assert.rejects` and `assert.throws`: a PurserError with this code and a matching message. */
 export function purserError(code: string, message: RegExp = /./): (error: unknown) => boolean {
   return (error) => {
     if (error instanceof PurserError && error.code === code && message.test(error.message)) return true
@@ -30,11 +30,11 @@ export interface TestNode {
   readonly node: Identity
   readonly agent: Identity
   readonly port: number
-  /** Every peer that was turned away, in order. */
+  /** All rejections, in order. */
   readonly rejected: readonly Rejection[]
-  /** Every session that was begun, in order. */
+  /** All sessions that began, in order. */
   readonly sessions: readonly NodeChannel[]
-  /** Resolves once `count` peers were turned away. */
+  /** Resolves once `count` peers were rejected. */
   rejections(count: number): Promise<readonly Rejection[]>
   handle(socket: Socket): void
   close(): Promise<void>
@@ -44,7 +44,10 @@ export type TestNodeOptions = Partial<Omit<ChannelServerOptions, "limits" | "onR
   limits?: Partial<ChannelLimits>
 }
 
-/** A real node on a free port of the loopback, closed after the test. Its sessions say hello and wait for the end unless told otherwise. */
+/**
+ * Starts a real node on a free loopback port, closed after the test. Its default session sends a hello and waits for a
+ * frame.
+ */
 export async function startNode(t: TestContext, options: TestNodeOptions = {}): Promise<TestNode> {
   const agent = createIdentity()
   const node = options.identity ?? createIdentity()
@@ -86,7 +89,7 @@ export async function startNode(t: TestContext, options: TestNodeOptions = {}): 
   }
 }
 
-/** What an honest agent offers; an attack changes a part of it. */
+/** Returns the TLS options of an honest agent; an attack changes some of them. */
 export function honest(identity: Identity): tls.ConnectionOptions {
   return {
     key: identity.keyPem,
@@ -97,7 +100,7 @@ export function honest(identity: Identity): tls.ConnectionOptions {
   }
 }
 
-/** Dials with bare node:tls. Resolves when the other end has closed, with all that it had sent. */
+/** Dials with bare node:tls. Resolves with all that the peer sent, once it has closed. */
 export async function bareDial(port: number, options: tls.ConnectionOptions): Promise<string> {
   const socket = tls.connect({ host: "127.0.0.1", port, ...options })
   let received = ""
@@ -106,7 +109,7 @@ export async function bareDial(port: number, options: tls.ConnectionOptions): Pr
   return received
 }
 
-/** Connects and says nothing. Destroyed after the test. */
+/** Connects without sending anything; destroyed after the test. */
 export async function silentStranger(t: TestContext, port: number): Promise<Socket> {
   const socket = connect({ host: "127.0.0.1", port })
   socket.on("error", () => {})
@@ -119,11 +122,11 @@ export interface Ends {
   readonly reader: FrameReader
   readonly writer: FrameWriter
   readonly near: Duplex
-  /** The far end, for bytes as they are. */
+  /** The far end, for raw bytes. */
   readonly peer: Duplex
 }
 
-/** A reader and a writer on one end of a connection in memory. */
+/** Returns a reader and a writer on one end of a connection in memory. */
 export function ends(t: TestContext, limits: Partial<ChannelLimits> = {}): Ends {
   const [near, peer] = duplexPair()
   t.after(() => {
@@ -134,7 +137,7 @@ export function ends(t: TestContext, limits: Partial<ChannelLimits> = {}): Ends 
   return { reader: new FrameReader(near, resolved), writer: new FrameWriter(near, resolved), near, peer }
 }
 
-/** A self-signed certificate in PEM, such as our own code never makes: for another kind of key, or of another time. */
+/** Returns a self-signed certificate in PEM that our own code never makes: with another kind of key, or other dates. */
 export function certificateFor(
   privateKey: KeyObject,
   notBefore = new Date(0),

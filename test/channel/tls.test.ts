@@ -10,22 +10,22 @@ test("offers the post-quantum hybrid first, and alone when it is required", () =
   assert.equal(keyExchangeGroups(true), "X25519MLKEM768")
 })
 
-test("where OpenSSL lacks the hybrid, offers X25519 alone, and says so when more is required", () => {
-  // Naming a group that OpenSSL does not know throws: what older ones do for the hybrid.
+test("without the hybrid in OpenSSL, offers only X25519, and throws if the hybrid is required", () => {
+  // An unknown group throws, as the hybrid does with an older OpenSSL.
   assert.throws(() => createSecureContext({ ecdhCurve: "X25519MLKEM9999:X25519" }))
   const lacksHybrid = (group: string): boolean => group !== "X25519MLKEM768"
   assert.equal(keyExchangeGroups(false, lacksHybrid), "X25519")
   assert.throws(() => keyExchangeGroups(true, lacksHybrid), purserError("ERR_CONFIG", /post-quantum/))
 })
 
-test("a group without a name is the hybrid, as the first releases of Node.js 24 show it", () => {
+test("a group without a name is the hybrid, as in the first releases of Node.js 24", () => {
   const says = (info: object | null) => ({ getEphemeralKeyInfo: () => info as never })
   assert.equal(negotiatedGroup(says({})), "X25519MLKEM768")
   assert.equal(negotiatedGroup(says({ type: "ECDH", name: "X25519", size: 253 })), "X25519")
   assert.throws(() => negotiatedGroup(says(null)), TypeError)
 })
 
-test("every connection has an exporter of its own, the same as often as it is asked for", async (t) => {
+test("every connection has its own exporter, which does not change between calls", async (t) => {
   const node = await startNode(t)
   const exporters: string[] = []
   for (let index = 0; index < 3; index++) {
@@ -42,7 +42,7 @@ test("every connection has an exporter of its own, the same as often as it is as
   assert.equal(new Set(exporters).size, 3)
 })
 
-test("an empty string is no context for an exporter: Node.js throws, so a buffer is given", async (t) => {
+test("Node.js throws for an empty string as an exporter's context", async (t) => {
   const node = await startNode(t)
   const { socket } = await connectToNode({
     host: "127.0.0.1",

@@ -25,7 +25,7 @@ import { purserError } from "./support.ts"
 
 /**
  * test/vectors/purser-1.json is the contract with implementations in other
- * languages: it is never made anew to fit a change of the code.
+ * languages. It is never generated again to fit a change of the code.
  */
 
 interface ProofVector {
@@ -74,7 +74,7 @@ function readerOf(lines: readonly (string | Buffer)[]): FrameReader {
   return new FrameReader(stream, limits)
 }
 
-/** The lines that `write` writes. */
+/** Returns the lines that `write` writes. */
 async function linesOf(write: (writer: FrameWriter) => Promise<void>): Promise<string[]> {
   const stream = new PassThrough()
   await write(new FrameWriter(stream, limits))
@@ -82,7 +82,7 @@ async function linesOf(write: (writer: FrameWriter) => Promise<void>): Promise<s
   return (await stream.toArray()).join("").split("\n").slice(0, -1)
 }
 
-test("pins", () => {
+test("pins match the vectors", () => {
   for (const { certificate, spki, spki_sha256, pin } of vectors.pins) {
     assert.equal(pinOfSpki(bytes(spki)), pin)
     assert.equal(pinOfCertificate(bytes(certificate)), pin)
@@ -91,7 +91,7 @@ test("pins", () => {
   }
 })
 
-test("keys and proofs", () => {
+test("keys and proofs match the vectors", () => {
   for (const vector of vectors.proofs) {
     const input = proofInput(vector)
     assert.equal(proofKey(input.token).toString("hex"), vector.key)
@@ -100,7 +100,7 @@ test("keys and proofs", () => {
   }
 })
 
-test("enrolment strings", () => {
+test("enrolment strings match the vectors", () => {
   for (const { text, app, agent_pins: agentPins, token } of vectors.enrolment.valid) {
     const enrolment = { app, agentPins, ...(token === null ? {} : { token: bytes(token) }) }
     assert.deepEqual({ ...parseEnrolment(text) }, enrolment)
@@ -111,7 +111,7 @@ test("enrolment strings", () => {
   }
 })
 
-test("frames", async () => {
+test("frames match the vectors", async () => {
   for (const { line, frame } of vectors.frames.accepted) {
     assert.deepEqual(await readerOf([bytes(line)]).next(), frame)
   }
@@ -120,7 +120,7 @@ test("frames", async () => {
   }
 })
 
-test("bodies", async () => {
+test("bodies match the vectors", async () => {
   for (const { id, body, chunk_bytes: chunkBytes, digest, frames } of vectors.bodies) {
     assert.equal(digestOf(bytes(body)), digest)
     const written = await linesOf((writer) => writeBody(writer, id, new Secret(bytes(body)), { chunkBytes }))
@@ -132,7 +132,7 @@ test("bodies", async () => {
   }
 })
 
-test("a whole session, from hello to done", async () => {
+test("a whole session, from hello to done, matches the vectors", async () => {
   const { frames, bodies } = vectors.transcript
   const from = (end: "node" | "agent"): FrameReader =>
     readerOf(frames.filter((frame) => frame.from === end).map(({ line }) => `${line}\n`))

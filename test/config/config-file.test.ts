@@ -27,7 +27,7 @@ const refused: Record<string, [place: string, message: string, hint?: string]> =
   "flux-without-app": ["4:9", 'apps.web.nodes[0].flux lacks "app"'],
   "key-and-raw": ["2:9", "key and raw exclude each other"],
   "limit-range": ["2:17", "limits.secret_bytes is too large", "at most 16777216"],
-  "limits-that-do-not-fit": ["2:3", "does not fit a frame of 2048", "frame_bytes"],
+  "limits-that-do-not-fit": ["2:3", "does not fit into a frame of 2048", "frame_bytes"],
   "list-at-the-top": ["1:1", "the file is a list, not a mapping"],
   "no-pause": ["1:8", "every: too short", "1s at least"],
   "node-kind": ["4:11", 'unknown key "dsn" in apps.web.nodes[0]', '"dns"'],

@@ -313,10 +313,10 @@ test("an allowed address that comes and goes keeps the agent from nothing", asyn
 
 const answer = { State: "DATA", FILE: "a", Status: "Success", Body: "evil" }
 const breaches: [what: string, says: Record<string, unknown> | string, message: RegExp][] = [
-  ["answers for another file", { ...answer, FILE: "b" }, /no answer to what was asked/],
-  ["answers with a request", { ...answer, State: "REQUEST" }, /no answer to what was asked/],
-  ["knows another status", { ...answer, Status: "Take" }, /no answer to what was asked/],
-  ["sends half a character", { ...answer, Body: "\ud800" }, /no answer to what was asked/],
+  ["answers for another file", { ...answer, FILE: "b" }, /does not answer the request/],
+  ["answers with a request", { ...answer, State: "REQUEST" }, /does not answer the request/],
+  ["knows another status", { ...answer, Status: "Take" }, /does not answer the request/],
+  ["sends half a character", { ...answer, Body: "\ud800" }, /does not answer the request/],
   ["sends more than a secret may have", { ...answer, Body: "x".repeat(65_537) }, /the limit is 65536/],
   ["sends a message without end", `{"nonce":"${"0".repeat(900_000)}`, /longer than/],
   ["sends what is no JSON", "no", /not JSON/],

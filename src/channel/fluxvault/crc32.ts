@@ -1,4 +1,4 @@
-/** CRC-32 as in zlib, as an unsigned number. Of our own, since `zlib.crc32` came with Node 22.2 only. */
+/** Returns the CRC-32 of zlib, as an unsigned number. Written here because `zlib.crc32` exists only since Node 22.2. */
 export function crc32(bytes: Uint8Array): number {
   let crc = 0xffff_ffff
   for (const byte of bytes) crc = (table[(crc ^ byte) & 0xff] ?? 0) ^ (crc >>> 8)

@@ -12,8 +12,8 @@ import { readObjects } from "./json-lines.ts"
 import { answerKey } from "./key-exchange.ts"
 import {
   answerBytes,
-  broken,
-  fill,
+  protocolError,
+  randomFill,
   parseFluxvaultRequest,
   segmentBytes,
   type FileAnswer,
@@ -21,9 +21,9 @@ import {
 } from "./messages.ts"
 
 /**
- * The agent's end of FluxVault's own protocol: connects, agrees on a key with
- * whoever answers, and hands out what it asks. What may be sent is for the
- * caller to decide, and that the other end is a node of ours is nowhere proven.
+ * The agent's end of FluxVault's own protocol: connects, agrees on a session key
+ * with the server, and passes its requests to the caller, who decides what may
+ * be sent. This protocol does not authenticate the server.
  */
 
 export interface FluxvaultDialOptions {
@@ -34,30 +34,33 @@ export interface FluxvaultDialOptions {
   signal: AbortSignal
 }
 
-/** The agent's end of a connection. Disposing closes it, after what was written has left. */
+/** The agent's end of a connection. Disposing it flushes what was written and closes it. */
 export interface FluxvaultAgentChannel extends AsyncDisposable {
-  /** What the node asks next; null when it is done. Throws `ERR_PROTOCOL`, `ERR_LIMIT`, `ERR_TIMEOUT`, `ERR_UNREACHABLE`, or the signal's reason. */
+  /**
+   * Resolves with the node's next request, or null when the node is done. Throws `ERR_PROTOCOL`, `ERR_LIMIT`,
+   * `ERR_TIMEOUT`, `ERR_UNREACHABLE`, or the signal's reason.
+   */
   next(signal: AbortSignal): Promise<FileRequest | null>
   answer(request: FileRequest, answer: FileAnswer, signal: AbortSignal): Promise<void>
 }
 
-const closedEarlyHint = "is the address of this agent on the node's allow-list?"
+const closedEarlyHint = "check that the node's allow-list holds this agent's address"
 
 /**
- * Resolves once both ends have shown that they have the same key. Throws `ERR_UNREACHABLE`, `ERR_TIMEOUT`
- * (`handshakeMs`, which counts connecting too), `ERR_PROTOCOL`, or the signal's reason.
+ * Resolves once both ends have proved that they have the same session key. Throws `ERR_UNREACHABLE`, `ERR_TIMEOUT`
+ * (`handshakeMs`, which includes connecting), `ERR_PROTOCOL`, or the signal's reason.
  */
 export async function connectToFluxvaultNode(options: FluxvaultDialOptions): Promise<FluxvaultAgentChannel> {
   const { host, port, limits = defaultLimits } = options
   options.signal.throwIfAborted()
-  const place = formatHostPort(host, port)
+  const address = formatHostPort(host, port)
   const socket = connect({ host, port, noDelay: true })
-  socket.on("error", () => {}) // "close" follows, and the reader tells why
+  socket.on("error", () => {}) // "close" follows, and the reader reports the reason
   const reader = readObjects(socket, { ...limits, frameBytes: segmentBytes + 1 }, { closedEarlyHint })
   using limit = new TimeLimit(options.signal, limits.handshakeMs)
   const { signal } = limit
   try {
-    await connected(socket, place, signal)
+    await connected(socket, address, signal)
     const sessionKey = await exchange(socket, reader, limits, signal)
     return new Channel(socket, reader, limits, sessionKey)
   } catch (error) {
@@ -65,18 +68,18 @@ export async function connectToFluxvaultNode(options: FluxvaultDialOptions): Pro
     if (!limit.isOver) throw error
     throw new PurserError(
       "ERR_TIMEOUT",
-      `${place} did not finish a key exchange within ${limits.handshakeMs} ms`,
+      `${address} did not finish a key exchange within ${limits.handshakeMs} ms`,
     )
   }
 }
 
-async function connected(socket: Socket, place: string, signal: AbortSignal): Promise<void> {
+async function connected(socket: Socket, address: string, signal: AbortSignal): Promise<void> {
   try {
     await once(socket, "connect", { signal })
   } catch (error) {
     signal.throwIfAborted()
     const reason = reasonOf(error) || systemErrorCode(error)
-    throw new PurserError("ERR_UNREACHABLE", `${place} cannot be reached: ${reason}`, { cause: error })
+    throw new PurserError("ERR_UNREACHABLE", `${address} cannot be reached: ${reason}`, { cause: error })
   }
 }
 
@@ -90,8 +93,9 @@ async function exchange(
   const { sessionKey, message } = answerKey(await reader.next(wait))
   socket.write(`${asciiJson(message)}\n`)
   const test = unseal(sessionKey, await reader.next(wait))
-  if (test["State"] !== "STARTAES" || test["Text"] !== "Test") throw broken("the node does not try the key")
-  const passed = { State: "STARTAES", Text: "Passed", fill: fill() }
+  if (test["State"] !== "STARTAES" || test["Text"] !== "Test")
+    throw protocolError("the node did not test the session key")
+  const passed = { State: "STARTAES", Text: "Passed", fill: randomFill() }
   socket.write(`${asciiJson(sealMessage(sessionKey, passed))}\n`)
   return sessionKey
 }
@@ -114,7 +118,7 @@ class Channel implements FluxvaultAgentChannel {
 
   async next(signal: AbortSignal): Promise<FileRequest | null> {
     const { sessionMs, requests } = this.#limits
-    // The node writes its files before it says that it is done, so this may take as long as the session.
+    // The node writes its files before it sends DONE, so this may take as long as the session.
     const message = await this.#reader.next({ signal, timeoutMs: sessionMs })
     const request = parseFluxvaultRequest(unseal(this.#sessionKey, message))
     if (request !== null && ++this.#requests > requests)

@@ -4,45 +4,48 @@ import type { Frame } from "../frames.ts"
 import { parseJson } from "../json.ts"
 import { eaxOpen, eaxSeal } from "./eax.ts"
 
-/** What every message after the key exchange is wrapped in, and the hexadecimal fields of all of them. */
+/** The encrypted envelope of every message after the key exchange, and the hexadecimal fields of all messages. */
 
-/** Of nonces and tags. */
+/** The length of nonces and tags. */
 const shortBytes = 16
 
-/** Under a fresh nonce. */
+/** Encrypts a message under a fresh nonce. */
 export function sealMessage(key: Buffer, message: Frame): Record<"nonce" | "tag" | "ciphertext", string> {
   const nonce = randomBytes(shortBytes)
   const { ciphertext, tag } = eaxSeal(key, nonce, Buffer.from(asciiJson(message)))
   return { nonce: nonce.toString("hex"), tag: tag.toString("hex"), ciphertext: ciphertext.toString("hex") }
 }
 
-/** Throws `ERR_PROTOCOL`, in the same words for whatever is wrong with it. */
+/**
+ * Decrypts a message. Throws `ERR_PROTOCOL`, with the same text for a wrong tag and for damaged fields, so that it is
+ * no oracle.
+ */
 export function unseal(key: Buffer, envelope: Frame): Frame {
   const text = eaxOpen(key, field(envelope, "nonce", shortBytes), {
     tag: field(envelope, "tag", shortBytes),
     ciphertext: field(envelope, "ciphertext"),
   })
-  if (text === null) throw damaged()
+  if (text === null) throw damagedMessage()
   const message = parseJson(text, 4, "a message")
-  if (typeof message !== "object" || message === null || Array.isArray(message)) throw damaged()
+  if (typeof message !== "object" || message === null || Array.isArray(message)) throw damagedMessage()
   return message as Frame
 }
 
-/** The bytes of a hexadecimal field. Throws `ERR_PROTOCOL`. */
+/** Returns the bytes of a hexadecimal field. Throws `ERR_PROTOCOL`. */
 export function field(message: Frame, name: string, lengthBytes?: number): Buffer {
   const text = message[name]
   const bytes = Buffer.from(typeof text === "string" ? text : "", "hex")
-  // Reading stops at the first character that is none.
-  if (typeof text !== "string" || bytes.length * 2 !== text.length) throw damaged()
-  if (lengthBytes !== undefined && bytes.length !== lengthBytes) throw damaged()
+  // Buffer.from stops at the first character that is not hexadecimal, so the length is compared.
+  if (typeof text !== "string" || bytes.length * 2 !== text.length) throw damagedMessage()
+  if (lengthBytes !== undefined && bytes.length !== lengthBytes) throw damagedMessage()
   return bytes
 }
 
-export function damaged(): PurserError {
+export function damagedMessage(): PurserError {
   return new PurserError("ERR_PROTOCOL", "a message was damaged or altered on the way")
 }
 
-/** JSON in ASCII, as Python writes it, whatever the other end takes text for. */
+/** Returns JSON in ASCII, as Python writes it, so that the peer's text encoding does not matter. */
 export function asciiJson(message: Frame): string {
   return JSON.stringify(message).replace(
     /[\u007f-\uffff]/g,

@@ -11,9 +11,9 @@ const openers = [0x7b, 0x5b]
 const closers = [0x7d, 0x5d]
 
 /**
- * Gives every JSON object a line of its own. Not every message of this protocol
- * ends in a newline, so their ends are found by their brackets; whether what
- * stands between is JSON is for the reader of the lines to say.
+ * Puts every JSON object on a line of its own. Its end is found by brackets,
+ * because not every message of this protocol ends in a newline. The reader of
+ * the lines checks whether each is JSON.
  */
 export class JsonLines extends Transform {
   #level = 0
@@ -28,7 +28,7 @@ export class JsonLines extends Transform {
       if (isBlank && this.#level <= 0) continue
       if (!isBlank) this.#step(byte)
       lines[length++] = isBlank ? space : byte
-      // Also after a byte that stands outside of every object, and makes a line that is none.
+      // A byte outside of every object also becomes a line, which the reader refuses.
       if (this.#level <= 0) lines[length++] = newline
     }
     callback(null, lines.subarray(0, length))
@@ -43,7 +43,7 @@ export class JsonLines extends Transform {
   }
 }
 
-/** Reads a connection object by object. `limits` is looked at anew for each. */
+/** Reads a connection object by object. `limits` is read again for each object, so the caller may change it. */
 export function readObjects(
   socket: Socket,
   limits: ChannelLimits,
@@ -51,7 +51,7 @@ export function readObjects(
 ): FrameReader {
   const lines = new JsonLines()
   socket.on("error", (error) => lines.destroy(error))
-  // What came before a proper end is still to be read.
+  // After a proper end, the objects already received must still be read.
   socket.on("close", () => void (socket.readableEnded || lines.destroy()))
   return new FrameReader(socket.pipe(lines), limits, options)
 }

@@ -2,7 +2,7 @@ import { generateKeyPair, type KeyObject } from "node:crypto"
 
 export interface RsaKey {
   readonly privateKey: KeyObject
-  /** SPKI, PEM. */
+  /** SPKI in PEM. */
   readonly publicKeyPem: string
 }
 
@@ -12,16 +12,16 @@ interface Waiter {
 }
 
 /**
- * RSA keys made ahead of time, each handed out once: one costs about 100 ms,
- * which no agent should wait for, and which many connections at once should not
- * cost all together. They are made one after the other, and none for a
- * connection that is gone: whoever comes and goes must not keep others waiting.
+ * RSA keys made in advance, each handed out once, because a key takes about
+ * 100 ms and an agent should not wait for it. Keys are made one after the other,
+ * so that many connections do not use all processors, and none is made for a
+ * closed connection, so that short-lived connections do not delay others.
  */
 export class KeyPool {
   readonly #size: number
   readonly #make: () => Promise<RsaKey>
   readonly #ready: RsaKey[] = []
-  /** In the order in which they came. Nobody waits while a key is ready. */
+  /** Callers that wait, in order of arrival. Empty while a key is ready. */
   readonly #waiting = new Set<Waiter>()
   #making = false
   #closed = false
@@ -32,7 +32,10 @@ export class KeyPool {
     void this.#fill()
   }
 
-  /** The next key for whoever asked first. Throws the signal's reason, and then costs no key, or why none could be made. */
+  /**
+   * Resolves with a key; callers are served in order. Throws the signal's reason, without using up a key, or the error
+   * of making one.
+   */
   take(signal: AbortSignal): Promise<RsaKey> {
     const { promise, resolve, reject } = Promise.withResolvers<RsaKey>()
     const key = signal.aborted ? undefined : this.#ready.shift()
@@ -50,12 +53,12 @@ export class KeyPool {
     return promise
   }
 
-  /** Makes no more. */
+  /** Stops making keys. */
   close(): void {
     this.#closed = true
   }
 
-  /** Until as many are ready as should be, or one fails that nobody waits for: then the next one who asks begins anew. */
+  /** Makes keys until enough are ready. A failure without a waiting caller stops it until the next call of `take`. */
   async #fill(): Promise<void> {
     if (this.#making) return
     this.#making = true

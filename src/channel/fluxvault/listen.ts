@@ -13,22 +13,29 @@ import { asciiJson, sealMessage, unseal } from "./envelope.ts"
 import { takeSessionKey } from "./key-exchange.ts"
 import { readObjects } from "./json-lines.ts"
 import { KeyPool } from "./key-pool.ts"
-import { answerBytes, broken, fill, parseFluxvaultAnswer, segmentBytes, type FileAnswer } from "./messages.ts"
+import {
+  answerBytes,
+  protocolError,
+  randomFill,
+  parseFluxvaultAnswer,
+  segmentBytes,
+  type FileAnswer,
+} from "./messages.ts"
 
 /**
- * The node's end of FluxVault's own protocol. The allow-list is all that keeps
- * strangers off, so it is no option here, and asked before anything is said.
+ * The node's end of FluxVault's own protocol. The allow-list is mandatory and
+ * checked before the first byte, because the protocol authenticates no agent.
  */
 
 /** The node's end of a connection from an allowed address. */
 export interface FluxvaultNodeChannel {
   readonly remoteAddress: string
   /**
-   * Asks for a file and waits for the answer; one call at a time, since the original agent takes what is in one
-   * segment for one message. `crc32` is 0 when there is no such file here. Throws `ERR_PROTOCOL` for a name that fits no segment.
+   * Requests a file and waits for the answer; one call at a time, because the original agent treats one segment as one
+   * message. `crc32` is that of the node's file, or 0 for none. Throws `ERR_PROTOCOL` for a name that is too long.
    */
   request(name: string, crc32: number, signal: AbortSignal): Promise<FileAnswer>
-  /** Says that nothing more will be asked. */
+  /** Tells the agent that no more requests follow. */
   done(): void
 }
 
@@ -36,25 +43,32 @@ export interface FluxvaultServerOptions {
   allow: AllowList
   limits?: ChannelLimits
   log?: Log
-  /** Runs one session; the connection ends after it. The signal is aborted when the connection is lost, the session's time is up, or the server closes. */
+  /**
+   * Runs one session, after which the connection ends. The signal aborts when the connection is lost, the session times
+   * out, or the server closes.
+   */
   onSession: (channel: FluxvaultNodeChannel, signal: AbortSignal) => Promise<void>
 }
 
 export interface FluxvaultServer extends AsyncDisposable {
-  /** Resolves with the address taken. Throws `ERR_LISTEN`. */
+  /** Resolves with the bound address. Throws `ERR_LISTEN`. */
   listen(address: ListenAddress): Promise<ListenAddress>
-  /** Refuses new connections, ends those there are, and resolves when their sessions have ended. */
+  /** Refuses new connections, ends the open ones, and resolves when their sessions have ended. */
   close(): Promise<void>
 }
 
-/** What a port scan or a health check causes too belongs to `debug`. */
-const quiet: ReadonlySet<Rejection> = new Set<Rejection>(["dropped", "handshake-timeout", "handshake-failed"])
+/** Reasons that are logged at `debug`, because a port scan or a health check causes them too. */
+const debugReasons: ReadonlySet<Rejection> = new Set<Rejection>([
+  "dropped",
+  "handshake-timeout",
+  "handshake-failed",
+])
 
 export function createFluxvaultServer(options: FluxvaultServerOptions): FluxvaultServer {
   const { allow, limits = defaultLimits, log = silentLog, onSession } = options
   const reject = (reason: Rejection, remoteAddress: string): void => {
     const why = reason === "handshake-failed" ? "it did not finish the key exchange" : rejections[reason]
-    log[quiet.has(reason) ? "debug" : "warn"](`turned away ${remoteAddress}: ${why}`, { reason })
+    log[debugReasons.has(reason) ? "debug" : "warn"](`turned away ${remoteAddress}: ${why}`, { reason })
   }
   const pending = new HandshakeQueue({
     most: limits.pendingHandshakes,
@@ -63,7 +77,7 @@ export function createFluxvaultServer(options: FluxvaultServerOptions): Fluxvaul
   })
   const sessions = new Sessions({ most: limits.sessions, timeoutMs: limits.sessionMs, log })
   const keys = new KeyPool(limits.sessions)
-  // One message is one segment, as the original agent needs it.
+  // noDelay makes each message one segment, which the original agent needs.
   const server = createServer({ noDelay: true }, (socket) => void handle(socket))
 
   async function handle(socket: Socket): Promise<void> {
@@ -74,10 +88,10 @@ export function createFluxvaultServer(options: FluxvaultServerOptions): Fluxvaul
     if (!connection.isPending()) return
     if (!allowed) return connection.reject("not-allowed")
     const sizes = { ...limits, frameBytes: segmentBytes + 1 }
-    // An answer is a whole secret, on whatever line: the session's time bounds it.
-    const reader = readObjects(socket, sizes, { patient: true })
+    // An answer holds a whole secret and the line may be slow, so only the session's time limits it.
+    const reader = readObjects(socket, sizes, { timeoutPerPart: true })
     const gone = new AbortController()
-    socket.once("close", () => gone.abort(broken("the connection was lost")))
+    socket.once("close", () => gone.abort(protocolError("the connection was lost")))
     try {
       const sessionKey = await exchange(socket, reader, gone.signal)
       if (pending.finish(socket) === undefined) return
@@ -99,10 +113,12 @@ export function createFluxvaultServer(options: FluxvaultServerOptions): Fluxvaul
     const { privateKey, publicKeyPem } = await keys.take(gone)
     socket.write(`${asciiJson({ State: "KEYSENT", PublicKey: publicKeyPem })}\n`)
     const sessionKey = takeSessionKey(privateKey, await reader.next())
-    socket.write(`${asciiJson(sealMessage(sessionKey, { State: "STARTAES", Text: "Test", fill: fill() }))}\n`)
+    socket.write(
+      `${asciiJson(sealMessage(sessionKey, { State: "STARTAES", Text: "Test", fill: randomFill() }))}\n`,
+    )
     const test = unseal(sessionKey, await reader.next())
     if (test["State"] !== "STARTAES" || test["Text"] !== "Passed")
-      throw broken("the agent does not try the key")
+      throw protocolError("the agent did not confirm the session key")
     return sessionKey
   }
 
@@ -123,10 +139,11 @@ function openChannel(
   reader: FrameReader,
   sessionKey: Buffer,
 ): Pick<FluxvaultNodeChannel, "request" | "done"> {
-  /** Without a newline, as the original node sends it. */
+  /** Sends a message without a newline, as the original node does. */
   const send = (message: Record<string, unknown>): void => {
-    const text = asciiJson(sealMessage(sessionKey, { ...message, fill: fill() }))
-    if (text.length > segmentBytes) throw broken(`a request would be longer than ${segmentBytes} bytes`)
+    const text = asciiJson(sealMessage(sessionKey, { ...message, fill: randomFill() }))
+    if (text.length > segmentBytes)
+      throw protocolError(`a request would be longer than ${segmentBytes} bytes`)
     socket.write(text)
   }
   return {

@@ -4,7 +4,10 @@ import fc from "fast-check"
 import { crc32 } from "../../../src/channel/fluxvault/crc32.ts"
 import { eaxOpen, eaxSeal } from "../../../src/channel/fluxvault/eax.ts"
 
-/** Bellare, Rogaway, Wagner: "The EAX Mode of Operation", appendix "Test vectors": MSG, KEY, NONCE, HEADER, CIPHER with its tag. */
+/**
+ * Bellare, Rogaway, Wagner: "The EAX Mode of Operation", appendix "Test vectors": MSG, KEY, NONCE, HEADER, CIPHER with
+ * its tag.
+ */
 const published: [text: string, key: string, nonce: string, header: string, cipher: string][] = [
   [
     "",
@@ -87,7 +90,7 @@ for (const [index, [text, key, nonce, header, cipher]] of published.entries()) {
   })
 }
 
-test("a single bit that changes in text, tag, nonce or header is noticed", () => {
+test("a single changed bit in text, tag, nonce or header is detected", () => {
   const bytes = (min: number, max: number) =>
     fc.uint8Array({ minLength: min, maxLength: max }).map((array) => Buffer.from(array))
   const key = fc.constantFrom(16, 32).chain((length) => bytes(length, length))
@@ -119,7 +122,7 @@ test("a tag that was cut short is refused", () => {
     assert.equal(eaxOpen(key, nonce, { ciphertext, tag: tag.subarray(0, length) }), null)
 })
 
-test("the CRC is that of zlib and Python: unsigned, and 0 for nothing", () => {
+test("the CRC equals that of zlib and Python: unsigned, and 0 for no bytes", () => {
   assert.equal(crc32(Buffer.from("")), 0)
   assert.equal(crc32(Buffer.from("123456789")), 0xcbf4_3926)
   assert.equal(crc32(Buffer.from("to be or not to be\n")), 576_141_949)

@@ -5,7 +5,7 @@ import { JsonLines } from "../../../src/channel/fluxvault/json-lines.ts"
 
 const runs = { numRuns: process.env["SLOW"] ? 10_000 : 200 }
 
-/** What comes out, line by line, when the text goes in cut at these places. */
+/** Returns the output lines for a text that is cut at these places. */
 async function linesOf(bytes: Buffer, cuts: readonly number[] = []): Promise<string[]> {
   const lines = new JsonLines()
   const places = [0, ...cuts.map((cut) => cut % (bytes.length + 1)).toSorted((a, b) => a - b), bytes.length]
@@ -15,7 +15,7 @@ async function linesOf(bytes: Buffer, cuts: readonly number[] = []): Promise<str
   return text === "" ? [] : text.split("\n")
 }
 
-test("objects come out one a line, however they were spaced, joined and cut", async () => {
+test("objects come out one a line, however they are spaced, joined and cut", async () => {
   const message = fc.dictionary(fc.string(), fc.oneof(fc.jsonValue(), fc.string({ unit: "binary" })))
   const gap = fc.stringMatching(/^[ \t\r\n]{0,3}$/)
   const spaces = fc.constantFrom(undefined, 1, "\t")
@@ -39,7 +39,7 @@ test("objects come out one a line, however they were spaced, joined and cut", as
   )
 })
 
-test("cut at every byte, two messages are the same two", async () => {
+test("two messages cut at every byte come out unchanged", async () => {
   const bytes = Buffer.from('{"a":"}{\\"\\\\"}\n{"b":[{},"]ä"]}')
   for (let cut = 0; cut <= bytes.length; cut++)
     assert.deepEqual(await linesOf(bytes, [cut]), ['{"a":"}{\\"\\\\"}', '{"b":[{},"]ä"]}', ""])
@@ -47,7 +47,7 @@ test("cut at every byte, two messages are the same two", async () => {
   assert.equal((await linesOf(bytes, [...every])).length, 3)
 })
 
-test("what is no object becomes a line that is none, and is not waited for", async () => {
+test("bytes outside of an object become a line at once", async () => {
   for (const text of ["HTTP/1.1 400 Bad Request", "}", "]", '"', "1", "\u0000", "-"]) {
     const [first = ""] = await linesOf(Buffer.from(text))
     let value: unknown
@@ -58,13 +58,13 @@ test("what is no object becomes a line that is none, and is not waited for", asy
   }
 })
 
-test("blanks between messages are nothing, and take no place", async () => {
+test("blanks between messages are dropped", async () => {
   const lines = new JsonLines()
   lines.write(Buffer.alloc(100_000, "\n"))
   assert.equal(lines.readableLength, 0)
 })
 
-test("bytes at random never end it, and leave nothing but lines", async () => {
+test("random bytes never break it, and give only lines", async () => {
   await fc.assert(
     fc.asyncProperty(fc.uint8Array(), fc.array(fc.nat(), { maxLength: 4 }), async (bytes, cuts) => {
       const whole = await linesOf(Buffer.from(bytes))

@@ -3,7 +3,7 @@ import { createPublicKey } from "node:crypto"
 import { test } from "node:test"
 import { KeyPool, type RsaKey } from "../../../src/channel/fluxvault/key-pool.ts"
 
-/** A maker whose keys the test finishes. */
+/** A maker of keys that the test completes. */
 function maker() {
   const making: PromiseWithResolvers<RsaKey>[] = []
   const make = (): Promise<RsaKey> => {
@@ -18,7 +18,7 @@ const key = {} as RsaKey
 const { signal } = new AbortController()
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
-test("a key is one of RSA-2048, and nobody gets another's", async (t) => {
+test("keys are RSA-2048, and each is handed out once", async (t) => {
   const pool = new KeyPool(1)
   t.after(() => pool.close())
   const [a, b] = await Promise.all([pool.take(signal), pool.take(signal)])
@@ -27,7 +27,7 @@ test("a key is one of RSA-2048, and nobody gets another's", async (t) => {
   assert.equal(createPublicKey(a.privateKey).export({ type: "spki", format: "pem" }), a.publicKeyPem)
 })
 
-test("keys are made before anybody asks, one after the other, and those taken are replaced", async () => {
+test("keys are made in advance, one after the other, and taken ones are replaced", async () => {
   const { making, make } = maker()
   const pool = new KeyPool(2, make)
   for (const count of [1, 2]) {
@@ -42,7 +42,7 @@ test("keys are made before anybody asks, one after the other, and those taken ar
   assert.equal(making.length, 3)
 })
 
-test("many who ask at once are served in their order, as keys are made", async () => {
+test("concurrent callers are served in order as keys are made", async () => {
   const { making, make } = maker()
   const pool = new KeyPool(1, make)
   const served: number[] = []
@@ -56,7 +56,7 @@ test("many who ask at once are served in their order, as keys are made", async (
   }
 })
 
-test("who gets no key learns why, and the next one gets one", async () => {
+test("a failed caller gets the reason, and the next caller gets a key", async () => {
   const { making, make } = maker()
   const pool = new KeyPool(1, make)
   const [first, second] = [pool.take(signal), pool.take(signal)]
@@ -68,7 +68,7 @@ test("who gets no key learns why, and the next one gets one", async () => {
   assert.equal(await second, key)
 })
 
-test("who goes away while waiting costs no key, and whoever is next gets the one that is being made", async () => {
+test("a cancelled caller uses up no key, and the next caller gets the key in the making", async () => {
   const { making, make } = maker()
   const pool = new KeyPool(1, make)
   const gone = new AbortController()
@@ -85,7 +85,7 @@ test("who goes away while waiting costs no key, and whoever is next gets the one
   assert.equal(making.length, 2, "one for who waited, one to have ready")
 })
 
-test("a key that cannot be made ahead of time is tried again when somebody asks", async () => {
+test("a key that could not be made in advance is tried again at the next call", async () => {
   const { making, make } = maker()
   const pool = new KeyPool(1, make)
   making[0]?.reject(new Error("no entropy"))
@@ -97,7 +97,7 @@ test("a key that cannot be made ahead of time is tried again when somebody asks"
   assert.equal(await asked, key)
 })
 
-test("a pool that is closed makes no more", async () => {
+test("a closed pool makes no more keys", async () => {
   const { making, make } = maker()
   const pool = new KeyPool(2, make)
   await turn()

@@ -9,7 +9,9 @@ import { parseFluxvaultAnswer, parseFluxvaultRequest } from "../../../src/channe
 import { JsonLines } from "../../../src/channel/fluxvault/json-lines.ts"
 import { decrypt, encrypt } from "../../support/fluxvault-peer.ts"
 
-/** Three sessions of the original agent and node, as they were recorded: never made anew. */
+/**
+ * Three recorded sessions of the original agent and node. They are never recorded again to fit a change of the code.
+ */
 
 type Message = Record<string, unknown>
 
@@ -32,17 +34,17 @@ for (const [index, { keys, wire, decrypted_after_key_exchange: messages }] of se
   const sessionKey = Buffer.from(keys.session_key_ascii)
   const encrypted = wire.slice(2)
 
-  test(`session ${index + 1}: the node takes the recorded session key out of the agent's message`, () => {
+  test(`session ${index + 1}: the node decrypts the recorded session key from the agent's message`, () => {
     assert.deepEqual(takeSessionKey(privateKey, parse(wire[1]?.line ?? "")), sessionKey)
   })
 
-  test(`session ${index + 1}: the agent takes the recorded key of the node, whose owner can read its answer`, () => {
+  test(`session ${index + 1}: the agent accepts the node's recorded key, and the node's private key decrypts its answer`, () => {
     const { sessionKey: fresh, message } = answerKey(parse(wire[0]?.line ?? ""))
     assert.deepEqual(takeSessionKey(privateKey, message), fresh)
     assert.deepEqual(Object.keys(message).toSorted(), Object.keys(parse(wire[1]?.line ?? "")).toSorted())
   })
 
-  test(`session ${index + 1}: every message opens, and sealed again under its nonce is what was recorded`, () => {
+  test(`session ${index + 1}: every message opens, and sealing it again under its nonce gives the recorded bytes`, () => {
     assert.equal(encrypted.length, messages.length)
     for (const [at, { line }] of encrypted.entries()) {
       const envelope = parse(line)
@@ -59,7 +61,7 @@ for (const [index, { keys, wire, decrypted_after_key_exchange: messages }] of se
     }
   })
 
-  test(`session ${index + 1}: what either end says is understood`, () => {
+  test(`session ${index + 1}: the messages of both ends are parsed`, () => {
     for (const [at, { from, message }] of messages.entries()) {
       if (at < 2) continue
       if (from === "node") {
@@ -73,7 +75,7 @@ for (const [index, { keys, wire, decrypted_after_key_exchange: messages }] of se
     }
   })
 
-  test(`session ${index + 1}: its bytes, glued together or one by one, are the same messages`, async () => {
+  test(`session ${index + 1}: its bytes give the same messages, whether joined or one by one`, async () => {
     const bytes = Buffer.from(wire.map(({ line }) => line).join(""))
     for (const size of [1, bytes.length]) {
       const lines = new JsonLines()
@@ -88,7 +90,7 @@ for (const [index, { keys, wire, decrypted_after_key_exchange: messages }] of se
   })
 }
 
-test("what is sealed here the test's own peer can read, and the other way round", () => {
+test("the test's own peer reads messages sealed here, and the reverse", () => {
   const key = Buffer.from("0123456789abcdef0123456789abcdef")
   for (const text of ["", "a", "pässwörd €\n", '\u{1f511}\u0000"\\', "x".repeat(5000)]) {
     const message = { State: "DATA", Body: text }
@@ -104,7 +106,7 @@ test("messages are written in ASCII, as Python does", () => {
   assert.equal(text?.toString(), String.raw`{"Body":"\u00e4\u20ac\ud83d\udd11"}`)
 })
 
-test("whatever is wrong with a message under the session key looks the same", () => {
+test("every fault of a message under the session key gives the same error", () => {
   const key = Buffer.alloc(32, 1)
   const good = sealMessage(key, { State: "DONE" })
   const wrong: Message[] = [
@@ -127,7 +129,7 @@ test("whatever is wrong with a message under the session key looks the same", ()
   }
 })
 
-test("whatever is wrong with a session key looks the same to the agent that sent it", () => {
+test("every fault of a session key gives the same error", () => {
   const { keys, wire } = sessions[0] ?? assert.fail()
   const privateKey = createPrivateKey(keys.rsa_private_pem)
   const aes = parse(wire[1]?.line ?? "")
@@ -151,7 +153,7 @@ test("whatever is wrong with a session key looks the same to the agent that sent
   }
 })
 
-test("only a public RSA key of 2048 bits is taken for the node's", () => {
+test("only a public RSA key of 2048 bits is accepted as the node's", () => {
   const { keys, wire } = sessions[0] ?? assert.fail()
   const key = parse(wire[0]?.line ?? "")
   const publicKey = createPublicKey(keys.rsa_private_pem)
@@ -181,11 +183,11 @@ test("only a public RSA key of 2048 bits is taken for the node's", () => {
   for (const message of wrong)
     assert.throws(() => answerKey(message), {
       code: "ERR_PROTOCOL",
-      message: "what answers there is not a FluxVault node",
+      message: "the server is not a FluxVault node",
     })
 })
 
-/** RFC 8410, section 10.1. */
+/** The key of RFC 8410, section 10.1. */
 const ed25519 =
   "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n-----END PUBLIC KEY-----\n"
 
