@@ -207,7 +207,7 @@ function catalogueOf(names: readonly string[]): Catalogue {
   const contents = new Map(names.map((name) => [name, new Secret(`${name} `.repeat(64).slice(0, 64))]))
   return {
     read: async (name) => contents.get(name) ?? null,
-    setOf: () => undefined,
+    groupOf: () => undefined,
     check: async (name) => contents.get(name) ?? null,
     names: async () => [...names],
     watch() {},

@@ -11,8 +11,8 @@ import type { Source } from "./source.ts"
 export interface Catalogue extends AsyncDisposable {
   /** Null when no source gives it. Throws `ERR_NAME`, `ERR_SOURCE`, `ERR_STORE` or `ERR_SECRET_TOO_LARGE`. */
   read(name: string, signal: AbortSignal): Promise<Secret | null>
-  /** Undefined for a secret of its own; else the set that it is delivered with. */
-  setOf(name: string): SecretSet | undefined
+  /** The group that a secret is delivered with; undefined for a secret of its own. */
+  groupOf(name: string): SecretGroup | undefined
   /** Like {@link read}, but changes nothing. Null when no source gives it; without a size where it would be made. */
   check(name: string, signal: AbortSignal): Promise<{ readonly sizeBytes: number | undefined } | null>
   /** Every name that these grants cover now, sorted: named ones whether or not their source has them, and what patterns find. */
@@ -22,8 +22,8 @@ export interface Catalogue extends AsyncDisposable {
 }
 
 /** Secrets that are delivered together: those of one certificate. */
-export interface SecretSet {
-  /** The same for all names of the set. */
+export interface SecretGroup {
+  /** The same for all names of the group. */
   readonly id: string
   /** By name, all of one version. */
   read(signal: AbortSignal): Promise<ReadonlyMap<string, Secret>>
@@ -31,11 +31,11 @@ export interface SecretSet {
 
 /** A source under the name or pattern by which it is configured. */
 export interface NamedSource {
-  /** Of its kind, for messages. */
+  /** Name of its kind, for messages. */
   readonly kind: string
   readonly pattern: string
   readonly source: Source
-  /** What of a name the source does not know: `quotes/` for a directory under `quotes/*`. */
+  /** The part of a name that the source does not know: `quotes/` for a directory under `quotes/*`. */
   readonly prefix: string
 }
 
@@ -65,12 +65,12 @@ export class SourceCatalogue implements Catalogue {
     return await entry.source.read(name.slice(entry.prefix.length), signal)
   }
 
-  setOf(name: string): SecretSet | undefined {
+  groupOf(name: string): SecretGroup | undefined {
     const { source, prefix } = this.#entryOf(parseSecretName(name)) ?? {}
-    const readSet = source?.readSet?.bind(source)
-    if (readSet === undefined || prefix === undefined) return undefined
+    const readGroup = source?.readGroup?.bind(source)
+    if (readGroup === undefined || prefix === undefined) return undefined
     const read = async (signal: AbortSignal): Promise<ReadonlyMap<string, Secret>> =>
-      new Map([...(await readSet(signal))].map(([own, content]) => [`${prefix}${own}`, content]))
+      new Map([...(await readGroup(signal))].map(([own, content]) => [`${prefix}${own}`, content]))
     return { id: prefix, read }
   }
 

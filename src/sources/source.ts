@@ -12,10 +12,10 @@ export interface Source {
    */
   read(name: string, signal: AbortSignal): Promise<Secret | null>
   /**
-   * What is delivered together, under the names of {@link read}, in one version. Only sources whose secrets belong
-   * together.
+   * Reads secrets that are delivered together, by the names of {@link read}, all of one version. Only sources whose
+   * secrets belong together.
    */
-  readSet?(signal: AbortSignal): Promise<ReadonlyMap<string, Secret>>
+  readGroup?(signal: AbortSignal): Promise<ReadonlyMap<string, Secret>>
   /**
    * In the place of {@link read} where that would change something: proves that reading can succeed. Undefined where
    * the content is not there yet, and would be made.

@@ -34,7 +34,7 @@ export function withOwnSecrets(catalogue: Catalogue, own: ReadonlyMap<string, Ow
       if (source === undefined) return await catalogue.read(name, signal)
       return source instanceof Secret ? source : await source(signal)
     },
-    setOf: (name) => (own.has(name) ? undefined : catalogue.setOf(name)),
+    groupOf: (name) => (own.has(name) ? undefined : catalogue.groupOf(name)),
     async check(name, signal) {
       const source = own.get(name)
       if (source === undefined) return await catalogue.check(name, signal)

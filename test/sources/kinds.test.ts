@@ -66,9 +66,9 @@ const twinsKind: SourceKind<typeof twinsSchema, { readonly kind: "twins"; readon
   resolve: ({ twins }) => ({ kind: "twins", family: twins }),
   open: () => ({
     source: ({ family }) => {
-      const readSet = async (): Promise<ReadonlyMap<string, Secret>> =>
+      const readGroup = async (): Promise<ReadonlyMap<string, Secret>> =>
         new Map(["anna", "berta"].map((name) => [name, new Secret(`${name} ${family}`)]))
-      return { read: async (name) => (await readSet()).get(name) ?? null, readSet }
+      return { read: async (name) => (await readGroup()).get(name) ?? null, readGroup }
     },
   }),
   missingHint: ({ family }) => `ask the family ${family}`,
@@ -144,7 +144,7 @@ test("changes of another kind are told under the names of its entry", async (t) 
 test("another kind that gives a group is delivered as one, and nothing else has its names", async (t) => {
   const catalogue = await opened(t, "home: { twins: Smith }")
   assert.deepEqual(await catalogue.names(["home/*"], signal), ["home/anna", "home/berta"])
-  const group = await catalogue.setOf("home/anna")?.read(signal)
+  const group = await catalogue.groupOf("home/anna")?.read(signal)
   assert.deepEqual(
     [...(group ?? [])].map(([name, secret]) => [name, secret.revealText()]),
     [

@@ -75,7 +75,7 @@ export class TestCatalogue implements Catalogue {
     return [...new Set([...named, ...found])].toSorted()
   }
 
-  setOf(): undefined {}
+  groupOf(): undefined {}
 
   async check(name: string, signal: AbortSignal): Promise<{ sizeBytes: number } | null> {
     return await this.read(name, signal)

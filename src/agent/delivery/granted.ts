@@ -8,8 +8,8 @@ import type { SecretCache } from "./secret-cache.ts"
 
 /**
  * The part of the catalogue that one app may see, for one delivery. Every way to a secret's content goes through
- * here. Of a set, the version of the first of its names that is read is that of all: a certificate that is renewed
- * meanwhile must not come with the key of the one before.
+ * here. A group has one version, that of its first name that is read, because a certificate that is renewed meanwhile
+ * must not come with the previous key.
  */
 export interface GrantedSecrets {
   /** Null when no source gives it. Throws `ERR_NOT_GRANTED` for a name outside the grants, and what the source throws. */
@@ -18,8 +18,8 @@ export interface GrantedSecrets {
 }
 
 export function grantedSecrets(app: AppConfig, catalogue: Catalogue, cache: SecretCache): GrantedSecrets {
-  /** One that failed too: the next would be of another version than what lies at the other end. */
-  const sets = new Map<string, Promise<ReadonlyMap<string, Secret>>>()
+  /** Failed readings too, because the next would be of another version than the files at the other end. */
+  const groups = new Map<string, Promise<ReadonlyMap<string, Secret>>>()
   return {
     async read(name, signal) {
       if (!isSecretName(name) || !app.secrets.some((grant) => grantCovers(grant, name))) {
@@ -27,10 +27,10 @@ export function grantedSecrets(app: AppConfig, catalogue: Catalogue, cache: Secr
           hint: `add it to the secrets of ${app.name}, if it should have it`,
         })
       }
-      const set = catalogue.setOf(name)
-      if (set === undefined) return await cache.read(name, signal)
-      const pinned = sets.get(set.id) ?? cache.readSet(set)
-      sets.set(set.id, pinned)
+      const group = catalogue.groupOf(name)
+      if (group === undefined) return await cache.read(name, signal)
+      const pinned = groups.get(group.id) ?? cache.readGroup(group)
+      groups.set(group.id, pinned)
       return (await untilAborted(pinned, signal)).get(name) ?? null
     },
     names: (signal) => catalogue.names(app.secrets, signal),

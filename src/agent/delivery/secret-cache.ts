@@ -1,6 +1,6 @@
 import { untilAborted } from "../../base/abort.ts"
 import type { Secret } from "../../base/secret.ts"
-import type { Catalogue, SecretSet } from "../../sources/catalogue.ts"
+import type { Catalogue, SecretGroup } from "../../sources/catalogue.ts"
 
 /**
  * A round over a thousand nodes must not decrypt the store, or run `pass`, a
@@ -12,7 +12,7 @@ export class SecretCache {
   readonly #maxAgeMs: number
   readonly #ends: AbortSignal
   readonly #entries = new Map<string, Entry<Secret | null>>()
-  readonly #sets = new Map<string, Entry<ReadonlyMap<string, Secret>>>()
+  readonly #groups = new Map<string, Entry<ReadonlyMap<string, Secret>>>()
 
   /** `ends` is for the readings themselves. */
   constructor(catalogue: Catalogue, maxAgeMs: number, ends: AbortSignal) {
@@ -30,12 +30,12 @@ export class SecretCache {
     )
   }
 
-  /** The same for a set. To be awaited with {@link untilAborted}. */
-  readSet(set: SecretSet): Promise<ReadonlyMap<string, Secret>> {
+  /** The same for a group. To be awaited with {@link untilAborted}. */
+  readGroup(group: SecretGroup): Promise<ReadonlyMap<string, Secret>> {
     return this.#reading(
-      this.#sets,
-      set.id,
-      () => set.read(this.#ends),
+      this.#groups,
+      group.id,
+      () => group.read(this.#ends),
       ({ size }) => size > 0,
     )
   }
@@ -64,7 +64,7 @@ export class SecretCache {
   /** Forgets these names, or all. */
   forget(names: readonly string[] | "all"): void {
     // Few, and quickly read again.
-    this.#sets.clear()
+    this.#groups.clear()
     if (names === "all") this.#entries.clear()
     else for (const name of names) this.#entries.delete(name)
   }

@@ -23,12 +23,14 @@ export async function readSecrets(
   await using opened = await openReader(await commandConfig(context), names, context)
   const { reader } = opened
   const read: SecretToMount[] = []
-  const sets = new Map<string, ReadonlyMap<string, Secret>>()
+  const groups = new Map<string, ReadonlyMap<string, Secret>>()
   for (const { name, path } of wanted) {
-    const set = reader.setOf(name)
-    if (set !== undefined && !sets.has(set.id)) sets.set(set.id, await set.read(context.signal))
+    const group = reader.groupOf(name)
+    if (group !== undefined && !groups.has(group.id)) groups.set(group.id, await group.read(context.signal))
     const content =
-      set === undefined ? await reader.read(name, context.signal) : (sets.get(set.id)?.get(name) ?? null)
+      group === undefined
+        ? await reader.read(name, context.signal)
+        : (groups.get(group.id)?.get(name) ?? null)
     if (content === null) {
       throw new PurserError("ERR_SECRET_MISSING", `no source gives ${name}`, {
         hint: `purser secret set ${name}`,
@@ -40,7 +42,7 @@ export async function readSecrets(
 }
 
 interface OpenReader extends AsyncDisposable {
-  readonly reader: Pick<Catalogue, "read" | "setOf">
+  readonly reader: Pick<Catalogue, "read" | "groupOf">
 }
 
 /** Without a purser.yaml it is the store alone, and no other source is loaded. */
@@ -52,7 +54,7 @@ async function openReader(
   const opening = openContextOf(context)
   if (Object.keys(config.sources.secrets).length === 0) {
     const store = openStore(config, opening)
-    const reader = { read: (name: string) => store.read(name), setOf: () => undefined }
+    const reader = { read: (name: string) => store.read(name), groupOf: () => undefined }
     return { reader, [Symbol.asyncDispose]: () => Promise.resolve() }
   }
   const [{ openCatalogue }, { namesInSpecs }] = await Promise.all([

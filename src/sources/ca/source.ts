@@ -59,11 +59,11 @@ class CaSource implements Source {
   }
 
   async read(name: string): Promise<Secret | null> {
-    return (await this.readSet()).get(name) ?? null
+    return (await this.readGroup()).get(name) ?? null
   }
 
   /** Empty where there is none. Throws `ERR_WAITING`, and what the CA throws. */
-  async readSet(): Promise<Files> {
+  async readGroup(): Promise<Files> {
     return await this.#look()
   }
 
@@ -118,7 +118,7 @@ class CaSource implements Source {
     const before = this.#looking?.catch(() => {}) ?? Promise.resolve()
     void before
       .then(() => this.#look())
-      // Whoever asks next is told; for what is still given, a log line was written.
+      // The next reader gets the error; for a certificate that is still given, a log line was written.
       .catch((error: unknown) =>
         this.#options.log.debug(`${this.#spec.name}: ${asPurserError(error).message}`),
       )

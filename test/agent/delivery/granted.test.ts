@@ -77,8 +77,8 @@ test("a set that could not be read is not read in halves", async (t) => {
     check: (name, limit) => catalogue.check(name, limit),
     names: (grants, limit) => catalogue.names(grants, limit),
     watch() {},
-    setOf: (name) => {
-      const set = catalogue.setOf(name)
+    groupOf: (name) => {
+      const set = catalogue.groupOf(name)
       if (set === undefined) return undefined
       return {
         id: set.id,
