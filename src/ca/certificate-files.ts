@@ -5,7 +5,7 @@ export const certificateFileNames = ["tls.crt", "tls.key", "ca.crt"] as const
 
 export type CertificateFileName = (typeof certificateFileNames)[number]
 
-/** What a service is given: leaf and intermediates, the key where it is here, and the root. PEM all. */
+/** The files of a service, all PEM: leaf with intermediates, the key where it is here, and the root. */
 export function certificateFiles(
   record: CertificateRecord,
   key: Secret | null,

@@ -5,14 +5,14 @@ import { quote } from "../base/names.ts"
 import type { SubjectNames } from "../x509/csr.ts"
 import type { KeyTypeName } from "../x509/key-families.ts"
 
-/** What somebody wants a certificate for. */
+/** The names, use and key that a certificate is wanted for. */
 export interface CertificateSpec extends SubjectNames {
   /** May prove a client too. */
   readonly client: boolean
   /** Default: the configuration's. */
   readonly days?: number
   readonly key?: KeyTypeName
-  /** Of the subject. Default: the first name that fits. */
+  /** The subject's. Default: the first name that fits. */
   readonly commonName?: string
 }
 

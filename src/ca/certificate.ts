@@ -26,7 +26,7 @@ export interface Profile {
   readonly serial: Buffer
   readonly notBefore: Date
   readonly notAfter: Date
-  /** Of a leaf, as `checkNames` gives it. */
+  /** A leaf's, as `checkNames` gives it. */
   readonly ask?: CertificateSpec
   readonly constraints?: Constraints
   /** How many CAs may follow below this one. */

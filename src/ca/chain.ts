@@ -4,7 +4,7 @@ import { quote } from "../base/names.ts"
 
 /**
  * Puts certificates into the order in which a service sends them, and checks that each has signed the one before.
- * What name constraints forbid is left to whoever verifies in the end, who knows the names that count.
+ * Name constraints are left to whoever verifies in the end, who knows the names that count.
  */
 
 export interface Chain {
@@ -19,7 +19,7 @@ export interface Chain {
 
 export interface ChainOptions {
   readonly now: Date
-  /** Who is trusted. Given, the chain must end in one of them. */
+  /** Trusted roots. If given, the chain must end in one of them. */
   readonly roots?: readonly X509Certificate[]
 }
 
@@ -65,7 +65,7 @@ function incomplete(
   roots: readonly X509Certificate[],
 ): Chain {
   const missing = lineOf(last.issuer)
-  // Whoever sent a root, or CAs that lead nowhere, left one out that belongs between.
+  // A root, or CAs that lead nowhere, mean that an intermediate between was left out.
   const unused = others.some((one) => one.ca && one !== leaf && !above.includes(one))
   if (roots.length > 0 || unused) {
     throw bad(`the chain has a gap: the certificate of ${missing} is missing`, "add it to the files")

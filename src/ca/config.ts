@@ -8,14 +8,14 @@ import { filePath, wholeNumber } from "../config/scalars.ts"
 /** The slice of `purser.yaml` under `ca:`, or a `ca.yaml` of its own, and what the CA is given of it. */
 
 /**
- * What may be issued. Names: `shop.lan` is that name, `.lan` any name below it, `*.shop.lan` that wildcard; addresses
+ * Limits of what may be issued. Names: `shop.lan` is that name, `.lan` any name below it, `*.shop.lan` that wildcard; addresses
  * as they are or as CIDR; `a@b` a mailbox, `@b` all of a domain. An absent list allows any.
  */
 export interface Policy {
   readonly dns?: readonly string[] | undefined
   readonly ip?: readonly string[] | undefined
   readonly email?: readonly string[] | undefined
-  /** Of certificates for clients. */
+  /** Whether certificates for clients are issued. */
   readonly client: boolean
   readonly maxDays: number
   readonly keys: readonly KeyTypeName[]
@@ -31,7 +31,7 @@ export interface Constraints {
 
 /** Resolved: paths absolute, defaults filled in. */
 export interface CaConfig {
-  /** What the subjects of root and intermediates begin with. */
+  /** The beginning of the subjects of root and intermediates. */
   readonly name: string
   /** Absolute; opens the intermediate's key where nobody can be asked. */
   readonly passphraseFile: string | undefined
@@ -50,7 +50,7 @@ export interface CaConfig {
   readonly pathLength: number
   readonly constraints: Constraints
   readonly policy: Policy
-  /** Where clients find the CRL; goes into what is issued. */
+  /** The URL where clients find the CRL; goes into what is issued. */
   readonly crlUrl: string | undefined
 }
 

@@ -10,7 +10,7 @@ import type { CertificateRecord } from "./records/record.ts"
 import type { RecordFiles } from "./records/records.ts"
 import type { CaOptions } from "./options.ts"
 
-/** What the parts of a CA share. */
+/** Shared by the parts of a CA. */
 export interface CaContext {
   readonly options: CaOptions
   /** `ca/` of the state directory. */
@@ -75,7 +75,7 @@ export function withSerial(index: IndexDatabase, text: string): ListedRow[] {
   return found.length > 0 ? found : index.withSerial(serial.padStart(32, "0"))
 }
 
-/** Of a row of the index. */
+/** The record that a row of the index stands for. Throws `ERR_CA` where its file is missing. */
 export async function recordOf({ records }: CaContext, { id }: ListedRow): Promise<CertificateRecord> {
   const record = await records.record(id)
   if (record !== null) return record

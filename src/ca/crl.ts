@@ -26,7 +26,7 @@ export function isReason(text: string): text is Reason {
   return Object.hasOwn(reasonCodes, text)
 }
 
-/** Of a CRLReason; undefined for one that is never given. */
+/** The name of a CRLReason; undefined for one that is never given. */
 export function revocationReason(code: number): Reason | undefined {
   return reasons.find((reason) => reasonCodes[reason] === code)
 }

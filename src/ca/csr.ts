@@ -84,7 +84,7 @@ export async function readRequest(
     }
   } catch (error) {
     if (isPurserError(error)) throw error
-    // What a library says could repeat what was in it.
+    // A library's own words could repeat parts of the request.
     throw bad("it cannot be read", "PEM or DER, as `openssl req -new` writes it")
   }
 }

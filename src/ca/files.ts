@@ -78,7 +78,7 @@ export async function writing<T>(file: string, work: () => Promise<T>): Promise<
   }
 }
 
-/** What is in it; none when it is not there. Throws `ERR_CA`. */
+/** The names in a directory; none when it is not there. Throws `ERR_CA`. */
 export async function namesIn(directory: string): Promise<string[]> {
   try {
     return await readdir(directory)
@@ -93,7 +93,7 @@ export async function makeCaDirectory(directory: string): Promise<void> {
   await writing(directory, () => makeDirectories(directory, 0o700))
 }
 
-/** Of processes that were killed; whoever calls it holds the lock, so nobody is at work on them. */
+/** Removes temporaries of processes that were killed. The caller holds the lock, so no process is at work on them. */
 export async function removeTemporaries(directory: string): Promise<void> {
   for (const name of await namesIn(directory)) {
     if (temporaryPattern.test(name)) await rm(join(directory, name), { recursive: true, force: true })

@@ -45,7 +45,7 @@ export async function importCertificates(
     const { name, ask } = owners.get(keyId(leaf.publicKey)) ?? { name: "", ask: undefined }
     if (ask === undefined) continue
     const others = all.filter((one) => one !== leaf)
-    // What came with earlier answers fills gaps, and is no sign of one.
+    // Certificates of earlier answers fill gaps, but their own gaps do not count.
     const filled = [...others, ...neededOf(known, [leaf, ...others])]
     const { intermediates, root, missing } = await orderChain(leaf, filled, { now, roots })
     const top = root ?? intermediates.at(-1) ?? leaf

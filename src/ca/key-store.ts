@@ -1,8 +1,8 @@
 import type { Secret } from "../base/secret.ts"
 
 /**
- * Where the keys of certificates lie, each under its public key's id: the store of secrets in a directory of its own.
- * What is read and set is PKCS#8 PEM; what lies on the disk is encrypted.
+ * Holds the keys of certificates, each under its public key's id: the store of secrets in a directory of its own.
+ * Keys are read and set as PKCS#8 PEM; on the disk they are encrypted.
  */
 export interface KeyStore {
   /** Null when it is not there. */

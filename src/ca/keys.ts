@@ -16,7 +16,7 @@ import type { Secret } from "../base/secret.ts"
 
 /** Key pairs: making them, telling their types, and keeping those of CAs under a passphrase. */
 
-/** What OWASP recommends for PBKDF2 with HMAC-SHA256. */
+/** OWASP's recommendation for PBKDF2 with HMAC-SHA256. */
 const iterations = 600_000
 /** OpenSSL reads no more of one, so a key under a longer one could never be opened again. */
 const maxPassphraseBytes = 1023
@@ -29,7 +29,7 @@ export async function generateKey(type: KeyTypeName): Promise<KeyObject> {
   return await found.generate()
 }
 
-/** Of a private or public key; null for what is never made here. */
+/** The type of a private or public key; null for one that is never made here. */
 export function keyTypeOf(key: KeyObject): KeyTypeName | null
 export function keyTypeOf<Name extends string>(
   key: KeyObject,

@@ -16,7 +16,7 @@ export interface CaOptions {
   keys: KeyStore
   /** `new`: for a key that is made now. `open`: of one that is there. Null when nobody can be asked. */
   passphrase: (of: "root" | "intermediate", purpose: "new" | "open") => Promise<Secret | null>
-  /** Where the root's key is when it is kept off-line; else `ca/root.key` in the state directory. */
+  /** The file of a root's key that is kept off-line. Default: `ca/root.key` in the state directory. */
   rootKeyFile?: string | undefined
   log: Log
   now?: (() => Date) | undefined

@@ -14,10 +14,10 @@ import type { CertificateRecord } from "./records/record.ts"
 export type OutputFormat = "pem" | "p12" | "truststore"
 
 export interface CertificateOutputOptions {
-  /** Where they go; must be there. */
+  /** The directory that they go into; must be there. */
   readonly directory: string
   readonly formats: readonly OutputFormat[]
-  /** Of `p12` and `truststore`. */
+  /** For `p12` and `truststore`. */
   readonly password?: Secret
   /** For importers that know no AES: 3DES and SHA-1. */
   readonly legacy?: boolean

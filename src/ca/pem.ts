@@ -8,7 +8,7 @@ export interface PemBlock {
   /** `CERTIFICATE`, `PKCS7`, … */
   readonly label: string
   readonly der: Buffer
-  /** Of a key in the form before PKCS#8: its header says so. */
+  /** Told by the header of a key in the form before PKCS#8; in PKCS#8 the label says it. */
   readonly encrypted: boolean
 }
 
@@ -55,7 +55,7 @@ export async function readCertificates(
     }
   } catch (error) {
     if (isPurserError(error)) throw error
-    // What a library says could repeat what was in it.
+    // A library's own words could repeat parts of the file.
     throw bad("cannot be read as certificates", "PEM, DER and PKCS#7 can; purser ca show says what it holds")
   }
   if (found.length === 0) throw bad("holds no certificate", "purser ca show says what it holds")
@@ -80,7 +80,7 @@ function certificate(der: Buffer): X509Certificate {
   return found
 }
 
-/** Of SignedData (RFC 5652 section 5.1), most often without a signature: ContentInfo { type, [0] { version, …, [0] certificates } }. */
+/** The certificates of SignedData (RFC 5652 section 5.1), most often without a signature: ContentInfo { type, [0] { version, …, [0] certificates } }. */
 async function bundled(ber: Buffer): Promise<X509Certificate[]> {
   const { fromBER, ObjectIdentifier } = await import("asn1js")
   const { result, offset } = fromBER(ber)

@@ -4,7 +4,7 @@ import type { KeyTypeName } from "../x509/key-families.ts"
  * `ca:`, or a `ca.yaml` as a whole, as a program writes it. A test keeps it equal to the schema.
  */
 export interface CaSettings {
-  /** What the subjects of root and intermediates begin with. Default: `Purser CA`. */
+  /** The beginning of the subjects of root and intermediates. Default: `Purser CA`. */
   readonly name?: string | undefined
   /** A file with the passphrase of the intermediate's key. An agent that issues or signs by itself needs it. */
   readonly passphrase_file?: string | undefined
@@ -16,7 +16,7 @@ export interface CaSettings {
   readonly path_length?: number | undefined
   /** X.509 name constraints of the root (RFC 5280 section 4.2.1.10). Default: none. */
   readonly constraints?: CaNameSettings | undefined
-  /** What may be issued. */
+  /** Limits what may be issued. */
   readonly policy?: CaPolicySettings | undefined
   /** The http URL where clients find the CRL; goes into every certificate. */
   readonly crl_url?: string | undefined

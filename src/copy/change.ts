@@ -13,7 +13,7 @@ export function writesContent(plans: readonly PlannedChange[]): boolean {
   return plans.some(({ change }) => change === "create" || change === "replace")
 }
 
-/** What a route gives back once the plans are carried out. */
+/** The result of a route that has carried out these plans. */
 export function copiedBy(plans: readonly PlannedChange[]): Copied {
   const pathsOf = (...changes: readonly Change[]): string[] =>
     plans.filter(({ change }) => changes.includes(change)).map(({ file }) => file.path)

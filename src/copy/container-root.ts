@@ -23,7 +23,7 @@ const maxLinks = 40
 const maxDepth = 128
 
 export interface WalkOptions {
-  /** Where it is given, what is missing is made. Called before the first directory is, with what that will lie in. */
+  /** If given, missing directories are made. Called before the first one is, with the directory that it will lie in. */
   readonly beforeCreate?: (below: FileHandle) => Promise<void>
 }
 

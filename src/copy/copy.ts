@@ -167,7 +167,7 @@ function checkFiles(files: readonly FileToCopy[]): void {
   }
 }
 
-/** What holds a copy up is mostly a pause, which the engine is asked about: it must not be tried again then. */
+/** A slow copy is mostly a paused container, so the engine is asked: it must not be tried again then. */
 async function tooSlow(
   { engine, container }: RouteTask,
   timeoutMs: number,

@@ -10,7 +10,7 @@ import type { ContainerDetails } from "../docker/container-details.ts"
  * a PUT leaves the content in the layer, on disk, below the mount; and a GET reads it there and "confirms" it.
  */
 
-/** Where it is mounted in the container, or why the path does not prove to lie on a tmpfs volume. */
+/** The mount point in the container, or why the path does not prove to lie on a tmpfs volume. */
 export type MemoryMount =
   | { readonly destination: string; readonly why?: never }
   | { readonly destination?: never; readonly why: string }
@@ -85,7 +85,7 @@ export async function missingBelow(
   return []
 }
 
-/** What stands at a path of the container's layers and volumes; a link is not followed. */
+/** The kind of file at a path of the container's layers and volumes; a link is not followed. */
 export async function kindOf(
   engine: Engine,
   id: string,

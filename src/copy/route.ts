@@ -44,7 +44,7 @@ export interface FileToCopy {
   readonly owner?: string
 }
 
-/** What a route looks at. */
+/** The container and files that a route is asked about. */
 export interface RouteQuery {
   readonly engine: Engine
   readonly container: ContainerDetails

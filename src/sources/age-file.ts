@@ -76,7 +76,7 @@ export function plaintextBytes(file: Buffer): number {
   return Math.max(0, payload - Math.ceil(payload / (65_536 + 16)) * 16)
 }
 
-/** What encryption may add to `bytes` of plaintext, by far. */
+/** An upper bound for the size of an age file of so many bytes of plaintext. */
 export function ciphertextBytes(bytes: number): number {
   return Math.ceil(bytes * 1.5) + 65_536
 }

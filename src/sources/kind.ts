@@ -48,7 +48,7 @@ export interface HoldsMany {
   readonly ask: "whole names" | "below the pattern"
 }
 
-/** The entry gives these secrets below its own name, always of one version ({@link Source.readSet}). */
+/** The entry gives these secrets below its own name, always of one version ({@link Source.readGroup}). */
 export interface HoldsGroup {
   readonly kind: "group"
   readonly names: readonly string[]
@@ -56,13 +56,13 @@ export interface HoldsGroup {
   readonly noun: string
 }
 
-/** Where an entry stands. */
+/** The place of an entry in `secrets:`. */
 export interface EntryUse {
   readonly name: string
   readonly report: (message: string, hint: string) => void
 }
 
-/** What a catalogue gives to the kinds it opens. */
+/** Given by a catalogue to the kinds it opens. */
 export interface SourceHost {
   readonly env: NodeJS.ProcessEnv
   readonly log: Log

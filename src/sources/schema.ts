@@ -14,9 +14,9 @@ export interface SourcesConfig<Spec extends SpecBase = SourceSpec> {
   /** By name, or by pattern (`quotes/*`, `*`). No prototype: look up with `Object.hasOwn` or by entries. */
   readonly secrets: Readonly<Record<string, Spec>>
   readonly store: StoreConfig
-  /** Of `ca:` sources. */
+  /** For `ca:` sources. */
   readonly ca: CaConfig
-  /** Of one secret. */
+  /** The size limit of one secret. */
   readonly secretBytes: number
 }
 

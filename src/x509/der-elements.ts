@@ -31,7 +31,7 @@ function assertElement(element: Buffer, levels: number): void {
   const { header, length } = sizesOf(element)
   const isConstructed = (tag & 0x20) !== 0
   const isUniversal = (tag & 0xc0) === 0
-  // Of the universal types only SEQUENCE (16) and SET (17) consist of elements. No tag here is above 30.
+  // Among the universal types only SEQUENCE (16) and SET (17) consist of elements. No tag here is above 30.
   const isKnown = (tag & 0x1f) !== 0x1f && (!isUniversal || isConstructed === [16, 17].includes(tag & 0x1f))
   const isShortest = header === 2 || (length >= 0x80 && element[2] !== 0)
   if (!isKnown || !isShortest || levels === 0) throw new TypeError("not DER")

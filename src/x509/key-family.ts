@@ -33,6 +33,6 @@ export interface KeyType<Name extends string = string> {
 export interface SignatureAlgorithm {
   /** The AlgorithmIdentifier, in DER. */
   readonly identifier: Buffer
-  /** What `crypto.sign` wants to be told. */
+  /** For `crypto.sign`; null where the algorithm brings its own. */
   readonly hash: string | null
 }

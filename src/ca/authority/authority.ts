@@ -96,7 +96,7 @@ export class Authority {
     }
     files.set("root.crl", makeRootCrl({ root, rootKey, signer }, revoked, now()))
     rootKey = undefined
-    // What the previous one issued may still have to be revoked, which takes its key.
+    // Certificates of the previous one may still have to be revoked, which takes its key.
     const previousKey = await this.#files.text("intermediate.key")
     if (previousKey !== null) files.set(`intermediates/${previous}.key`, previousKey)
     await this.#files.replace(files)
@@ -125,8 +125,8 @@ export class Authority {
   }
 
   /**
-   * One that signed before, of which there is the key. Its CRL is signed by it: programs look for the CRL of the CA
-   * that issued. Null when its key was taken away, or is under another passphrase than the current one's.
+   * An intermediate that signed before, of which there is the key. It signs its own CRL, because programs look for the
+   * CRL of the CA that issued. Null when its key was taken away, or is under another passphrase than the current one's.
    */
   async previousSigner(serial: string): Promise<Signer | null> {
     return await this.#signers.previous(serial)

@@ -6,7 +6,7 @@ import { isFileOpenToOthers, readPrivate, readText, writeNew, writing } from "..
 import { openKey } from "../keys.ts"
 import type { AuthorityFiles } from "./files.ts"
 
-/** Where the root's key is kept: in `ca/`, or in a file that is only there when it is needed. */
+/** The place of the root's key: in `ca/`, or a file that is only there when it is needed. */
 export interface RootKeyPlace {
   readonly files: AuthorityFiles
   /** Undefined: in `ca/`. */

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto"
 import { childrenOf, contentOf } from "../../x509/der-elements.ts"
 import { nameText, oidText, timeText } from "./name.ts"
 
-/** What a certificate revocation list says (RFC 5280 section 5). Its signature is not looked at. */
+/** The content of a certificate revocation list (RFC 5280 section 5). Its signature is not looked at. */
 
 export interface DescribedCrl {
   readonly type: "crl"

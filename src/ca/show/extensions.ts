@@ -1,7 +1,7 @@
 import { childrenOf, contentOf } from "../../x509/der-elements.ts"
 import { generalNamesText, oidText } from "./name.ts"
 
-/** What extensions of a certificate say (RFC 5280 section 4.2.1), of the kinds that somebody looks for. */
+/** The content of a certificate's extensions (RFC 5280 section 4.2.1), of the kinds that people look for. */
 
 export interface DescribedExtensions {
   /** With their kinds: `dns:shop.lan`, `ip:192.0.2.7`, `email:ops@shop.lan`. */

@@ -1,7 +1,7 @@
 import { createHash, type KeyObject } from "node:crypto"
 import { keyTypeOf } from "../keys.ts"
 
-/** What anybody may know of a key. */
+/** Facts of a key that anybody may know. */
 
 /** One of the kinds that we make, or what it is in words. */
 export function keyTypeText(key: KeyObject): string {

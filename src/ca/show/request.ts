@@ -4,7 +4,7 @@ import { readExtensions, type DescribedExtensions } from "./extensions.ts"
 import { keyTypeText, pinText } from "./key.ts"
 import { nameText, oidText } from "./name.ts"
 
-/** What a certificate request asks for (PKCS#10, RFC 2986), allowed or not. */
+/** The content of a certificate request (PKCS#10, RFC 2986), allowed or not. */
 
 export interface DescribedRequest extends DescribedExtensions {
   readonly type: "request"

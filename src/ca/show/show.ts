@@ -33,13 +33,13 @@ export interface DescribedCertificate extends DescribedExtensions {
   readonly daysLeft: number
   readonly selfSigned: boolean
   readonly keyType: string
-  /** Of the DER, lower-case hex. */
+  /** The SHA-256 of the DER, lower-case hex. */
   readonly sha256: string
-  /** Of its public key, as everywhere in Purser: `sha256:` and base64url. */
+  /** Its public key's, as everywhere in Purser: `sha256:` and base64url. */
   readonly pin: string
 }
 
-/** Of a private key only what anybody may know. */
+/** A private key, with only what anybody may know of it. */
 export interface DescribedKey {
   readonly type: "key"
   readonly private: boolean
@@ -51,7 +51,7 @@ export interface DescribedKey {
 
 export interface DescribedOther {
   readonly type: "other"
-  /** Of the PEM block. */
+  /** The label of the PEM block. */
   readonly label: string
 }
 
@@ -71,7 +71,7 @@ export async function describe(bytes: Buffer, now = new Date()): Promise<Describ
     return { items }
   } catch (error) {
     if (isPurserError(error)) throw error
-    // What a library says could repeat what was in it.
+    // A library's own words could repeat parts of the file.
     throw bad("it cannot be read", "certificates, PKCS#7, requests and revocation lists can, in PEM or DER")
   }
 }

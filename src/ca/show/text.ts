@@ -3,11 +3,11 @@ import type { DescribedCrl } from "./crl.ts"
 import type { DescribedExtensions } from "./extensions.ts"
 import type { Described, DescribedCertificate, DescribedItem, DescribedKey } from "./show.ts"
 
-/** What {@link describe} found as aligned text, safe for a terminal: subjects are written by strangers. */
+/** The findings of {@link describe} as aligned text, safe for a terminal: subjects are written by strangers. */
 
 type Row = readonly [title: string, value: string | readonly string[] | null]
 
-/** Of a list's entries; `--json` has all. */
+/** Entries of a list that are shown; `--json` has all. */
 const mostEntries = 50
 
 export function formatDescribed({ items }: Described): string {

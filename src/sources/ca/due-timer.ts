@@ -1,4 +1,4 @@
-/** What a timer of Node can hold. */
+/** The longest delay that a timer of Node takes. */
 const longestMs = 2 ** 31 - 1
 
 /** Calls once at a time that may be months away; setting it again takes the earlier call back. */

@@ -8,7 +8,7 @@ import { keyTypeOf } from "../../ca/keys.ts"
 import type { CertificateRecord } from "../../ca/records/record.ts"
 import { dueAt } from "../../ca/renewal.ts"
 
-/** What became of a certificate's name without anybody's hand. */
+/** A certificate that was issued without being asked for by hand. */
 export interface Issued {
   readonly kind: "issued" | "renewed"
   readonly record: CertificateRecord

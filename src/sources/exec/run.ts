@@ -7,7 +7,7 @@ import { TimeLimit } from "../../base/time-limit.ts"
 
 export interface CommandToRun {
   readonly argv: readonly [string, ...string[]]
-  /** Where it runs. */
+  /** Working directory. */
   readonly directory: string
   readonly timeoutMs: number
 }

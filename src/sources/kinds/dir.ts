@@ -97,7 +97,7 @@ async function entriesOf(directory: string, isRoot: boolean): Promise<string[]> 
   try {
     return (await readdir(directory)).toSorted()
   } catch (error) {
-    // One that went meanwhile; but a root that is not there is a mistake, not an empty list.
+    // It was removed meanwhile; but a missing root is a mistake, not an empty list.
     if (!isRoot && systemErrorCode(error) === "ENOENT") return []
     throw new PurserError("ERR_SOURCE", `cannot read the directory ${directory}: ${reasonOf(error)}`, {
       cause: error,

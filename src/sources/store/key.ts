@@ -24,7 +24,7 @@ const maxKeyBytes = 65_536
 
 export interface KeyAccess {
   stateDir: string
-  /** Of the key file, when it is under one; null when nobody can be asked. */
+  /** Asks for that of the key file, when it is under one; null when nobody can be asked. */
   passphrase: () => Promise<Secret | null>
 }
 
@@ -32,7 +32,7 @@ export class StoreKey {
   readonly #file: string
   readonly #publicFile: string
   readonly #passphrase: KeyAccess["passphrase"]
-  /** What the file held when it was opened last: unlocking takes a second, and may ask somebody. */
+  /** The file as it was opened last, because unlocking takes a second and may ask somebody. */
   #opened: { readonly sealed: Buffer; readonly identities: readonly AgeIdentity[] } | undefined
   #known: Secret | undefined
 
@@ -151,7 +151,7 @@ export class StoreKey {
     }
   }
 
-  /** Of several processes that make the first key at once, one wins and all use its key. */
+  /** When several processes make the first key at once, one wins and all use its key. */
   async #create(): Promise<Buffer> {
     const { identity, recipient } = await createAgeIdentity()
     const temporary = `${this.#file}.${randomBytes(6).toString("hex")}.tmp`

@@ -18,7 +18,7 @@ import type { SealedFiles } from "./sealed-files.ts"
  */
 
 export interface StoreOptions extends EncryptionOptions {
-  /** Of one secret. */
+  /** The size limit of one secret. */
   readonly maxBytes: number
   /** Default: `secrets`. */
   readonly directory?: StoreDirectory

@@ -8,7 +8,7 @@ import { mismatch } from "../../file-stat.ts"
 import { RouteUnsuitable, type FileToCopy, type RouteTask } from "../../route.ts"
 import { mountPoint, type LookResult } from "./protocol.ts"
 
-/** What is to be done with a file, by what a shell in the container sees there. */
+/** Decides what to do with a file by what a shell in the container sees there. */
 
 export interface PlannedFile {
   readonly file: FileToCopy

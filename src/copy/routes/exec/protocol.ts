@@ -8,24 +8,24 @@ import type { ExecSession } from "./session.ts"
 import type { FileStat } from "../../file-stat.ts"
 import { RouteUnsuitable } from "../../route.ts"
 
-/** What can be said to the program of exec-script.ts, and what it answers. */
+/** The orders that the program of script.ts takes, and its answers. */
 
 export interface LookResult {
-  /** Of the directory: `tmpfs`. */
+  /** The directory's: `tmpfs`. */
   readonly filesystem: string
   readonly kind: string
   /** Null for what is no file. */
   readonly found: FileStat | null
 }
 
-/** Who the program runs as. Throws {@link RouteUnsuitable} where there is no shell, or too little besides. */
+/** Resolves with the user that the program runs as. Throws {@link RouteUnsuitable} where a shell or a program is missing. */
 export async function handshake(session: ExecSession): Promise<Owner> {
   const [word, ...rest] = await session.answer()
   if (word === "missing") throw new RouteUnsuitable(`there is no ${rest.join(" ")} in it`)
   const [uid, gid] = rest.map(Number)
   if (word === "purser" && Number.isSafeInteger(uid) && Number.isSafeInteger(gid))
     return { uid: uid ?? NaN, gid: gid ?? NaN }
-  // What the engine says where there is no shell.
+  // The engine's own words where there is no shell.
   throw await session.whyOver()
 }
 
@@ -48,7 +48,7 @@ export interface Put {
   readonly content: Secret
   readonly mode: number
   readonly owner: Owner
-  /** Who the program runs as. */
+  /** The user that the program runs as. */
   readonly self: Owner
 }
 
@@ -95,7 +95,7 @@ async function answerOf(session: ExecSession, word: string, paths: readonly stri
   throw await refused(session, reason, path ?? "")
 }
 
-/** What each reason of the script means, as far as the programs' own words do not say it. */
+/** System errors by the script's reasons, as far as the programs' own words do not tell them. */
 const reasons: Readonly<Record<string, string>> = { way: "ENOTDIR", denied: "EACCES", directory: "EISDIR" }
 
 const texts: readonly (readonly [pattern: RegExp, code: string])[] = [
@@ -134,7 +134,7 @@ function foundIn([kind, permissions = "", uid, gid, same]: readonly string[]): F
   }
 }
 
-/** Of what ls shows: `-r--r-----`, where a sign may follow for an access control list or a security label. */
+/** The mode that ls shows as `-r--r-----`; a sign may follow for an access control list or a security label. */
 export function modeOf(permissions: string): number {
   if (!/^-([r-][w-][xsS-]){2}[r-][w-][xtT-]/.test(permissions)) return NaN
   let mode = 0

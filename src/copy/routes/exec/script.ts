@@ -54,7 +54,7 @@ swap() {
 `
 
 /**
- * What the route `exec` runs in the container: a POSIX shell program (dash, bash, busybox) that is told by lines of
+ * The program that the route `exec` runs in the container: for a POSIX shell (dash, bash, busybox), told by lines of
  * its stdin what to do and answers with lines. It holds nothing of what it is to write, since command lines can be
  * seen. When it ends, also because its stdin did, what was staged is removed.
  *

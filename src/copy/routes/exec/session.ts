@@ -66,7 +66,7 @@ export class ExecSession implements AsyncDisposable {
     }
   }
 
-  /** What the container's programs said of a failure. Resolves when the session has ended. */
+  /** The standard error of the container's programs. Resolves when the session has ended. */
   async complaint(): Promise<string> {
     this.#stdin.end()
     return (await this.#ended).stderr.toString("utf8").trim()
@@ -117,7 +117,7 @@ export class ExecSession implements AsyncDisposable {
   #read(text: string): void {
     const lines = (this.#rest + text).split("\n")
     this.#rest = lines.pop() ?? ""
-    // Whoever answers may be anybody, and parts of it get into our messages.
+    // The answers are the container's, and parts of them get into our messages.
     this.#lines.push(...lines.map((line) => escapeForTerminal(line.slice(0, maxLineChars))))
     if (lines.length > 0) this.#waiting.resolve()
   }

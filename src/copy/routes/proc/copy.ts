@@ -56,7 +56,7 @@ function ownersIn(
   let usual: Promise<Owner> | undefined
   return async ({ owner }) => {
     if (owner !== undefined) return await resolveFileOwner(owner, read)
-    // Where the name is gone, the engine still knew it when it started the process.
+    // The engine still knew the name when it started the process, if it is gone now.
     usual ??= resolveContainerUser(user, read).then(async (found) => found ?? (await held.ids()))
     return await usual
   }

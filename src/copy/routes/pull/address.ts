@@ -6,7 +6,7 @@ import { inspectNetwork } from "../../../docker/networks.ts"
 import { RouteUnsuitable } from "../../route.ts"
 import type { ContainerDetails } from "../../../docker/container-details.ts"
 
-/** Where on this machine a container can reach it. */
+/** Addresses at which a container reaches this machine. */
 
 /** Null when there may be such an address; asks nobody. */
 export function whyNoAddress(
@@ -41,7 +41,7 @@ export async function gatewayOf(
   throw new RouteUnsuitable("none of its networks has a gateway: give --serve-address, or --isolate")
 }
 
-/** Where a build on this machine reaches it: the engine's own bridge. Loopback where there is none. */
+/** The address at which a build reaches this machine: that of the engine's own bridge, or loopback without one. */
 export async function builderAddress(): Promise<string> {
   // Not os.networkInterfaces(), which leaves out a bridge that nobody is connected to at the moment.
   const [routes, addresses] = await Promise.all(

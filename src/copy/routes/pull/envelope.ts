@@ -3,7 +3,7 @@ import { promisify } from "node:util"
 import type { Secret } from "../../../base/secret.ts"
 
 /**
- * What the container downloads: one byte with the signature's length, the signature (ECDSA, P-256, SHA-256, DER), and
+ * The body that the container downloads: one byte with the signature's length, the signature (ECDSA, P-256, SHA-256, DER), and
  * what `openssl enc -aes-256-ctr -pbkdf2 -iter 10000 -md sha256` makes: `Salted__`, 8 bytes of salt, the ciphertext.
  * The signature covers who it is for as well, so that it can be checked before anything is decrypted.
  */

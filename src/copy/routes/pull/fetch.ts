@@ -60,7 +60,7 @@ async function stage(session: Session, server: PullServer, planned: PlannedFile)
     password,
     publicKey,
     containerId: id,
-    // What is in /proc there is the other's then: its hosts file, its host name.
+    // Its /proc then shows the other container's id, by the hosts file and the host name.
     witness: /^container:([0-9a-f]{64})$/.exec(hostConfigNetworkMode)?.[1] ?? id,
     path: file.path,
     mode,

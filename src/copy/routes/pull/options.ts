@@ -1,5 +1,5 @@
 export interface PullOptions {
-  /** Of this machine, as the container reaches it: `HOST[:PORT]`. Default: the gateway of its network. */
+  /** This machine, as the container reaches it: `HOST[:PORT]`. Default: the gateway of its network. */
   readonly serveAddress?: string
   /** Serve over a temporary network that holds only the container. */
   readonly isolate?: boolean

@@ -3,7 +3,7 @@ import { forPrintf } from "../exec/protocol.ts"
 import { makePart, placeParts, swapPart } from "../exec/script.ts"
 
 /**
- * What fetches a file in the container: a POSIX shell program (dash, bash, busybox), the same for all, so that it can
+ * Fetches a file in the container: a POSIX shell program (dash, bash, busybox), the same for all, so that it can
  * be baked into an image. It is told by lines of its stdin what to fetch and answers with lines; nothing that is
  * secret is ever on a command line or in an environment. When it ends, also because its stdin did, what was staged
  * and not committed is removed.
@@ -110,7 +110,7 @@ done
 `
 
 export interface Order {
-  /** Of the file, from 1; its answer has it. */
+  /** The file's, from 1; its answer has it. */
   readonly number: number
   readonly url: string
   readonly password: string

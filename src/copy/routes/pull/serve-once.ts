@@ -12,7 +12,7 @@ export interface ToServeOnce {
   readonly path: string
   /** Permission bits. */
   readonly mode: number
-  /** Of this machine: `HOST[:PORT]`. Default: the engine's own bridge, where builds are. */
+  /** This machine: `HOST[:PORT]`. Default: the engine's own bridge, where builds are. */
   readonly address?: string
   readonly signal: AbortSignal
 }

@@ -14,7 +14,7 @@ import type { Copied, FileToCopy, ReadBack, RouteTask } from "../../route.ts"
 interface Planned {
   readonly file: FileToCopy
   readonly owner: Owner
-  /** Where the volume is mounted. */
+  /** The mount point of the volume. */
   readonly destination: string
   /** Directories to make first, relative to it. */
   readonly missing: readonly string[]
