@@ -89,10 +89,10 @@ test("200 tarpits of a lying discovery do not keep a known node from being serve
   await agent.agent.replacePlan(
     agent.plan({ nodes: [...tarpit.addresses, good.address], plan: { parallel: 8 } }),
   )
-  const begun = performance.now()
   agent.run()
   await waitFor("the delivery", () => countOf(agent, good.address) === 2)
-  assert.ok(performance.now() - begun < 5000, "long before the first handshake runs out of time")
+  const givenUp = tarpit.addresses.filter((address) => countOf(agent, address) > 0)
+  assert.deepEqual(givenUp, [], "before the first handshake runs out of time")
   assert.ok(tarpit.connections() <= 4, "tarpits get half of the slots")
   agent.catalogue.set("db-password", "two")
   await waitFor("the new content", async () => (await good.read("db-password")) === "two")

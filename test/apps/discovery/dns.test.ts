@@ -80,12 +80,12 @@ test("a look ends with its signal although the server says nothing", async (t) =
   ]) {
     const ends = new AbortController()
     const asked = server.silence()
-    const begun = performance.now()
     const looking = look({ servers: [server.address], signal: ends.signal })
     await asked
+    const aborted = performance.now()
     ends.abort()
     await assert.rejects(looking, { code: "ERR_DISCOVERY" })
-    assert.ok(performance.now() - begun < 1900, "sooner than the resolver's own time limit")
+    assert.ok(performance.now() - aborted < 1900, "sooner than the resolver's own time limit")
   }
 })
 
