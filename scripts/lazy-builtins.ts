@@ -48,7 +48,13 @@ export function deferBuiltins(code: string): RolldownMagicString {
   }
   if (loads.size === 0) return result
   const names = new Set(loads.keys())
-  for (const statement of rest) prefixNames(statement, names, result)
+  // Most of a chunk mentions none of them, and need not be walked.
+  const places = [...code.matchAll(new RegExp(`\\b(?:${[...names].join("|")})\\b`, "g"))].map(
+    ({ index }) => index,
+  )
+  const mentions = ({ start, end }: SyntaxNode): boolean =>
+    (places[firstFrom(places, start)] ?? Infinity) < end
+  for (const statement of rest) prefixNames(statement, names, result, mentions)
   // A directive must stay the first statement.
   const first = rest.find((statement) => typeof statement["directive"] !== "string")
   const properties = [...loads].map(
@@ -60,34 +66,52 @@ export function deferBuiltins(code: string): RolldownMagicString {
 }
 
 /** Makes `node_fs.readFileSync` into `builtin$.node_fs.readFileSync`. */
-function prefixNames(node: SyntaxNode, names: ReadonlySet<string>, result: RolldownMagicString): void {
+function prefixNames(
+  node: SyntaxNode,
+  names: ReadonlySet<string>,
+  result: RolldownMagicString,
+  mentions: (node: SyntaxNode) => boolean,
+): void {
+  if (!mentions(node)) return
   if (node.type === "Identifier" && names.has(node["name"] as string)) {
     result.appendLeft(node.start, `${holder}.`)
     return
   }
   // A package that was CommonJS before may have a variable of the same name within its wrapper.
-  const inside = /Function/.test(node.type) ? without(names, declaredIn(node)) : names
+  const inside = /Function/.test(node.type) ? without(names, declaredIn(node, mentions)) : names
   for (const [key, value] of Object.entries(node)) {
     // A property's name is no use of a variable.
     if ((key === "property" || key === "key") && node["computed"] !== true) continue
-    for (const child of nodesIn(value)) prefixNames(child, inside, result)
+    for (const child of nodesIn(value)) prefixNames(child, inside, result, mentions)
   }
 }
 
 const declarations = new WeakMap<SyntaxNode, Set<string>>()
 
 /** Names of the parameters and variables below a node, those of the functions within it included. */
-function declaredIn(node: SyntaxNode): Set<string> {
+function declaredIn(node: SyntaxNode, mentions: (node: SyntaxNode) => boolean): Set<string> {
   const known = declarations.get(node)
   if (known !== undefined) return known
+  if (!mentions(node)) return new Set()
   const declared = new Set<string>()
   const binding = node.type === "VariableDeclarator" ? nodesIn(node["id"]) : []
   for (const { type, name } of [...binding, ...nodesIn(node["params"])])
     if (type === "Identifier") declared.add(name as string)
   for (const child of Object.values(node).flatMap(nodesIn))
-    for (const name of declaredIn(child)) declared.add(name)
+    for (const name of declaredIn(child, mentions)) declared.add(name)
   declarations.set(node, declared)
   return declared
+}
+
+/** Index of the first of these ascending numbers that is not below `least`. */
+function firstFrom(numbers: readonly number[], least: number): number {
+  let [low, high] = [0, numbers.length]
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if ((numbers[middle] ?? 0) < least) low = middle + 1
+    else high = middle
+  }
+  return low
 }
 
 function without(names: ReadonlySet<string>, others: ReadonlySet<string>): ReadonlySet<string> {

@@ -5,8 +5,8 @@
 #   scripts/provision.sh                    what the tests need
 #   scripts/provision.sh --fresh-engine     the same, without an engine: the tests start one of their own
 #   scripts/provision.sh docker compose …   only these: docker, dockerd (its programs, not started), docker28, compose,
-#                                           age, openssl, certtool, keytool, busybox, nodes, qemu, sshd, nginx,
-#                                           postgres, postgres-server, chromium, openbao
+#                                           age, openssl, certtool, keytool, busybox, nodes, qemu, sshd, shells,
+#                                           nginx, postgres, postgres-server, chromium, openbao
 #
 # Downloads and logs are kept in .cache. What is started keeps running: dockerd until the machine stops,
 # or until `kill $(cat /var/run/docker.pid)`.
@@ -15,7 +15,7 @@ export DEBIAN_FRONTEND=noninteractive
 
 root=$(cd "$(dirname "$0")/.." && pwd)
 cache=$root/.cache
-wanted_by_tests="openssl certtool keytool age busybox sshd nginx postgres nodes qemu docker compose docker28"
+wanted_by_tests="openssl certtool keytool age busybox sshd shells nginx postgres nodes qemu docker compose docker28"
 missing=
 mkdir -p "$cache"
 
@@ -75,6 +75,9 @@ need() {
 
 bring_openssl() { need openssl openssl && say "openssl: $(openssl version | cut -d' ' -f1-2)"; }
 bring_age() { need age age && say "age: $(age --version 2>/dev/null || echo present)"; }
+
+# For the tests of completion.
+bring_shells() { need zsh zsh && need fish fish && say "shells: $(zsh --version | cut -d' ' -f1-2), $(fish --version)"; }
 
 bring_certtool() {
   need certtool gnutls-bin && say "certtool: GnuTLS $(certtool --version 2>/dev/null | sed -n '1s/^certtool //p')"
@@ -430,7 +433,7 @@ fi
 # shellcheck disable=SC2048,SC2086
 for service in ${*:-$wanted_by_tests}; do
   case $service in
-    openssl | certtool | keytool | age | busybox | sshd | nginx | postgres | nodes | qemu | docker | dockerd | docker28 | \
+    openssl | certtool | keytool | age | busybox | sshd | shells | nginx | postgres | nodes | qemu | docker | dockerd | docker28 | \
       compose | chromium | openbao)
       "bring_$service" || true # what is missing is noted, the others are still brought
       ;;

@@ -95,6 +95,11 @@ export const groups: readonly { readonly title: string; readonly commands: reado
         load: () => import("./audit.ts"),
       },
       { name: "config", summary: "the JSON Schema of purser.yaml", load: () => import("./config.ts") },
+      {
+        name: "completion",
+        summary: "print what makes a shell complete commands, options and names",
+        load: () => import("./completion/completion.ts"),
+      },
       { name: "health", summary: "say whether the node or agent here has its files in place" },
     ],
   },

@@ -39,6 +39,10 @@ const valuedWords = ["config", "context", "host", "log-level", "tlscacert", "tls
 export function readPluginCall(words: readonly string[], env: NodeJS.ProcessEnv = {}): PluginCall {
   if (words[0] === "docker-cli-plugin-metadata")
     return { words: [], env: {}, print: `${JSON.stringify(metadata)}\n` }
+  if (words[0] === "__complete" || words[0] === "__completeNoDesc") {
+    const call = readPluginCall(words.slice(1), env)
+    return { ...call, words: [words[0], ...call.words] }
+  }
   const flags = new Map<string, string>()
   const rest = [...words]
   while (rest[0]?.startsWith("-")) readFlag(rest, flags)

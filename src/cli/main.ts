@@ -41,6 +41,9 @@ async function start(words: readonly string[]): Promise<void> {
     code = await main(argv.slice(1), process.env, async () =>
       (await import("../state/state-dir.ts")).defaultStateDir(),
     )
+  } else if (first === "__complete" || first === "__completeNoDesc") {
+    const { main } = await import("./completion/complete.ts")
+    code = await main(argv.slice(1), process, first === "__complete")
   } else {
     const { main } = await import("./program.ts")
     code = await main(argv, process)

@@ -71,6 +71,15 @@ for (const kind of ["script", "executable"] as const) {
       )
     })
 
+    test("completes", async (t) => {
+      const config = await configuration(t, kind)
+      if (config === null) return
+      const ask = async (...words: string[]) =>
+        (await exec("docker", ["__complete", "purser", ...words], { env: config })).stdout.split("\n")
+      assert.ok((await ask("cp", "--route", "pu")).includes("pull"))
+      assert.ok((await ask("sec")).some((line) => line.startsWith("secret\t")))
+    })
+
     test("copies into a container, by the context that docker was told", async (t) => {
       const config = await configuration(t, kind)
       if (config === null) return

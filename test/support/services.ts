@@ -27,6 +27,8 @@ const probes = {
   certtool: () => runs("certtool", "--version"),
   /** Java's. */
   keytool: () => runs("keytool", "-help"),
+  zsh: () => runs("zsh", "--version"),
+  fish: () => runs("fish", "--version"),
   nginx: () => runs("sh", "-c", "PATH=$PATH:/usr/sbin command -v nginx"),
   /** Server and client. */
   postgres: () => runs("sh", "-c", "ls /usr/lib/postgresql/*/bin/postgres && command -v psql"),

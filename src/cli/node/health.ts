@@ -6,7 +6,7 @@ import { checkHealth } from "../../node/health.ts"
 
 /** `purser health`: one command for node and agent, which tell how they are by a small file. Loads nothing from npm. */
 
-const usage = `Usage: purser health [--status FILE] [--state DIR]
+export const healthUsage = `Usage: purser health [--status FILE] [--state DIR]
 
 Exits 0 once every required file is in place; without a list of files, once one
 delivery was complete and its files are still there.
@@ -29,7 +29,7 @@ export async function main(
   const log = createLog(process.stderr, { name: "purser health", json: argv.includes("--json") })
   try {
     const file = await statusFile(argv, env, defaultStateDir)
-    if (file === null) process.stdout.write(usage)
+    if (file === null) process.stdout.write(healthUsage)
     else await checkHealth(file)
     return 0
   } catch (thrown) {
