@@ -6,12 +6,12 @@ import type { SignatureAlgorithm } from "./key-family.ts"
 /** Subject alternative names (RFC 5280 section 4.2.1.6). */
 export interface SubjectNames {
   readonly dns: readonly string[]
-  /** Addresses in their text form. */
+  /** IP addresses as text. */
   readonly ip: readonly string[]
   readonly email: readonly string[]
 }
 
-/** A certificate request (PKCS#10, RFC 2986) in PEM, whose subject is empty unless `commonName` is given. */
+/** Returns a signed certificate request (PKCS#10, RFC 2986) in PEM, whose subject is empty without `commonName`. */
 export function certificateRequest(
   key: KeyObject,
   algorithm: SignatureAlgorithm,
@@ -32,7 +32,7 @@ export function certificateRequest(
   return der.pem("CERTIFICATE REQUEST", der.sequence(body, algorithm.identifier, der.bitString(signature)))
 }
 
-/** GeneralNames: the content of the extension subjectAltName. Throws a `TypeError` for what is no address. */
+/** Returns GeneralNames, the content of the extension subjectAltName. Throws a `TypeError` for a wrong IP address. */
 export function generalNames({ dns, ip, email }: SubjectNames): Buffer {
   const ascii = (text: string): Buffer => Buffer.from(text, "latin1")
   return der.sequence(
@@ -42,11 +42,11 @@ export function generalNames({ dns, ip, email }: SubjectNames): Buffer {
   )
 }
 
-/** 4 bytes, or 16. */
+/** Returns the 4 or 16 bytes of an IP address. Throws a `TypeError` for any other text. */
 export function addressBytes(address: string): Buffer {
   if (isIPv4(address)) return Buffer.from(address.split(".").map(Number))
   if (!isIPv6(address) || address.includes("%")) throw new TypeError(`${address} is not an address`)
-  // An address that ends in dotted form has two groups there.
+  // A dotted IPv4 address at the end stands for two groups.
   const dotted = /^(.*:)(\d+\.\d+\.\d+\.\d+)$/.exec(address)
   const hex = (pair: readonly number[]): string => Buffer.from(pair).toString("hex")
   const [a = 0, b = 0, c = 0, d = 0] = (dotted?.[2] ?? "").split(".").map(Number)

@@ -1,9 +1,9 @@
 /**
- * Takes DER of our own certificates apart, without copying and without knowing types: what has to be repeated byte for
- * byte, a subject say, is cut out. What comes from elsewhere is read by a library.
+ * Splits DER of our own certificates into elements, without copying and without knowing types, to repeat a part such as
+ * the subject byte for byte. Certificates from other issuers are parsed by a library.
  */
 
-/** The elements within a constructed one, each with its header. Throws a `TypeError` for what is not DER. */
+/** Returns the elements within a constructed one, each with its header. Throws a `TypeError` if it is not DER. */
 export function childrenOf(element: Buffer): Buffer[] {
   return elementsIn(contentOf(element))
 }
@@ -14,8 +14,8 @@ export function contentOf(element: Buffer): Buffer {
 }
 
 /**
- * Throws a `TypeError` unless `bytes` are exactly one element, and DER all the way down (X.690 sections 10 and 11):
- * lengths definite and the shortest, strings in one piece. What BER allows besides, two programs may read in two ways.
+ * Throws a `TypeError` unless `bytes` are exactly one element and DER at every level (X.690 sections 10 and 11): definite
+ * shortest lengths, and strings in one piece. Other BER is refused, because two programs may read it differently.
  */
 export function assertDer(bytes: Buffer): void {
   const [element, ...more] = elementsIn(bytes)
@@ -23,7 +23,7 @@ export function assertDer(bytes: Buffer): void {
   assertElement(element, deepest)
 }
 
-/** Certificates and their requests have about ten levels. */
+/** The deepest nesting that is accepted; certificates and requests have about ten levels. */
 const deepest = 32
 
 function assertElement(element: Buffer, levels: number): void {
@@ -31,7 +31,7 @@ function assertElement(element: Buffer, levels: number): void {
   const { header, length } = sizesOf(element)
   const isConstructed = (tag & 0x20) !== 0
   const isUniversal = (tag & 0xc0) === 0
-  // Among the universal types only SEQUENCE (16) and SET (17) consist of elements. No tag here is above 30.
+  // SEQUENCE (16) and SET (17) are the only constructed universal types. Tags above 30 do not occur here.
   const isKnown = (tag & 0x1f) !== 0x1f && (!isUniversal || isConstructed === [16, 17].includes(tag & 0x1f))
   const isShortest = header === 2 || (length >= 0x80 && element[2] !== 0)
   if (!isKnown || !isShortest || levels === 0) throw new TypeError("not DER")
@@ -58,7 +58,10 @@ function sizesOf(element: Buffer): { header: number; length: number } {
   return { header, length }
 }
 
-/** The subject of a certificate, byte for byte (RFC 5280 section 4.1: the sixth element, after version to validity). */
+/**
+ * Returns the subject of a certificate, byte for byte (RFC 5280 section 4.1: the sixth element, after version to
+ * validity).
+ */
 export function subjectOf(certificate: Buffer): Buffer {
   const [body] = childrenOf(certificate)
   const subject = body && childrenOf(body)[5]

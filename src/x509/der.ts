@@ -1,6 +1,6 @@
 /**
- * Writes DER (X.690), as much as a certificate or a certificate request needs.
- * Each function returns one complete element. Reading is left to `node:crypto`.
+ * Writes the DER (X.690) that a certificate or a certificate request needs. Each
+ * function returns one complete element. It may not read DER.
  */
 
 const tags = {
@@ -25,17 +25,17 @@ export function sequence(...elements: readonly Uint8Array[]): Buffer {
   return element(tags.sequence, ...elements)
 }
 
-/** SET OF: DER wants its elements in the order of their encodings. */
+/** Writes a SET OF, whose elements DER requires in the order of their encodings. */
 export function set(...elements: readonly Uint8Array[]): Buffer {
   return element(tags.set, ...elements.toSorted((a, b) => Buffer.compare(a, b)))
 }
 
-/** A number, which must be a safe integer, or the big-endian bytes of a non-negative one. */
+/** Writes an INTEGER: a safe integer, or the big-endian bytes of a non-negative number. */
 export function integer(value: number | Uint8Array): Buffer {
   return element(tags.integer, typeof value === "number" ? signedBytes(value) : unsignedBytes(value))
 }
 
-/** As {@link integer}. */
+/** Writes an ENUMERATED, as {@link integer} does. */
 export function enumerated(value: number): Buffer {
   return element(tags.enumerated, signedBytes(value))
 }
@@ -48,7 +48,7 @@ export function nothing(): Buffer {
   return element(tags.null)
 }
 
-/** From its dotted form, `1.2.840.10045.4.3.2`. */
+/** Writes an object identifier from its dotted form, `1.2.840.10045.4.3.2`. */
 export function oid(dotted: string): Buffer {
   if (!/^[0-2]\.\d{1,9}(\.\d{1,9})*$/.test(dotted))
     throw new TypeError(`${dotted} is not an object identifier`)
@@ -72,12 +72,12 @@ export function ia5(text: string): Buffer {
   return element(tags.ia5, Buffer.from(text, "latin1"))
 }
 
-/** BMPString: UTF-16, big-endian. */
+/** Writes a BMPString: UTF-16, big-endian. */
 export function bmp(text: string): Buffer {
   return element(tags.bmp, Buffer.from(text, "utf16le").swap16())
 }
 
-/** `unused` is the number of bits at the end that do not count. */
+/** Writes a BIT STRING; `unused` is the number of bits at the end that do not count. */
 export function bitString(bytes: Uint8Array, unused = 0): Buffer {
   return element(tags.bitString, Uint8Array.of(unused), bytes)
 }
@@ -86,7 +86,7 @@ export function octetString(bytes: Uint8Array): Buffer {
   return element(tags.octetString, bytes)
 }
 
-/** UTCTime until 2049 and GeneralizedTime from then on, as RFC 5280 section 4.1.2.5 wants it; to the second. */
+/** Writes a time to the second: UTCTime until 2049, GeneralizedTime from 2050 on (RFC 5280 section 4.1.2.5). */
 export function time(date: Date): Buffer {
   const digits = date.toISOString().replace(/\.\d+Z$|[-T:]/g, "")
   const year = date.getUTCFullYear()
@@ -95,17 +95,17 @@ export function time(date: Date): Buffer {
     : element(tags.generalizedTime, Buffer.from(`${digits}Z`, "latin1"))
 }
 
-/** `[number]` around whole elements (EXPLICIT), or in the place of a constructed one's own tag (IMPLICIT). */
+/** Writes `[number]` around complete elements (EXPLICIT), or instead of a constructed element's own tag (IMPLICIT). */
 export function contextTag(number: number, ...content: readonly Uint8Array[]): Buffer {
   return element(0xa0 | tagNumber(number), ...content)
 }
 
-/** `[number]` in the place of a primitive element's own tag (IMPLICIT), around its bare content. */
+/** Writes `[number]` instead of a primitive element's own tag (IMPLICIT), around its bare content. */
 export function contextPrimitive(number: number, content: Uint8Array): Buffer {
   return element(0x80 | tagNumber(number), content)
 }
 
-/** PEM (RFC 7468), ends with a newline. */
+/** Returns PEM (RFC 7468) with a final newline. */
 export function pem(label: string, der: Uint8Array): string {
   const lines =
     Buffer.from(der.buffer, der.byteOffset, der.byteLength)
@@ -133,7 +133,7 @@ function tagNumber(number: number): number {
 function signedBytes(value: number): Uint8Array {
   if (!Number.isSafeInteger(value)) throw new TypeError("not a safe integer")
   let hex = BigInt.asUintN(64, BigInt(value)).toString(16).padStart(16, "0")
-  // Shortest two's complement: a leading byte that only repeats the next one's sign goes.
+  // Two's complement is shortest without leading bytes that only repeat the sign of the next byte.
   while (hex.length > 2 && /^(00[0-7]|ff[89a-f])/.test(hex)) hex = hex.slice(2)
   return Buffer.from(hex, "hex")
 }

@@ -1,38 +1,38 @@
 import type { KeyObject } from "node:crypto"
 
 /**
- * A family of key types that sign alike: how its keys are made and told from others, how they sign, and which
- * signatures and keys of strangers are taken. Each family has a file in `key-families/` and a line in
- * `key-families.ts`; nothing else knows which there are.
+ * A family of key types that sign alike: how its keys are generated, recognized and used to sign, and which foreign
+ * signatures and keys are accepted. Each family has a file in `key-families/` and a line in `key-families.ts`; no other
+ * code may list the families.
  */
 export interface KeyFamily<Name extends string = string> {
-  /** For hints, in the terms of other programs: `EC P-256`. */
+  /** The family's name in hints, in the terms of other programs: `EC P-256`. */
   readonly title: string
-  /** Whether a private or public key is one of it, also of a type that is never made here. */
+  /** Returns whether a private or public key is of this family, also if its type is never generated here. */
   has(key: KeyObject): boolean
   readonly types: readonly KeyType<Name>[]
   readonly signature: SignatureAlgorithm
-  /** The hash for `crypto.verify`, by the OID of each algorithm whose signatures by such a key are taken. */
+  /** The accepted signature algorithms: from an algorithm's OID to the hash for `crypto.verify`. */
   readonly accepts: Readonly<Record<string, string | null>>
-  /** Whether TLS may encrypt a secret to such a key, which certificates say then (keyEncipherment). */
+  /** Whether TLS may encrypt to such a key, so that its certificates get the key usage keyEncipherment. */
   readonly enciphers: boolean
-  /** Why no certificate is given to this key, although it is of this family; null where it may be. */
+  /** Returns why a key of this family is too weak for a certificate, or null. */
   weakness(key: KeyObject): { readonly why: string; readonly hint: string } | null
 }
 
 /** Algorithm and size of a key pair. */
 export interface KeyType<Name extends string = string> {
-  /** As configuration, flags and records have it: `p256`. */
+  /** The name in configuration, flags and records: `p256`. */
   readonly name: Name
-  /** Called for keys of the family. */
+  /** Returns whether a key of this family has this type. */
   is(key: KeyObject): boolean
-  /** A new private key. */
+  /** Generates a private key. */
   generate(): Promise<KeyObject>
 }
 
 export interface SignatureAlgorithm {
-  /** The AlgorithmIdentifier, in DER. */
+  /** The AlgorithmIdentifier in DER. */
   readonly identifier: Buffer
-  /** For `crypto.sign`; null where the algorithm brings its own. */
+  /** The algorithm argument of `crypto.sign`; null if the key type implies it. */
   readonly hash: string | null
 }

@@ -3,9 +3,9 @@ import * as der from "./der.ts"
 import { ecdsaSha256 } from "./ecdsa-sha256.ts"
 
 /**
- * A certificate is only the envelope in which TLS carries a public key; pins
- * decide. So its validity is all of time: a node whose clock starts in 1970 and
- * one whose clock is right accept the same certificate.
+ * The validity of every self-signed certificate: all of time. The certificate only
+ * carries the public key in TLS and the pin decides, so a node whose clock starts
+ * in 1970 must accept it too.
  */
 const validity = der.sequence(der.time(new Date(0)), der.time(new Date(Date.UTC(9999, 11, 31, 23, 59, 59))))
 
@@ -17,7 +17,10 @@ const extensions = der.sequence(
   der.sequence(der.oid("2.5.29.15"), critical, der.octetString(der.bitString(Uint8Array.of(0x80), 7))),
 )
 
-/** A self-signed X.509 v3 certificate for a P-256 key, in DER. The same for everybody but for key and serial number. */
+/**
+ * Returns a self-signed X.509 v3 certificate for a P-256 key, in DER. Only key, serial number and signature differ
+ * between certificates.
+ */
 export function selfSigned(privateKey: KeyObject): Buffer {
   const spki = createPublicKey(privateKey).export({ type: "spki", format: "der" })
   const body = der.sequence(

@@ -37,7 +37,7 @@ test("a subject may be empty", async (t) => {
   assert.match(text, /^subject=\s*$/m)
 })
 
-test("addresses become their bytes, however they are written", () => {
+test("addresses in any notation become their bytes", () => {
   assert.deepEqual(addressBytes("255.0.2.10"), Buffer.from([255, 0, 2, 10]))
   const property = fc.property(fc.ipV6(), (text) => {
     const bytes = addressBytes(text)

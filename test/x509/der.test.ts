@@ -23,7 +23,7 @@ test("writes integers in their shortest two's complement", () => {
   for (const [value, expected] of cases) assert.equal(hex(der.integer(value)), expected)
 })
 
-test("writes the bytes of a non-negative integer without leading zeros, and never as a negative one", () => {
+test("writes the bytes of a non-negative integer without leading zeros, and never as a negative number", () => {
   assert.equal(hex(der.integer(Buffer.from("00007f", "hex"))), "02017f")
   assert.equal(hex(der.integer(Buffer.from("80", "hex"))), "02020080")
   assert.equal(hex(der.integer(Buffer.alloc(4))), "020100")
@@ -74,7 +74,7 @@ test("writes a set in the order of its elements' encodings", () => {
   assert.equal(hex(der.set(der.integer(2), der.integer(1))), "3106020101020102")
 })
 
-test("writes times in two digits of a year until 2049, in four from then on", () => {
+test("writes years with two digits until 2049, and with four from 2050 on", () => {
   assert.equal(der.time(new Date(0)).toString("latin1"), "\x17\x0d700101000000Z")
   assert.equal(der.time(new Date("2049-12-31T23:59:59.999Z")).toString("latin1"), "\x17\x0d491231235959Z")
   assert.equal(der.time(new Date("2050-01-01T00:00:00Z")).toString("latin1"), "\x18\x0f20500101000000Z")

@@ -23,7 +23,7 @@ import { run } from "../ca/state.ts"
 const docs = resolve(import.meta.dirname, "../../docs")
 const names = { dns: ["shop.lan"], ip: [], email: [] }
 
-/** A family that Purser does not have (RFC 8410): one object, and one element of the list. */
+/** A family that Purser does not have (RFC 8410). Adding it takes one object and one element of the list. */
 const ed448Family: KeyFamily<"ed448"> = {
   title: "Ed448",
   has: ({ asymmetricKeyType: type }) => type === "ed448",
@@ -48,7 +48,7 @@ async function ed448Request(): Promise<Buffer> {
   return Buffer.from(certificateRequest(key, signatureAlgorithm(key, families), names, "shop.lan"))
 }
 
-test("a request for a key of another family is written as openssl reads it, and read", async (t) => {
+test("a request for a key of another family is read by openssl and by us", async (t) => {
   const request = await ed448Request()
   const { keyType, dns } = await readRequest(request, families)
   assert.deepEqual([keyType, dns], ["ed448", ["shop.lan"]])
@@ -62,7 +62,7 @@ test("a request for a key of another family is written as openssl reads it, and 
   )
 })
 
-test("a key of another family is refused where the family is not on the list, with those that are", async () => {
+test("a key of a family that is not on the list is refused, and the error names the listed ones", async () => {
   await assert.rejects(readRequest(await ed448Request()), (error) => {
     assert.ok(isPurserError(error, "ERR_CERTIFICATE"))
     assert.match(error.message, /its key is of a kind that is not signed here/)
@@ -71,7 +71,7 @@ test("a key of another family is refused where the family is not on the list, wi
   })
 })
 
-test("every type of key has a name of its own, which the documentation has too", async () => {
+test("every key type has a unique name, which is documented", async () => {
   assert.equal(new Set(keyTypeNames).size, keyTypeNames.length)
   for (const file of ["ca.md", "configuration.md"]) {
     const text = await readFile(join(docs, file), "utf8")

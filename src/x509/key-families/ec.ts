@@ -3,7 +3,7 @@ import { promisify } from "node:util"
 import * as der from "../der.ts"
 import type { KeyFamily } from "../key-family.ts"
 
-/** RFC 5758 section 3.2. Whoever has such a key may sign with any of them. */
+/** The ECDSA algorithms of RFC 5758 section 3.2; every curve may be used with each of them. */
 const ecdsaWith = {
   sha256: "1.2.840.10045.4.3.2",
   sha384: "1.2.840.10045.4.3.3",

@@ -3,7 +3,7 @@ import { promisify } from "node:util"
 import * as der from "../der.ts"
 import type { KeyFamily } from "../key-family.ts"
 
-/** RFC 8410 section 3. */
+/** id-Ed25519 (RFC 8410 section 3). */
 const oid = "1.3.101.112"
 
 export const ed25519Family: KeyFamily<"ed25519"> = {

@@ -3,7 +3,7 @@ import { promisify } from "node:util"
 import * as der from "../der.ts"
 import type { KeyFamily, KeyType } from "../key-family.ts"
 
-/** RFC 4055 section 5. */
+/** sha256WithRSAEncryption and its variants (RFC 4055 section 5). */
 const [withSha256, withSha384, withSha512] = [
   "1.2.840.113549.1.1.11",
   "1.2.840.113549.1.1.12",
@@ -20,11 +20,11 @@ export const rsaFamily: KeyFamily<"rsa2048" | "rsa3072" | "rsa4096"> = {
   enciphers: true,
   weakness({ asymmetricKeyDetails: { modulusLength = 0, publicExponent = 0n } = {} }) {
     if (modulusLength < leastBits)
-      return { why: `its RSA key has ${modulusLength} bits`, hint: `${leastBits} at least` }
+      return { why: `its RSA key has ${modulusLength} bits`, hint: `use at least ${leastBits} bits` }
     if (modulusLength > mostBits)
-      return { why: `its RSA key has ${modulusLength} bits`, hint: `${mostBits} at most` }
+      return { why: `its RSA key has ${modulusLength} bits`, hint: `use at most ${mostBits} bits` }
     if (publicExponent < 65_537n || publicExponent % 2n === 0n)
-      return { why: "its RSA key has a weak exponent", hint: "65537 is what everybody uses" }
+      return { why: "its RSA key has a weak exponent", hint: "use the common exponent 65537" }
     return null
   },
 }
