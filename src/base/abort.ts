@@ -1,9 +1,9 @@
 /**
- * Waits for `work`, but not longer than until the signal: then it rejects with the signal's reason, and `work` goes on
- * unobserved. For work that cannot be told to stop.
+ * Waits for `work` or the signal, for work that cannot be cancelled. When the signal aborts, it rejects with the
+ * signal's reason, and `work` continues unobserved.
  */
 export async function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  // Its late failure has no other listener.
+  // Handles a failure of `work` after the abort, which has no other listener.
   work.catch(() => {})
   signal.throwIfAborted()
   const { promise, reject } = Promise.withResolvers<never>()

@@ -3,14 +3,14 @@ import { constants } from "node:fs"
 import { open, rename, rm } from "node:fs/promises"
 import { dirname, join } from "node:path"
 
-/** How temporary files of ours are called, wherever they are. */
+/** The names of Purser's temporary files, in every directory. */
 export const temporaryPattern = /^\.purser-[0-9a-f]{16}\.tmp$/
 
 export function temporaryIn(directory: string): string {
   return join(directory, `.purser-${randomBytes(8).toString("hex")}.tmp`)
 }
 
-/** Whoever finds the name taken must not write into somebody else's file. */
+/** The open flags of a new file. They fail if the name exists, so that nothing is written into another file. */
 export const createFlags =
   constants.O_RDWR |
   constants.O_CREAT |
@@ -18,8 +18,9 @@ export const createFlags =
   (process.platform === "win32" ? 0 : constants.O_NOFOLLOW)
 
 /**
- * Replaces one of our own files (state, identity, store, status): old-whole or
- * new-whole, whatever happens meanwhile. Throws Node's system errors.
+ * Replaces one of our own files (state, identity, store, status) atomically:
+ * even after a crash it has its old or its new content. Throws Node's system
+ * errors.
  */
 export async function replaceFile(
   path: string,
@@ -43,7 +44,7 @@ export async function replaceFile(
   await syncDirectory(dirname(path))
 }
 
-/** Makes renames in a directory last through a crash, where the system has such a thing. */
+/** Syncs a directory, so that renames in it survive a crash. Does nothing on Windows, which cannot do that. */
 export async function syncDirectory(directory: string): Promise<void> {
   if (process.platform === "win32") return
   const handle = await open(directory, constants.O_RDONLY)

@@ -1,17 +1,17 @@
 export interface BackoffOptions {
-  /** Delay after the first failure, in milliseconds. */
+  /** The delay after the first failure, in milliseconds. */
   firstMs: number
-  /** No delay is longer, in milliseconds. */
+  /** The longest delay, in milliseconds. */
   maxMs: number
-  /** In [0, 1); for tests. */
+  /** Returns a number in [0, 1); tests replace it. */
   random?: () => number
 }
 
 /**
- * Exponential back-off with full jitter on its upper half: after `failures`
- * failures in a row (1 or more) waits between half of and the whole
- * `firstMs * 2^(failures - 1)`, in milliseconds. The jitter keeps a thousand
- * nodes that failed together from being dialled together.
+ * Returns an exponential back-off with jitter, in milliseconds: after `failures`
+ * failures in a row (1 or more), a random delay between a half and the whole of
+ * `firstMs * 2^(failures - 1)`. The jitter keeps a thousand nodes that failed
+ * together from being dialled together.
  */
 export function backoffMs(
   failures: number,

@@ -7,7 +7,7 @@ export function isDuration(text: string): boolean {
   return /^\d{1,9}(ms|s|m|h|d)$/.test(text)
 }
 
-/** `250ms`, `30s`, `5m`, `1h`, `7d`, in milliseconds. Throws `ERR_USAGE`. */
+/** Parses a duration such as `250ms`, `30s`, `5m`, `1h` or `7d` into milliseconds. Throws `ERR_USAGE`. */
 export function parseDuration(text: string): number {
   const match = /^(\d{1,9})(ms|s|m|h|d)$/.exec(text)
   if (!match) {

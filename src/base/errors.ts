@@ -1,20 +1,21 @@
 import { exitCodeOf, type errorKinds } from "./errors/table.ts"
 
 /**
- * Every error that Purser raises on purpose. A caller's own programming mistake
- * is a `TypeError`; everything a user, a peer or the machine can cause is a
- * `PurserError` with a code out of the table in `errors/table.ts`.
+ * The errors that Purser raises on purpose. Whatever a user, a peer or the
+ * machine can cause is a `PurserError` with a code from `errors/table.ts`; a
+ * caller's programming mistake is a `TypeError`. A message may never hold the
+ * value of a secret.
  */
 
 export type ErrorCode = keyof typeof errorKinds
 
 export interface ErrorDetails {
-  /** The next step, one line, shown after `hint:`. */
+  /** The next step in one line, shown after `hint:`. */
   hint?: string | undefined
   cause?: unknown
 }
 
-/** Messages: lower case, no full stop, name the object, never the value of a secret. */
+/** An error with a code. Its message is lower case, without a full stop, and names the object that failed. */
 export class PurserError extends Error {
   override readonly name = "PurserError"
   readonly code: ErrorCode
@@ -31,12 +32,14 @@ export class PurserError extends Error {
   }
 }
 
-/** True for a `PurserError`, with this code if one is given. */
+/** Returns whether the error is a `PurserError`, and has this code if one is given. */
 export function isPurserError(error: unknown, code?: ErrorCode): error is PurserError {
   return error instanceof PurserError && (code === undefined || error.code === code)
 }
 
-/** Anything that was thrown, as one of ours: what is not is a defect, or an abort. */
+/**
+ * Turns any thrown value into a `PurserError`: an abort or a timeout by its name, and everything else into a defect.
+ */
 export function asPurserError(error: unknown): PurserError {
   if (error instanceof PurserError) return error
   if (error instanceof Error && error.name === "TimeoutError") {
@@ -48,12 +51,12 @@ export function asPurserError(error: unknown): PurserError {
   return new PurserError("ERR_INTERNAL", reasonOf(error), { cause: error })
 }
 
-/** The `code` of a Node system error (`ENOENT`, `ECONNREFUSED`), or undefined. */
+/** Returns the `code` of a Node system error (`ENOENT`, `ECONNREFUSED`), or undefined. */
 export function systemErrorCode(error: unknown): string | undefined {
   return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : undefined
 }
 
-/** The message of anything that was thrown, for the end of one of our own messages. */
+/** Returns the message of any thrown value, for the end of one of our own messages. */
 export function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }

@@ -1,7 +1,7 @@
 /**
- * What a peer sends may hold control characters that move the cursor, change a
- * terminal's title or forge a log line. Every such character, and the
- * bidirectional controls, become a visible escape.
+ * Replaces control characters and bidirectional controls by visible escapes,
+ * because a peer's text could otherwise move the cursor, change a terminal's
+ * title or forge a log line.
  */
 export function escapeForTerminal(text: string): string {
   return text.replace(/[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu, (c) => {

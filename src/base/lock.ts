@@ -5,15 +5,16 @@ import { PurserError, isPurserError, reasonOf } from "./errors.ts"
 import { loadSqlite } from "./sqlite.ts"
 
 /**
- * A lock that ends with its holder, however that ends: SQLite's exclusive lock
- * on a file of its own, which the kernel lets go with the process. A pid file
- * would outlive `kill -9`, and its number may be another process by then.
- * Throws `ERR_LOCKED`, and `ERR_STATE` when the file cannot be used.
+ * Takes a lock that ends with its process, however that ends: SQLite's exclusive
+ * lock on a file of its own, which the kernel releases with the process. A pid
+ * file would outlive `kill -9`, and its number could then be another process.
+ * `what` is the subject of the message. Throws `ERR_LOCKED`, and `ERR_STATE` if
+ * the file cannot be used.
  */
 export function acquireLock(file: string, what: string): Disposable {
   const database = open(file)
   try {
-    // A transaction that never ends and writes nothing: the file stays empty, so no crash can damage it.
+    // The transaction stays open and writes nothing, so the file stays empty and no crash can damage it.
     database.exec("BEGIN EXCLUSIVE")
     if (process.platform !== "win32") chmodSync(file, 0o600)
     writeFileSync(`${file}.pid`, `${process.pid}\n`, { mode: 0o600 })
@@ -23,7 +24,7 @@ export function acquireLock(file: string, what: string): Disposable {
       throw new PurserError("ERR_STATE", `cannot lock ${file}: ${reasonOf(error)}`, { cause: error })
     }
     throw new PurserError("ERR_LOCKED", `${what} is in use by process ${holderOf(file)}`, {
-      hint: "end that one first, or give this one a state directory of its own with --state",
+      hint: "end that process first, or use another state directory with --state",
     })
   }
   return {
@@ -35,7 +36,7 @@ export function acquireLock(file: string, what: string): Disposable {
 
 const waitMs = 15_000
 
-/** The same for what is held briefly: waits for its turn. Throws `ERR_LOCKED` when that does not come in 15 s. */
+/** Takes a lock that is only held briefly, and waits for it. Throws `ERR_LOCKED` after 15 s, or the signal's reason. */
 export async function waitForLock(file: string, what: string, signal: AbortSignal): Promise<Disposable> {
   const end = performance.now() + waitMs
   for (;;) {
@@ -45,7 +46,7 @@ export async function waitForLock(file: string, what: string, signal: AbortSigna
     } catch (error) {
       if (!isPurserError(error, "ERR_LOCKED") || performance.now() > end) throw error
     }
-    // At random, so that those who wait do not try together.
+    // The delay is random, so that waiting processes do not all try at the same time.
     await delay(10 + Math.random() * 20, undefined, { signal })
   }
 }

@@ -3,12 +3,12 @@ import type { PurserError } from "./errors.ts"
 
 export type LogLevel = "debug" | "info" | "warn" | "error"
 
-/** Facts beside a message. */
+/** Structured fields beside a message. */
 export type LogFields = Readonly<Record<string, string | number | boolean | null | undefined>>
 
 /**
- * Where long-running parts say what happens. Messages follow the rules of error
- * messages; whoever passes text of a peer need not escape it, the writer does.
+ * The log of long-running parts. Messages follow the rules of error messages. A
+ * caller need not escape a peer's text, because the writer does.
  */
 export interface Log {
   debug(message: string, fields?: LogFields): void
@@ -22,18 +22,18 @@ export interface LogWriter {
 }
 
 export interface LogOptions {
-  /** Least level that is written. Default `info`. */
+  /** The lowest level that is written. Default `info`. */
   level?: LogLevel
-  /** One JSON object a line instead of text. */
+  /** Whether to write one JSON object a line instead of text. */
   json?: boolean
-  /** Put before every text line, e.g. `purser node`. */
+  /** The prefix of every text line, such as `purser node`. */
   name?: string
   now?: () => Date
 }
 
 const order: Record<LogLevel, number> = { debug: 0, info: 1, warn: 2, error: 3 }
 
-/** A log that writes a line an event. The receiver uses it too, so it needs nothing from npm. */
+/** Creates a log that writes one line an event. It needs no npm package, because the one-file receiver uses it too. */
 export function createLog(writer: LogWriter, options: LogOptions = {}): Log {
   const { level: least = "info", json = false, name, now = () => new Date() } = options
   const at =
@@ -48,7 +48,7 @@ export function createLog(writer: LogWriter, options: LogOptions = {}): Log {
 /** A log that writes nothing. */
 export const silentLog: Log = { debug() {}, info() {}, warn() {}, error() {} }
 
-/** An error as the fields of a log line. */
+/** Returns an error's code and hint as the fields of a log line. */
 export function errorFields(error: PurserError): LogFields {
   return { code: error.code, ...(error.hint === undefined ? {} : { hint: error.hint }) }
 }

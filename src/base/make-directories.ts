@@ -3,8 +3,8 @@ import { dirname } from "node:path"
 import { systemErrorCode } from "./errors.ts"
 
 /**
- * Makes a directory and those above it. Node's own way (`recursive: true`) tries for ever below `/proc`, where a
- * directory says that it does not exist while the one above it does. Throws Node's system errors.
+ * Makes a directory and its missing parents. Node's own `recursive: true` loops forever below `/proc`, where mkdir
+ * reports ENOENT although the parent exists. Throws Node's system errors.
  */
 export async function makeDirectories(path: string, mode: number): Promise<void> {
   try {
@@ -19,7 +19,7 @@ export async function makeDirectories(path: string, mode: number): Promise<void>
     if (parent === path || (await stat(parent).catch(() => null)) !== null) throw error
     await makeDirectories(parent, mode)
     await mkdir(path, mode).catch((again: unknown) => {
-      // Another process was faster.
+      // Another process made it meanwhile.
       if (systemErrorCode(again) !== "EEXIST") throw again
     })
   }

@@ -2,8 +2,8 @@ import { escapeForTerminal } from "./escape.ts"
 import { PurserError } from "./errors.ts"
 
 /**
- * The grammar of names. A secret's name becomes a relative path on the other
- * side, so what could leave a directory or hide in it is not a name at all.
+ * The grammar of names. A secret's name becomes a relative path at the other end,
+ * so a name may not leave a directory (`..`) or be hidden in it (`.name`).
  */
 
 const segment = /^[A-Za-z0-9][A-Za-z0-9._-]*$/
@@ -25,7 +25,7 @@ export function parseSecretName(text: string): string {
   })
 }
 
-/** Name of an app or of a node. */
+/** Returns whether a text is the name of an app or of a node. */
 export function isAppName(text: string): boolean {
   return label.test(text)
 }
@@ -38,22 +38,24 @@ export function parseAppName(text: string): string {
   })
 }
 
-/** A grant is a secret's name, a name with a trailing `/*` for everything below it, or `*` for everything. */
+/**
+ * Returns whether a text is a grant: a secret's name, a name with `/*` for everything below it, or `*` for everything.
+ */
 export function isGrant(text: string): boolean {
   return text === "*" || isSecretName(text.endsWith("/*") ? text.slice(0, -2) : text)
 }
 
-/** Whether a grant is a pattern, so that names covered by it have to be looked for. */
+/** Returns whether a grant is a pattern, which can cover many names. */
 export function isPattern(grant: string): boolean {
   return grant === "*" || grant.endsWith("/*")
 }
 
-/** Whether a grant (or a pattern of the `secrets:` table) covers this name. */
+/** Returns whether a grant (or a pattern of the `secrets:` table) covers this name. */
 export function grantCovers(grant: string, name: string): boolean {
   return isPattern(grant) ? name.startsWith(grant.slice(0, -1)) : grant === name
 }
 
-/** Text that somebody else wrote, shortened and escaped, for a message of ours. */
+/** Quotes foreign text for a message: shortened to 80 characters and escaped. */
 export function quote(text: string): string {
   const shown = text.length > 80 ? `${text.slice(0, 77)}...` : text
   return `"${escapeForTerminal(shown)}"`

@@ -2,22 +2,22 @@ import { constants } from "node:fs"
 import { open } from "node:fs/promises"
 import { systemErrorCode } from "./errors.ts"
 
-/** How often a file that is being written to is read again. */
+/** How often a file is read if it changes meanwhile. */
 const attempts = 5
 
 export type ReadResult =
   | { readonly kind: "read"; readonly bytes: Buffer; readonly mode: number }
-  /** With the system's own ENOENT or ENOTDIR. */
+  /** `error` is the system's ENOENT or ENOTDIR. */
   | { readonly kind: "absent"; readonly error: unknown }
-  /** Nothing was read of it. */
+  /** A directory, FIFO, socket or device, which was not read. */
   | { readonly kind: "not-regular"; readonly isDirectory: boolean }
   | { readonly kind: "too-large" }
-  /** Somebody writes to it all the time. */
+  /** The file changed during every attempt. */
   | { readonly kind: "changing" }
 
 /**
- * Reads a regular file whole, never more than `maxBytes`, and again where it changes meanwhile. A FIFO or a device
- * holds nobody up: it is opened without waiting, and not read. Links are followed. Throws the system's own errors.
+ * Reads a whole regular file of at most `maxBytes`, again if it changes meanwhile. A FIFO or a device is opened without
+ * waiting and not read. Links are followed. Throws Node's system errors.
  */
 export async function readRegularFile(path: string, maxBytes: number): Promise<ReadResult> {
   try {
@@ -33,7 +33,9 @@ export async function readRegularFile(path: string, maxBytes: number): Promise<R
   }
 }
 
-/** Whether group or others may read or write a file of this mode. Windows has no such bits. */
+/**
+ * Returns whether group or others have any permission by this mode. Always false on Windows, which has no such bits.
+ */
 export function isOpenToOthers(mode: number): boolean {
   return process.platform !== "win32" && (mode & 0o077) !== 0
 }
@@ -45,7 +47,7 @@ async function readOnce(path: string, maxBytes: number): Promise<ReadResult> {
   if (!before.isFile()) return { kind: "not-regular", isDirectory: before.isDirectory() }
   if (before.size > BigInt(maxBytes)) return { kind: "too-large" }
   const size = Number(before.size)
-  // One byte more, to see that it ends where it should.
+  // One byte more than the size shows whether the file ends there.
   const bytes = Buffer.alloc(size + 1)
   let length = 0
   while (length < bytes.length) {

@@ -2,8 +2,8 @@ import { inspect } from "node:util"
 import { digestOf, type Digest } from "./digest.ts"
 
 /**
- * Bytes that must not be seen by accident. Printing, logging, interpolating or
- * serialising one gives `[secret]`; reading is the explicit `.reveal()`.
+ * Bytes that must not be shown by accident. Printing, logging, interpolating or
+ * serialising a secret gives `[secret]`; only `.reveal()` returns the bytes.
  */
 export class Secret {
   readonly #bytes: Buffer
@@ -21,17 +21,19 @@ export class Secret {
     return this.#bytes.length
   }
 
-  /** SHA-256 of the content. For comparing on the wire and on disk; never for a log (a short secret can be guessed from it). */
+  /**
+   * The SHA-256 of the content, for comparisons. It may never be logged, because a short secret can be guessed from it.
+   */
   get digest(): Digest {
     return (this.#digest ??= digestOf(this.#bytes))
   }
 
-  /** The bytes themselves, not a copy: do not write to them. */
+  /** Returns the bytes themselves, not a copy; the caller must not write to them. */
   reveal(): Buffer {
     return this.#bytes
   }
 
-  /** The bytes as UTF-8 text. */
+  /** Returns the bytes as UTF-8 text. */
   revealText(): string {
     return this.#bytes.toString("utf8")
   }

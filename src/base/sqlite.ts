@@ -2,26 +2,29 @@ import type { DatabaseSync, SQLInputValue, SQLOutputValue, StatementSync } from 
 import { PurserError, isPurserError, reasonOf, systemErrorCode } from "./errors.ts"
 
 /**
- * A SQLite database whose statements are prepared once, whose transactions join each other, and whose errors are the
- * caller's own. It knows no table.
+ * A SQLite database that prepares each statement once, joins nested transactions, and turns errors into the caller's
+ * own. It may not know any table.
  */
 
 /** How long a statement waits for another process's transaction. */
 const busyMs = 5000
 
 export interface SqliteFailure {
-  /** `open` while the database is being prepared. A read within a transaction counts as a part of the write. */
+  /** `open` until the database is prepared. A read within a transaction counts as a write. */
   readonly operation: "open" | "read" | "write"
-  /** The file is not what it should be: no database, torn pages, or a table or number that is not as we make them. */
+  /**
+   * Whether the file is damaged: it is no database, has torn pages, or lacks a table or holds a number that we never
+   * write.
+   */
   readonly isDamage: boolean
   readonly reason: string
   readonly cause: unknown
 }
 
 export interface SqliteOptions {
-  /** Runs before anybody uses the database, which is closed again when this throws. */
+  /** Prepares the database before its first use. If it throws, the database is closed. */
   prepare: (database: Sqlite) => void
-  /** The error that the caller's own callers get. */
+  /** Returns the error to throw for a failure. */
   asError: (failure: SqliteFailure) => PurserError
 }
 
@@ -36,7 +39,10 @@ export class Sqlite implements Disposable {
     this.#asError = asError
   }
 
-  /** Makes an empty file where there is none. Whatever goes wrong is an `open` failure, or `prepare`'s own error. */
+  /**
+   * Opens a database; a missing file is created empty. Throws `asError` of an `open` failure, or a PurserError of
+   * `prepare`.
+   */
   static open(file: string, { prepare, asError }: SqliteOptions): Sqlite {
     let opened: Sqlite | undefined
     try {
@@ -56,18 +62,18 @@ export class Sqlite implements Disposable {
     return this.#sqlite.isOpen
   }
 
-  /** Runs one statement. Returns how many rows it changed. */
+  /** Runs one statement. Returns the number of changed rows. */
   run(sql: string, ...values: SQLInputValue[]): number {
     return this.#guard("write", () => Number(this.#statement(sql).run(...values).changes))
   }
 
-  /** The first row, as `Row` has its columns. */
+  /** Returns the first row, whose columns must be those of `Row`, or undefined. */
   get<Row = Record<string, SQLOutputValue>>(sql: string, ...values: SQLInputValue[]): Row | undefined {
     const row = this.#guard("read", () => this.#statement(sql).get(...values))
     return row === undefined ? undefined : ({ ...row } as Row)
   }
 
-  /** All rows, as `Row` has their columns. */
+  /** Returns all rows, whose columns must be those of `Row`. */
   all<Row = Record<string, SQLOutputValue>>(sql: string, ...values: SQLInputValue[]): Row[] {
     const rows = this.#guard("read", () => this.#statement(sql).all(...values))
     return rows.map((row) => ({ ...row }) as Row)
@@ -78,14 +84,14 @@ export class Sqlite implements Disposable {
     this.#guard("write", () => this.#sqlite.exec(sql))
   }
 
-  /** The value of `PRAGMA name`, for example of `user_version` or `quick_check(1)`. */
+  /** Returns the value of `PRAGMA name`, for example of `user_version` or `quick_check(1)`. */
   pragma(name: string): SQLOutputValue | undefined {
     return Object.values(this.get(`PRAGMA ${name}`) ?? {})[0]
   }
 
   /**
-   * Runs `work` while no other process writes, and keeps all of it or nothing. Within another transaction it is a
-   * part of that one.
+   * Runs `work` in a transaction that excludes other writers, and rolls it back if `work` throws. Within another
+   * transaction, `work` becomes a part of that one.
    */
   transaction<T>(work: () => T): T {
     if (this.#sqlite.isTransaction) return work()
@@ -96,7 +102,7 @@ export class Sqlite implements Disposable {
         this.#sqlite.exec("COMMIT")
         return result
       } catch (error) {
-        // SQLite has done so itself after some errors, such as a full disk.
+        // SQLite has already rolled back after some errors, such as a full disk.
         if (this.#sqlite.isTransaction) this.#sqlite.exec("ROLLBACK")
         throw error
       }
@@ -119,7 +125,7 @@ export class Sqlite implements Disposable {
     try {
       return work()
     } catch (error) {
-      // While it is being opened, `open` says what went wrong.
+      // Until the database is prepared, `open` reports the failure.
       if (!this.#isPrepared || !isSqliteError(error)) throw error
       throw this.#asError({
         operation: isPart ? "write" : operation,
@@ -131,18 +137,21 @@ export class Sqlite implements Disposable {
   }
 }
 
-/** Loaded by the first database that is opened, so that commands without one do not pay for it. */
+/** Loads node:sqlite when the first database is opened, so that commands without a database do not pay for it. */
 export function loadSqlite(): typeof import("node:sqlite") {
   return process.getBuiltinModule("node:sqlite")
 }
 
-/** `ERR_OUT_OF_RANGE` is Node's own, for a number in a column that JavaScript cannot hold. */
+/**
+ * Returns whether an error comes from SQLite. Node throws `ERR_OUT_OF_RANGE` for a column's number that JavaScript
+ * cannot hold.
+ */
 function isSqliteError(error: unknown): boolean {
   const code = systemErrorCode(error)
   return code === "ERR_SQLITE_ERROR" || code === "ERR_OUT_OF_RANGE"
 }
 
-/** SQLite's result codes: SQL error (a table is missing), CORRUPT, NOTADB. */
+/** SQLite's result codes for damage: ERROR (a missing table), CORRUPT and NOTADB. */
 const damage = new Set([1, 11, 26])
 
 function isDamage(error: unknown): boolean {

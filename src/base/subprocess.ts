@@ -1,8 +1,8 @@
 import { spawn, type ChildProcess, type SpawnOptions } from "node:child_process"
 
 /**
- * Starts a command in a process group of its own, without any PURSER_* variable (tokens and passphrases are not for
- * it), so that what it starts can be ended with it by {@link killGroup}. Windows has no groups.
+ * Starts a command in its own process group, so that {@link killGroup} also ends the processes that it starts (Windows
+ * has no groups). The command gets no PURSER_* variable, because they hold tokens and passphrases.
  */
 export function spawnGroup(
   file: string,
@@ -18,12 +18,12 @@ export function spawnGroup(
   })
 }
 
-/** Ends a child of {@link spawnGroup} and all that is in its group, at once. */
+/** Kills a child of {@link spawnGroup} and its whole process group. */
 export function killGroup(child: ChildProcess): void {
   try {
     if (process.platform === "win32" || child.pid === undefined) child.kill("SIGKILL")
     else process.kill(-child.pid, "SIGKILL")
   } catch {
-    // It has ended.
+    // The group has already ended.
   }
 }

@@ -1,8 +1,7 @@
 /**
- * A signal that follows another and is aborted when a time is over. In the
- * place of `AbortSignal.any([signal, AbortSignal.timeout(ms)])`, of which Node
- * 22 forgets the timer when garbage is collected (nodejs/node#57736), so that
- * there is no limit left; and its timer ends with its use.
+ * A signal that aborts with another signal or after a time. It replaces
+ * `AbortSignal.any([signal, AbortSignal.timeout(ms)])`, whose timer Node 22 loses
+ * to garbage collection (nodejs/node#57736), and disposing it clears the timer.
  */
 export class TimeLimit implements Disposable {
   readonly #controller = new AbortController()
@@ -25,7 +24,7 @@ export class TimeLimit implements Disposable {
     return this.#controller.signal
   }
 
-  /** Whether it was the time that ended it. */
+  /** Whether the time limit aborted it. */
   get isOver(): boolean {
     return this.#isOver
   }

@@ -1,2 +1,5 @@
-/** The version of this package; a test holds it to package.json, which the one-file receiver does not have beside it. */
+/**
+ * The version of this package. It is repeated here because the one-file receiver has no package.json; a test compares
+ * the two.
+ */
 export const version = "0.1.0"

@@ -3,14 +3,14 @@ import { getEventListeners } from "node:events"
 import { test } from "node:test"
 import { untilAborted } from "../../src/base/abort.ts"
 
-test("resolves and rejects as the work does, and leaves no listener", async () => {
+test("settles as the work does, and leaves no listener", async () => {
   const { signal } = new AbortController()
   assert.equal(await untilAborted(Promise.resolve(7), signal), 7)
   await assert.rejects(untilAborted(Promise.reject(new Error("no")), signal), /no/)
   assert.deepEqual(getEventListeners(signal, "abort"), [])
 })
 
-test("rejects with the signal's reason while the work goes on, whose late failure is nobody's", async () => {
+test("rejects with the signal's reason while the work continues, and ignores its late failure", async () => {
   const controller = new AbortController()
   const work = Promise.withResolvers<never>()
   const waiting = untilAborted(work.promise, controller.signal)
@@ -20,6 +20,6 @@ test("rejects with the signal's reason while the work goes on, whose late failur
   work.reject(new Error("late"))
 })
 
-test("a signal that is aborted already wins over work that is done", async () => {
+test("a signal that is already aborted wins over finished work", async () => {
   await assert.rejects(untilAborted(Promise.resolve(1), AbortSignal.abort(new Error("before"))), /before/)
 })

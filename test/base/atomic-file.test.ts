@@ -6,7 +6,7 @@ import { replaceFile, temporaryIn, temporaryPattern } from "../../src/base/atomi
 import { systemErrorCode } from "../../src/base/errors.ts"
 import { tempDir } from "../support/temp.ts"
 
-test("a replaced file is a new one with the mode that was asked for, and nothing stays beside it", async (t) => {
+test("a replaced file is a new one with the given mode, and no temporary file remains", async (t) => {
   const directory = await tempDir(t)
   const file = join(directory, "state")
   await writeFile(file, "old", { mode: 0o644 })
@@ -21,7 +21,7 @@ test("a replaced file is a new one with the mode that was asked for, and nothing
   assert.deepEqual(await readdir(directory), ["state"])
 })
 
-test("who reads while it is replaced sees one content or the other, whole", async (t) => {
+test("a reader during a replacement sees the whole old or the whole new content", async (t) => {
   const file = join(await tempDir(t), "state")
   const contents = ["a", "b"].map((letter) => letter.repeat(200_000))
   await writeFile(file, contents[0] ?? "")
@@ -36,7 +36,7 @@ test("who reads while it is replaced sees one content or the other, whole", asyn
   assert.deepEqual([...seen].sort(), contents)
 })
 
-test("a link at the path is replaced, and what it leads to is left alone", async (t) => {
+test("a link at the path is replaced, and its target is unchanged", async (t) => {
   const directory = await tempDir(t)
   const elsewhere = join(directory, "elsewhere")
   await writeFile(elsewhere, "theirs")
@@ -55,12 +55,12 @@ test("a replacement that fails leaves no temporary file", async (t) => {
   assert.deepEqual(await readdir(directory), ["state"])
 })
 
-test("a directory that is not there is an error that says so", async (t) => {
+test("a missing directory is an ENOENT error", async (t) => {
   const file = join(await tempDir(t), "absent", "state")
   await assert.rejects(replaceFile(file, Buffer.from("x")), { code: "ENOENT" })
 })
 
-test("names of temporary files differ each time and fit their pattern, which fits no name of a secret", async (t) => {
+test("names of temporary files differ and match their pattern, which matches no secret's name", async (t) => {
   const directory = await tempDir(t)
   const names = Array.from({ length: 50 }, () => temporaryIn(directory).slice(directory.length + 1))
   assert.equal(new Set(names).size, 50)

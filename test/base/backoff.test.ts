@@ -3,7 +3,7 @@ import { test } from "node:test"
 import fc from "fast-check"
 import { backoffMs } from "../../src/base/backoff.ts"
 
-test("the delay doubles up to its limit, and half of it is chance", () => {
+test("the delay doubles up to its limit, and half of it is random", () => {
   const at = (failures: number, random: number): number =>
     backoffMs(failures, { firstMs: 100, maxMs: 1000, random: () => random })
   assert.deepEqual(
@@ -16,7 +16,7 @@ test("the delay doubles up to its limit, and half of it is chance", () => {
   )
 })
 
-test("however many failures, the delay is a positive number within the limit", () => {
+test("for any number of failures the delay is positive and within the limit", () => {
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 1e9 }), (failures) => {
       const delay = backoffMs(failures, { firstMs: 1000, maxMs: 300_000 })

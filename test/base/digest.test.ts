@@ -18,7 +18,7 @@ test("a digest is sha256: and 64 lower-case hex digits", () => {
     assert.ok(!isDigest(other))
 })
 
-test("bytes and texts are the same only when all of them are", () => {
+test("bytes and texts are equal only if every byte is", () => {
   assert.ok(sameBytes(Buffer.from("abc"), Buffer.from("abc")) && sameText("", ""))
   assert.ok(
     !sameBytes(Buffer.from("abc"), Buffer.from("abd")) && !sameText("abc", "ab") && !sameText("abc", "abcd"),

@@ -7,13 +7,13 @@ test("an error has the exit code of its kind", () => {
   assert.equal(new PurserError("ERR_LOCKED", "x").exitCode, 5)
 })
 
-test("an error is told by its class and, if wanted, its code", () => {
+test("an error is recognized by its class and, if given, its code", () => {
   const error: unknown = new PurserError("ERR_NAME", "x")
   assert.ok(isPurserError(error) && isPurserError(error, "ERR_NAME") && !isPurserError(error, "ERR_USAGE"))
   assert.ok(!isPurserError(Object.assign(new Error("x"), { code: "ERR_NAME" })))
 })
 
-test("whatever was thrown becomes one of ours, with the original as its cause", () => {
+test("any thrown value becomes a PurserError with the original as its cause", () => {
   const own = new PurserError("ERR_NAME", "x")
   assert.equal(asPurserError(own), own)
   assert.equal(
@@ -27,7 +27,7 @@ test("whatever was thrown becomes one of ours, with the original as its cause", 
   assert.equal(asPurserError("text").message, "text")
 })
 
-test("a system error's code is found, and nothing else's", () => {
+test("returns the code of system errors only", () => {
   assert.equal(systemErrorCode(Object.assign(new Error("x"), { code: "ENOENT" })), "ENOENT")
   assert.equal(systemErrorCode(new Error("x")), undefined)
   assert.equal(systemErrorCode({ code: "ENOENT" }), undefined)

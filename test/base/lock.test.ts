@@ -13,7 +13,7 @@ console.log("held")
 process.stdin.once("data", () => { held[Symbol.dispose](); console.log("free") })
 `
 
-test("a second holder is refused, and told who the first one is", async (t) => {
+test("a second holder is refused, and the error names the first one's process", async (t) => {
   const file = join(await tempDir(t), "lock")
   const holder = startScript(t, hold, [file])
   assert.equal(await holder.line(), "held")
@@ -23,7 +23,7 @@ test("a second holder is refused, and told who the first one is", async (t) => {
   })
 })
 
-test("a lock that was given back is free, while its holder lives on", async (t) => {
+test("a released lock is free while its former holder still runs", async (t) => {
   const file = join(await tempDir(t), "lock")
   const holder = startScript(t, hold, [file])
   assert.equal(await holder.line(), "held")
@@ -34,7 +34,7 @@ test("a lock that was given back is free, while its holder lives on", async (t) 
   assert.equal(holder.process.exitCode, null)
 })
 
-test("a lock is free as soon as its holder was killed", async (t) => {
+test("a lock is free as soon as its holder is killed", async (t) => {
   const file = join(await tempDir(t), "lock")
   const holder = startScript(t, hold, [file])
   assert.equal(await holder.line(), "held")
@@ -44,7 +44,7 @@ test("a lock is free as soon as its holder was killed", async (t) => {
   assert.ok(held)
 })
 
-test("one process does not get a lock twice, and trying loses it nothing", async (t) => {
+test("a process cannot take a lock twice, and keeps it when it tries", async (t) => {
   const file = join(await tempDir(t), "lock")
   using held = acquireLock(file, "the place")
   assert.throws(() => acquireLock(file, "the place"), { code: "ERR_LOCKED" })
@@ -60,7 +60,7 @@ test("one process does not get a lock twice, and trying loses it nothing", async
 })
 
 test(
-  "the lock and what tells its holder are for their owner's eyes",
+  "the lock file and the pid file are readable only by their owner",
   { skip: process.platform === "win32" },
   async (t) => {
     const file = join(await tempDir(t), "lock")
@@ -69,7 +69,7 @@ test(
   },
 )
 
-test("a lock that cannot be made is a fault of the state, not somebody else's lock", async (t) => {
+test("a lock file that cannot be created is ERR_STATE, not ERR_LOCKED", async (t) => {
   const dir = await tempDir(t)
   assert.throws(() => acquireLock(join(dir, "absent", "lock"), "it"), { code: "ERR_STATE" })
   const damaged = join(dir, "damaged")
@@ -77,7 +77,7 @@ test("a lock that cannot be made is a fault of the state, not somebody else's lo
   assert.throws(() => acquireLock(damaged, "it"), { code: "ERR_STATE", message: /^cannot lock / })
 })
 
-test("whoever waits for a lock gets it when it is given back, or ends with the signal", async (t) => {
+test("a waiting process gets the lock when it is released, or rejects with the signal", async (t) => {
   const file = join(await tempDir(t), "lock")
   const holder = startScript(t, hold, [file])
   assert.equal(await holder.line(), "held")

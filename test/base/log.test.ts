@@ -9,7 +9,7 @@ function written(options: LogOptions, write: (log: ReturnType<typeof createLog>)
   return text
 }
 
-test("a line has the program's name, the level unless it is info, the message and its facts", () => {
+test("a line has the program's name, the level unless it is info, the message and its fields", () => {
   assert.equal(
     written({ name: "purser node" }, (log) => log.info("listening", { app: "web", none: undefined })),
     "purser node: listening app=web\n",
@@ -28,7 +28,7 @@ test("an error's hint stands on a line of its own", () => {
   )
 })
 
-test("what a peer wrote cannot forge a line or move the cursor", () => {
+test("a peer's text cannot forge a line or move the cursor", () => {
   const text = written({}, (log) => log.info("node \u001b[2J said\nerror: forged", { name: "a\nb" }))
   assert.equal(text.split("\n").length, 2)
   assert.ok(!text.includes("\u001b"))
@@ -45,7 +45,7 @@ test("with json every line is one object", () => {
   assert.equal(line.indexOf("\n"), line.length - 1)
 })
 
-test("what is below the level is not written", () => {
+test("messages below the level are not written", () => {
   assert.equal(
     written({ level: "warn" }, (log) => (log.debug("a"), log.info("b"), log.warn("c"))),
     "warn: c\n",

@@ -6,7 +6,7 @@ import { makeDirectories } from "../../src/base/make-directories.ts"
 import { requireService } from "../support/services.ts"
 import { tempDir } from "../support/temp.ts"
 
-test("makes what is missing, and leaves what is there", async (t) => {
+test("makes missing directories, and keeps existing ones", async (t) => {
   const base = await tempDir(t)
   const deep = join(base, "a/b/c")
   for (let turn = 0; turn < 2; turn++) await makeDirectories(deep, 0o700)
@@ -14,7 +14,7 @@ test("makes what is missing, and leaves what is there", async (t) => {
   await Promise.all(Array.from({ length: 8 }, () => makeDirectories(join(base, "x/y/z"), 0o700)))
 })
 
-test("gives up where there is a file, or nothing can be made", async (t) => {
+test("fails if a file is in the way, or a directory cannot be made", async (t) => {
   const base = await tempDir(t)
   await writeFile(join(base, "file"), "")
   await assert.rejects(makeDirectories(join(base, "file"), 0o700), { code: "EEXIST" })

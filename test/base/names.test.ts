@@ -16,7 +16,7 @@ import {
 const numRuns = process.env["SLOW"] === undefined ? 500 : 20_000
 const segment = fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9._-]{0,30}$/)
 const name = fc.array(segment, { minLength: 1, maxLength: 8 }).map((parts) => parts.join("/"))
-/** Close to a name: most of these differ in one place. */
+/** Texts close to a name, most of which differ in one place. */
 const nearly = fc.oneof(
   fc.string({ unit: "binary" }),
   fc
@@ -76,7 +76,7 @@ suite("names of secrets", () => {
     })
   }
 
-  test("whatever is a name stays below the directory that it is joined to", () => {
+  test("every name stays below the directory that it is joined to", () => {
     fc.assert(
       fc.property(fc.oneof(name, nearly), (text) => {
         if (!isSecretName(text)) return
@@ -96,7 +96,7 @@ suite("grants", () => {
     assert.deepEqual(["a", "a/*", "*"].map(isPattern), [false, true, true])
   })
 
-  test("a name covers itself alone; a pattern what lies below it, and not its own name; * everything", () => {
+  test("a name covers only itself, a pattern the names below it, and * every name", () => {
     assert.deepEqual(
       ["a", "a/b", "ab"].map((text) => grantCovers("a", text)),
       [true, false, false],
@@ -125,7 +125,7 @@ test("names of apps are DNS-like labels", () => {
 test("a quoted text is short, in one line, and without a control character", () => {
   fc.assert(
     fc.property(fc.string({ unit: "binary", maxLength: 300 }), (text) => {
-      // oxlint-disable-next-line no-control-regex -- that is what must not be there
+      // oxlint-disable-next-line no-control-regex -- the text must hold none
       assert.doesNotMatch(quote(text), /[\x00-\x1f\x7f-\x9f\u2028\u2029\u202e]/)
     }),
     { numRuns },

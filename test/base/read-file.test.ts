@@ -21,7 +21,7 @@ suite("readRegularFile", { skip: process.platform === "win32" }, () => {
     assert.ok(!isOpenToOthers(0o600))
   })
 
-  test("reads nothing of a file with a byte too many", async (t) => {
+  test("refuses a file that is one byte too large", async (t) => {
     const file = join(await tempDir(t), "file")
     await writeFile(file, "1234")
     assert.deepEqual(await readRegularFile(file, 3), { kind: "too-large" })
@@ -34,7 +34,7 @@ suite("readRegularFile", { skip: process.platform === "win32" }, () => {
       assert.equal((await readRegularFile(join(directory, name), 1)).kind, "absent")
   })
 
-  test("a FIFO without a writer, a directory and a device hold nobody up", async (t) => {
+  test("a FIFO without a writer, a directory and a device are refused without waiting", async (t) => {
     const directory = await tempDir(t)
     execFileSync("mkfifo", [join(directory, "fifo")])
     await mkdir(join(directory, "below"))
@@ -50,7 +50,7 @@ suite("readRegularFile", { skip: process.platform === "win32" }, () => {
     ])
   })
 
-  test("a file whose size lies (as in /proc) is not taken for whole", async () => {
+  test("a file whose size is wrong (as in /proc) is not read as whole", async () => {
     assert.equal((await readRegularFile("/proc/self/status", 100_000)).kind, "changing")
   })
 })

@@ -5,7 +5,7 @@ import { Secret } from "../../src/base/secret.ts"
 
 const value = "swordfish-4711"
 
-test("a secret shows itself nowhere", () => {
+test("printing or serialising a secret never shows it", () => {
   const secret = new Secret(value)
   const shown = [
     String(secret),
@@ -24,14 +24,14 @@ test("a secret shows itself nowhere", () => {
   assert.equal(JSON.stringify(secret), '"[secret]"')
 })
 
-test("reading it is explicit, and gives the very bytes", () => {
+test("reveal returns the very bytes", () => {
   assert.equal(new Secret(value).revealText(), value)
   const bytes = Uint8Array.of(0, 255, 10, 13)
   assert.deepEqual([...new Secret(bytes).reveal()], [0, 255, 10, 13])
   assert.equal(new Secret("é").sizeBytes, 2)
 })
 
-test("a view into a larger buffer keeps to its part", () => {
+test("a view into a larger buffer gives only its part", () => {
   const whole = Buffer.from("before-inside-after")
   assert.equal(new Secret(whole.subarray(7, 13)).revealText(), "inside")
 })

@@ -10,7 +10,7 @@ import { tempDir } from "../support/temp.ts"
 
 const schema = "CREATE TABLE words (word TEXT PRIMARY KEY, count INTEGER NOT NULL) STRICT"
 
-/** A database of one table, and the failures that it told of. */
+/** Opens a database with one table, and collects the failures that it reports. */
 async function opened(
   t: TestContext,
   prepare: SqliteOptions["prepare"] = (database) => database.exec(schema),
@@ -40,7 +40,7 @@ const add = "INSERT INTO words (word, count) VALUES (?, ?)"
 const count = (database: Sqlite): number | undefined =>
   database.get<{ count: number }>("SELECT count(*) AS count FROM words")?.count
 
-test("rows come as plain objects, and a statement says how many rows it changed", async (t) => {
+test("rows are plain objects, and a statement returns the number of changed rows", async (t) => {
   const { database } = await opened(t)
   assert.equal(database.run(add, "a", 1), 1)
   assert.equal(database.run(add, "b", 2), 1)
@@ -54,7 +54,7 @@ test("rows come as plain objects, and a statement says how many rows it changed"
   assert.equal(database.pragma("quick_check(1)"), "ok")
 })
 
-test("a transaction keeps all of its work or nothing, and one within it is a part of it", async (t) => {
+test("a failed transaction is rolled back, and a nested one is a part of the outer one", async (t) => {
   const { database, failures } = await opened(t)
   const stop = new Error("no")
   assert.throws(
@@ -75,7 +75,7 @@ test("a transaction keeps all of its work or nothing, and one within it is a par
   assert.equal(count(database), 1)
 })
 
-test("what SQLite refuses is the caller's own error, and says whether it was a read or a write", async (t) => {
+test("an error of SQLite becomes the caller's own, with the operation read or write", async (t) => {
   const { database, failures } = await opened(t)
   database.run(add, "a", 1)
   assert.throws(() => database.run(add, "a", 1), { code: "ERR_STATE", message: /^write: UNIQUE/ })
@@ -91,10 +91,10 @@ test("what SQLite refuses is the caller's own error, and says whether it was a r
   assert.ok(failures.every(({ cause }) => systemErrorCode(cause) === "ERR_SQLITE_ERROR"))
 })
 
-test("a transaction that SQLite has ended itself can be tried again", async (t) => {
+test("a transaction that SQLite has rolled back itself can be retried", async (t) => {
   const { database, file } = await opened(t)
   using other = new DatabaseSync(file)
-  // As SQLite does it on a full disk.
+  // The trigger rolls back as SQLite does on a full disk.
   other.exec("CREATE TRIGGER full BEFORE INSERT ON words BEGIN SELECT RAISE(ROLLBACK, 'disk is full'); END")
   const work = (): number => database.transaction(() => database.run(add, "a", 1))
   assert.throws(work, { message: "write: disk is full" })
@@ -109,7 +109,7 @@ test("a number that JavaScript cannot hold is damage", async (t) => {
   assert.equal(failures[0]?.isDamage, true)
 })
 
-test("a file that is no database is damage, and whatever fails while it is opened is told as that", async (t) => {
+test("a file that is not a database is damage, and every failure during opening is an open failure", async (t) => {
   const { open, failures, file } = await opened(t, () => {})
   const told = (prepare: SqliteOptions["prepare"], message: RegExp): void =>
     assert.throws(() => open(prepare), { code: "ERR_STATE", message })
@@ -134,7 +134,7 @@ test("a file that is no database is damage, and whatever fails while it is opene
   )
 })
 
-test("a directory that is not there is an open failure, and is not made", async (t) => {
+test("a missing directory is an open failure, and is not created", async (t) => {
   const directory = join(await tempDir(t), "none")
   const asError = ({ operation }: SqliteFailure): PurserError => new PurserError("ERR_STATE", operation)
   assert.throws(() => Sqlite.open(join(directory, "x"), { prepare: () => {}, asError }), { message: "open" })

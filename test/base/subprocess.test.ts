@@ -6,7 +6,7 @@ import { killGroup, spawnGroup } from "../../src/base/subprocess.ts"
 import { waitFor } from "../support/wait.ts"
 
 suite("spawnGroup", { skip: process.platform === "win32" }, () => {
-  test("gives the command no variable of ours", async () => {
+  test("the command gets no PURSER_* variable", async () => {
     const child = spawnGroup("sh", ["-c", "env"], {
       env: { PATH: process.env["PATH"], PURSER_PASSPHRASE: "x", KEPT: "1" },
       stdio: ["ignore", "pipe", "ignore"],
@@ -17,7 +17,7 @@ suite("spawnGroup", { skip: process.platform === "win32" }, () => {
     assert.doesNotMatch(said, /PURSER/)
   })
 
-  test("killGroup ends what the command started too, and may be called again", async () => {
+  test("killGroup also ends the command's own processes, and may be called again", async () => {
     const child = spawnGroup("sh", ["-c", "sleep 60 & echo $!; wait"], {
       env: { PATH: process.env["PATH"] },
       stdio: ["ignore", "pipe", "ignore"],

@@ -3,7 +3,7 @@ import { getEventListeners, once } from "node:events"
 import { test } from "node:test"
 import { TimeLimit } from "../../src/base/time-limit.ts"
 
-test("the signal is aborted when the time is over", async () => {
+test("the signal aborts when the time is over", async () => {
   using limit = new TimeLimit(new AbortController().signal, 20)
   assert.equal(limit.signal.aborted, false)
   await once(limit.signal, "abort")
@@ -22,7 +22,7 @@ test("the signal follows the outer one, with its reason", () => {
   assert.equal(late.signal.reason, reason)
 })
 
-test("nothing is left once it is not needed any more", async () => {
+test("disposing removes the timer and the listener", async () => {
   const outer = new AbortController()
   const limit = new TimeLimit(outer.signal, 10)
   limit[Symbol.dispose]()

@@ -14,7 +14,7 @@ export const caErrors = {
   ERR_CERTIFICATE: {
     exit: 1,
     http: 422,
-    about: "a certificate, a chain or a certificate request is damaged, or not what it should be",
+    about: "a certificate, a chain or a certificate request is damaged or wrong",
   },
   ERR_PASSPHRASE: {
     exit: 1,
@@ -24,7 +24,7 @@ export const caErrors = {
   ERR_CA_INDEX: {
     exit: 1,
     http: 500,
-    about: "the index of the CA is damaged; purser ca reindex builds it anew",
+    about: "the index of the CA is damaged; purser ca reindex rebuilds it",
   },
   ERR_REVOKED: { exit: 1, http: 409, about: "the certificate has been revoked already" },
   ERR_CLOCK: { exit: 1, http: 503, about: "the clock of this machine is before the CA's start" },

@@ -4,11 +4,11 @@ export const copyErrors = {
   ERR_ROUTE: {
     exit: 1,
     http: 422,
-    about: "no route into this container can work, or the one asked for cannot",
+    about: "no route into this container works, or the requested one does not",
   },
   ERR_NOT_VERIFIED: {
     exit: 1,
     http: 502,
-    about: "read back in the container, a file was not what had been written",
+    about: "a file that was read back from the container differs from what was written",
   },
 } as const satisfies Readonly<Record<string, ErrorKind>>

@@ -15,8 +15,8 @@ import { sourcesErrors } from "./sources.ts"
 import { stateErrors } from "./state.ts"
 
 /**
- * Every code of a `PurserError`, joined from one file for each part of Purser. They stand in `base/` because the union of
- * codes belongs to `PurserError`. The one-file receiver gets the exit codes alone: see `scripts/bundle.ts`.
+ * All codes of `PurserError`, joined from one file for each part of Purser. They stand in `base/` because the union of
+ * codes belongs to `PurserError`. The one-file receiver gets only the exit codes: see `scripts/bundle.ts`.
  */
 
 export const errorKinds = {
@@ -36,7 +36,7 @@ export const errorKinds = {
   ...agentErrors,
 } as const
 
-/** In the order of `docs/errors.md`. */
+/** The families of errors, in the order of `docs/errors.md`. */
 export const errorFamilies: readonly {
   readonly title: string
   readonly kinds: Readonly<Record<string, ErrorKind>>

@@ -6,7 +6,7 @@ import { errorFamilies, errorKinds, exitCodeOf } from "../../../src/base/errors/
 
 const src = resolve(import.meta.dirname, "../../../src")
 
-test("every code stands in one family, and every family's file is joined", () => {
+test("every code is in one family, and every family's file is joined", () => {
   const inFamilies = errorFamilies.flatMap(({ kinds }) => Object.keys(kinds))
   assert.deepEqual(inFamilies.toSorted(), Object.keys(errorKinds).toSorted())
   const declared = globSync("*.ts", { cwd: join(src, "base/errors") }).flatMap((file) => {
@@ -25,11 +25,11 @@ test("every code is raised somewhere", () => {
   assert.deepEqual(idle, [])
 })
 
-test("every code has an exit code that no shell uses itself, and the status of an HTTP error", () => {
+test("every code has an exit code that shells do not use, and the status of an HTTP error", () => {
   for (const [code, { exit, http, about }] of Object.entries(errorKinds)) {
     assert.ok(http >= 400 && http < 600, code)
     assert.match(about, /^\S.*[^.]$/, code)
-    // 128 + SIGINT is what a shell itself would report of a command that Ctrl-C ended.
+    // 128 + SIGINT is the code that a shell itself reports for a command ended by Ctrl-C.
     if (code === "ERR_INTERRUPTED") assert.equal(exit, 130)
     else assert.ok(exit >= 1 && exit <= 125, code)
   }
