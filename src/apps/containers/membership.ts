@@ -3,7 +3,6 @@ import { isAppName, quote } from "../../base/names.ts"
 import { parseCheck, type Check } from "../../rollout/check.ts"
 import { parseFileLines, type FileLine } from "../../files/file-line.ts"
 import { parseReload, type Reload } from "../../rollout/reload.ts"
-import type { AppConfig } from "../config.ts"
 import { appLabel, checkLabel, composeNameOf, filesLabel, ownLabels, reloadLabel } from "./labels.ts"
 import type { ContainerRule } from "./rule-config.ts"
 import type { ContainerDetails } from "../../docker/container-details.ts"
@@ -13,9 +12,18 @@ import type { ContainerDetails } from "../../docker/container-details.ts"
  * gets is cut to the app's grants where secrets are read.
  */
 
+/** The part of an app's configuration that decides about containers. */
+export interface ContainerApp {
+  readonly name: string
+  readonly containers: ContainerRule | undefined
+  readonly files: readonly FileLine[] | undefined
+  readonly reload: Reload | undefined
+  readonly check: Check | undefined
+}
+
 /** A container of an app. */
 export interface Member {
-  readonly app: AppConfig
+  readonly app: ContainerApp
   /** Undefined: everything that is granted. */
   readonly files: readonly FileLine[] | undefined
   readonly reload: Reload | undefined
@@ -36,7 +44,7 @@ export interface Membership {
 }
 
 export type Judged = Pick<ContainerDetails, "name" | "image" | "labels">
-type Apps = Readonly<Record<string, AppConfig>>
+type Apps = Readonly<Record<string, ContainerApp>>
 
 /**
  * One that says `purser.app` belongs to that app or to none. Others belong to every app whose rule picks them: by
@@ -104,7 +112,7 @@ function whyNot(
 }
 
 function refuse(
-  app: AppConfig | undefined,
+  app: ContainerApp | undefined,
   asked: string,
   container: Judged,
   own: Readonly<Record<string, string>>,
@@ -145,7 +153,7 @@ function ruleFor(images: readonly string[]): string {
 
 /** What purser.yaml says wins over the labels. */
 function joined(
-  apps: readonly AppConfig[],
+  apps: readonly ContainerApp[],
   own: Readonly<Record<string, string>>,
   asked: string | undefined,
 ): Membership {
