@@ -35,7 +35,7 @@ export interface AgentOptions {
   actions?: Readonly<Record<string, Action>>
   /** Environment of `exec:` reloads. Default: empty. */
   reloadEnv?: NodeJS.ProcessEnv
-  /** Where `purser health` looks. */
+  /** The file that `purser health` reads. */
   statusFile?: string
   /** Between two times that the head of the audit log is logged, in milliseconds. Default: an hour. */
   auditHeadMs?: number
@@ -112,7 +112,7 @@ export class Agent implements AsyncDisposable {
     try {
       logHead(audit, this.#log)
       await this.#startPlan()
-      // An approval or a new token, say, gives everybody that failed another try.
+      // An approval or a new token may let a target in that failed.
       await watchState(state, { onChange: () => schedule.retryNow(), log: this.#log }, signal)
     } finally {
       clearInterval(heads)
@@ -123,7 +123,7 @@ export class Agent implements AsyncDisposable {
     }
   }
 
-  /** Goes on with another plan. What is under way ends as it began; everything else is due at once. */
+  /** Goes on with another plan. Deliveries in flight end under the previous plan; everything else is due at once. */
   async replacePlan(plan: AgentPlan): Promise<void> {
     const before = this.#plan
     this.#planEnds.abort()
@@ -134,7 +134,7 @@ export class Agent implements AsyncDisposable {
     if (before.certificates !== plan.certificates) await before.certificates?.[Symbol.asyncDispose]()
   }
 
-  /** Everybody who is granted one of these is due at once. */
+  /** Makes every target due at once whose app is granted one of these. */
   sourceChanged(names: readonly string[] | "all"): void {
     this.#secrets.forget(names)
     this.#schedule?.dueNow(({ app }) => isGrantedAny(this.#plan.apps[app], names))
@@ -147,7 +147,7 @@ export class Agent implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.abort()
-    // Whoever called it sees its failure.
+    // The caller of run sees its failure.
     await this.#running?.catch(() => {})
     await this.#plan.catalogue[Symbol.asyncDispose]()
     await this.#plan.certificates?.[Symbol.asyncDispose]()
@@ -180,7 +180,7 @@ export class Agent implements AsyncDisposable {
     return open
   }
 
-  /** What they have under way ends as it began. */
+  /** Lets deliveries in flight end first. */
   async #closeKinds(): Promise<void> {
     const open = this.#open
     this.#open = undefined
@@ -217,7 +217,7 @@ export class Agent implements AsyncDisposable {
     })
   }
 
-  /** Undefined where there was nothing to deliver, because its app has gone meanwhile, say. */
+  /** Undefined if there was nothing to deliver, because the app is gone, for example. */
   async #deliver(target: Target): Promise<DeliveryEvent | undefined> {
     const app = this.#plan.apps[target.app]
     const open = this.#open

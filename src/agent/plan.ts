@@ -5,7 +5,7 @@ import type { Certificates } from "./certificates.ts"
 import type { AppConfig } from "../apps/config.ts"
 import type { Pace } from "./targets/schedule.ts"
 
-/** What the agent does. Another plan can take its place while it runs. */
+/** The agent's work. Another plan can take its place while the agent runs. */
 export interface AgentPlan {
   readonly apps: Readonly<Record<string, AppConfig>>
   readonly catalogue: Catalogue

@@ -3,7 +3,7 @@ import type { AppConfig } from "../apps/config.ts"
 import type { AgentPlan } from "./plan.ts"
 import type { TargetKind } from "./targets/kind.ts"
 
-/** What was written out, and is dangerous all the same. */
+/** Warns of settings that are dangerous even though somebody wrote them out. */
 export function warnOfTargets(
   apps: Readonly<Record<string, AppConfig>>,
   kinds: readonly TargetKind[],
@@ -14,7 +14,7 @@ export function warnOfTargets(
       for (const { message, hint } of kind.warnings?.(app) ?? []) log.warn(message, { hint })
 }
 
-/** A node asks for its next certificate in the first session after two thirds of the life of the one before. */
+/** A node asks for its next certificate in the first session after two thirds of the current one's life. */
 export function warnOfRenewal({ apps, everyMs }: Pick<AgentPlan, "apps" | "everyMs">, log: Log): void {
   for (const { name, certificate } of Object.values(apps)) {
     if (certificate === undefined || everyMs <= (certificate.days * dayMs) / 6) continue

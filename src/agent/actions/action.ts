@@ -1,7 +1,7 @@
 import type { Secret } from "../../base/secret.ts"
 import type { Pin } from "../../channel/pin.ts"
 
-/** Who asks, and what an action may use to answer. */
+/** The node that asks, and everything that an action may use to answer. */
 export interface ActionContext {
   readonly app: string
   readonly node: { readonly name: string; readonly pin: Pin; readonly address: string }
@@ -19,5 +19,5 @@ export interface ActionContext {
  */
 export type Action = (request: Readonly<Record<string, unknown>>, context: ActionContext) => Promise<unknown>
 
-/** Names that nodes cannot be given actions under. */
+/** Names that no custom action may have. */
 export const builtInActions = ["list", "file"] as const

@@ -19,7 +19,7 @@ export interface CertificateActionOptions {
   audit: AuditLog
 }
 
-/** For one node, which asks once in two thirds of a certificate's life. */
+/** The limit for one node, which needs one certificate in two thirds of a certificate's life. */
 const mostInAnHour = 10
 const hourMs = 3_600_000
 /** A request with a hundred names for an RSA key of 4096 bits is half as long. */
@@ -72,7 +72,7 @@ function requestIn({ csr }: Readonly<Record<string, unknown>>): Buffer {
   return Buffer.from(csr)
 }
 
-/** What is wrong at the agent is none of its business, paths least of all. */
+/** Failures of the agent itself are not shown to the node, because they may name paths. */
 function isForNode(error: unknown): boolean {
   return isPurserError(error, "ERR_CERTIFICATE") || isPurserError(error, "ERR_CA_POLICY")
 }

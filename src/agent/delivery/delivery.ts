@@ -9,7 +9,7 @@ import type { GrantedSecrets } from "./granted.ts"
 
 /**
  * One delivery to one target, of whatever kind. It is timed here, its files are counted, its failure is caught, its
- * lines are written to the audit log and its events emitted. What a kind of target does is passed to {@link run}.
+ * lines are written to the audit log and its events emitted. The work of the target's kind is passed to {@link run}.
  */
 
 export interface DeliveryOptions {
@@ -27,13 +27,13 @@ export interface Recipient {
   readonly container?: string
 }
 
-/** What a peer has proved (its pin) and says of itself (its name). */
+/** The pin that a peer has proved, and the name that it gives itself. */
 export interface DeliveredPeer {
   readonly pin?: Pin
   readonly node?: string
 }
 
-/** What became of one request. */
+/** The answer to one request. */
 export interface Decision {
   readonly status: FileStatus
   /** For the audit log: why it failed. */
@@ -112,7 +112,7 @@ export class Delivery {
     this.#endSession = end
   }
 
-  /** Resolves when the line is on disk. What matched has none. */
+  /** Resolves when the line is on disk. A match has no line. */
   async record(request: AuditedRequest, { status, reason, content }: Decision): Promise<void> {
     const { audit } = this.#options
     switch (status) {
@@ -161,7 +161,7 @@ export class Delivery {
   }
 
   async #recordSession({ status, error, sent, matched, missing }: DeliveryEvent): Promise<void> {
-    // A refusal has its own line.
+    // A refusal has a line of its own.
     if (this.#endSession === undefined || status === "refused") return
     const code = error === undefined ? {} : { error: error.code }
     try {

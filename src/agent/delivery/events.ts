@@ -1,7 +1,7 @@
 import type { PurserError } from "../../base/errors.ts"
 import type { Pin } from "../../channel/pin.ts"
 
-/** What became of one file in a delivery. */
+/** The result for one file of a delivery. */
 export type FileStatus = "sent" | "match" | "missing" | "denied" | "failed"
 
 /** `ok`: all required is in place and reloaded. `refused`: the peer is not trusted. */

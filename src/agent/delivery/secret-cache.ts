@@ -54,7 +54,7 @@ export class SecretCache {
     const drop = (): void => {
       if (entries.get(key) === entry) entries.delete(key)
     }
-    // Whoever tries again because there was none wants to know whether there is one now.
+    // A secret that was missing is looked up again, because it may be there now.
     content.then((found) => {
       if (!isFound(found)) drop()
     }, drop)

@@ -2,7 +2,7 @@ import { reasonOf } from "../../base/errors.ts"
 import type { Log } from "../../base/log.ts"
 import { processMark, removeHealth, writeHealth } from "../../node/health.ts"
 
-/** What `purser health` learns of an agent: that it runs, and which files on this host must be in place. */
+/** The status that `purser health` reads: the agent runs, and these files on this host must be in place. */
 export class AgentHealth {
   readonly #file: string | undefined
   readonly #log: Log
@@ -11,13 +11,13 @@ export class AgentHealth {
   #previous: ReadonlyMap<string, readonly string[] | null> = new Map()
   readonly #complete = new Set<string>()
 
-  /** Without a file nothing is written, and only {@link isComplete} is of use. */
+  /** With `undefined` nothing is written, and only {@link isComplete} is of use. */
   constructor(file: string | undefined, log: Log) {
     this.#file = file
     this.#log = log
   }
 
-  /** Begins anew, for another plan. What it requires is to be told before {@link write}. */
+  /** Begins anew, for another plan, whose requirements must follow before {@link write}. */
   clear(): void {
     this.#previous = this.#required
     this.#required = new Map()
@@ -33,7 +33,7 @@ export class AgentHealth {
     return this.#complete.has(target)
   }
 
-  /** A delivery after which these paths must stay in place. It is no failure of the delivery if that cannot be written. */
+  /** Records a complete delivery, after which these paths must stay in place. Logs it when that cannot be written. */
   async complete(target: string, paths: readonly string[]): Promise<void> {
     this.#complete.add(target)
     this.#required.set(target, paths)

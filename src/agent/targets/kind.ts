@@ -27,7 +27,7 @@ export interface TargetKind<T extends Target = Target> {
   isFor(app: AppConfig): boolean
   /** The hint where a round found no target of such an app. Absent: its target is always found. */
   readonly notFoundHint?: string
-  /** Logged at the agent's start: what was written out, and is dangerous all the same. */
+  /** Logged at the agent's start, for settings that are dangerous even though somebody wrote them out. */
   warnings?(app: AppConfig): readonly Warning[]
   /** The warnings of `purser check`. */
   checkWarnings?(app: AppConfig): readonly Warning[]
@@ -49,13 +49,13 @@ export interface OpenTargetKind<T extends Target = Target> extends AsyncDisposab
   find(signal: AbortSignal): Promise<void>
   /** Begins to look until the signal. Targets of the previous plan that it does not find again are removed. */
   watch(signal: AbortSignal): void
-  /** Throws what keeps the delivery from being complete. Does not start it where there is nothing to deliver now. */
+  /** Throws if the delivery is not complete. Does not start the delivery if there is nothing to deliver now. */
   deliver(target: T, delivery: Delivery, signal: AbortSignal): Promise<void>
   /** Whether the target will be found again when it can be served, so that no retry is due. */
   isAway?(error: PurserError): boolean
 }
 
-/** Where a kind puts the targets that it finds. */
+/** The set into which a kind puts the targets that it finds. */
 export interface FoundTargets<T extends Target = Target> {
   /**
    * Makes it a target, due at once. One that is there already is due if it is found for the first time under this
@@ -66,7 +66,7 @@ export interface FoundTargets<T extends Target = Target> {
   keepOnly(holds: (target: T) => boolean): void
 }
 
-/** What a kind may use as long as the agent lives. */
+/** The parts of the agent that a kind may use as long as the agent lives. */
 export interface AgentParts {
   readonly identity: Identity
   readonly state: State
@@ -79,7 +79,7 @@ export interface AgentParts {
   readonly reloadEnv: NodeJS.ProcessEnv
 }
 
-/** What a kind sees of the plan. Secrets are not in it: each delivery brings those that its app is granted. */
+/** The part of the plan that kinds see. It has no secrets, because each delivery brings those that its app is granted. */
 export interface TargetPlan {
   readonly apps: Readonly<Record<string, AppConfig>>
   /** Between deliveries to a known target, in milliseconds. */
@@ -87,7 +87,7 @@ export interface TargetPlan {
   /** Between looks for new targets, in milliseconds. */
   readonly discoverMs: number
   readonly limits: ChannelLimits
-  /** What a peer may ask for besides secrets, as far as its app is granted it. */
+  /** Actions that a peer may ask for besides secrets, as far as its app is granted them. */
   readonly actions: Readonly<Record<string, Action>>
   /** Time limit of one action, in milliseconds. */
   readonly actionMs: number

@@ -89,20 +89,20 @@ export class Schedule<T> {
     this.#settleIdle()
   }
 
-  /** This target is due at once, whatever it was waiting for. */
+  /** Makes this target due at once. */
   makeDue(key: string): void {
     const entry = this.#entries.get(key)
     if (entry !== undefined) this.#due(entry)
   }
 
-  /** Everything that this holds for is due at once, whatever it was waiting for. */
+  /** Makes every target due at once for which this holds. */
   dueNow(holds: (target: T) => boolean): void {
     for (const entry of this.#entries.values()) {
       if (holds(entry.target)) this.#due(entry)
     }
   }
 
-  /** Whatever waits because it failed is due at once. */
+  /** Makes every target due at once that waits because it failed. */
   retryNow(): void {
     for (const entry of this.#entries.values()) if (entry.failures > 0) this.#due(entry)
   }

@@ -1,6 +1,6 @@
 /**
- * The labels that count: those somebody gave the container. An image's own `LABEL` becomes a container label too,
- * and whoever builds an image must not say by it whose secrets its containers get.
+ * Only labels that somebody gave the container count. An image's own `LABEL` becomes a container label too, and the
+ * builder of an image must not choose by it whose secrets its containers get.
  */
 
 export const appLabel = "purser.app"
@@ -10,7 +10,7 @@ export const checkLabel = "purser.check"
 
 type Labels = Readonly<Record<string, string>>
 
-/** What stands in the image with the same value is the image's. */
+/** Leaves out the labels that the image has with the same value. */
 export function ownLabels(container: Labels, image: Labels): Labels {
   return Object.fromEntries(
     Object.entries(container).filter(([key, value]) => !Object.hasOwn(image, key) || image[key] !== value),
@@ -26,8 +26,8 @@ export interface ComposeName {
 const composeMark = "com.docker.compose.config-hash"
 
 /**
- * Compose also labels the images that it builds, with the same values. What it said of the container counts even so:
- * its hash of the configuration is never in an image of its own.
+ * Compose also labels the images that it builds, with the same values. Its labels on the container count even so,
+ * because its hash of the configuration is never in an image of its own.
  */
 export function composeNameOf(container: Labels, own: Labels): ComposeName {
   const labels = own[composeMark] === undefined ? own : container

@@ -8,8 +8,8 @@ import type { ContainerRule } from "./rule-config.ts"
 import type { ContainerDetails } from "../../docker/container-details.ts"
 
 /**
- * Whose a container is, and what it asks for. Its labels can ask; what allows is the app's rule, and what it then
- * gets is cut to the app's grants where secrets are read.
+ * The apps that a container belongs to, and the files it asks for. Its labels can only ask; the app's rule allows, and
+ * the app's grants limit it where secrets are read.
  */
 
 /** The part of an app's configuration that decides about containers. */
@@ -47,8 +47,8 @@ export type Judged = Pick<ContainerDetails, "name" | "image" | "labels">
 type Apps = Readonly<Record<string, ContainerApp>>
 
 /**
- * One that says `purser.app` belongs to that app or to none. Others belong to every app whose rule picks them: by
- * name, Compose or labels, or by an image together with file lines.
+ * A container with the label `purser.app` belongs to that app or to none. Others belong to every app whose rule picks
+ * them: by name, Compose or labels, or by an image together with file lines.
  */
 export function membershipOf(
   apps: Apps,
@@ -71,7 +71,7 @@ export function membershipOf(
   return joined(picked, own, undefined)
 }
 
-/** Cheap, and for whom it is false {@link membershipOf} has neither members nor a refusal. */
+/** Cheap. If it is false, {@link membershipOf} has neither members nor a refusal. */
 export function mayConcern(
   apps: Apps,
   { imageId, labels }: { readonly imageId: string; readonly labels: Readonly<Record<string, string>> },
@@ -85,14 +85,14 @@ export function mayConcern(
   )
 }
 
-/** Many containers may run one image, for what not; and any image alone would be every container of the host. */
+/** An image alone picks nothing without file lines, because many containers may run it for other purposes. */
 function picksByItself(rule: ContainerRule, files: readonly FileLine[] | undefined): boolean {
   const isNamed =
     rule.name !== undefined || rule.composeProject !== undefined || Object.keys(rule.labels).length > 0
   return isNamed || (rule.images !== undefined && files !== undefined)
 }
 
-/** What of the rule the container does not meet; null when it meets all. */
+/** The part of the rule that the container does not meet; null when it meets all. */
 function whyNot(
   rule: ContainerRule,
   container: Judged,
@@ -151,7 +151,7 @@ function ruleFor(images: readonly string[]): string {
   return `containers: { image: [${images.join(", ")}] }`
 }
 
-/** What purser.yaml says wins over the labels. */
+/** Joins rule and labels; purser.yaml wins over the labels. */
 function joined(
   apps: readonly ContainerApp[],
   own: Readonly<Record<string, string>>,
@@ -191,7 +191,7 @@ function reloadOf(own: Readonly<Record<string, string>>): Reload | undefined {
   if (text === undefined) return undefined
   const reload = parseReload(text)
   if (reload.kind !== "http") return reload
-  // It would be us who asks, with what only we can reach.
+  // The agent would ask, from where it reaches what the container cannot.
   throw new Error(`the label ${reloadLabel} may not be a URL: write reload: for the app in purser.yaml`)
 }
 
@@ -200,7 +200,7 @@ function checkOf(own: Readonly<Record<string, string>>): Check | undefined {
   if (text === undefined) return undefined
   const check = parseCheck(text)
   if (check.host === null) return check
-  // It would be us who dials, wherever a container likes.
+  // The agent would dial wherever a container likes.
   throw new Error(
     `the label ${checkLabel} may name no host: write :PORT, or check: for the app in purser.yaml`,
   )

@@ -2,7 +2,7 @@ import { z } from "zod"
 
 /** The slice of `purser.yaml` under `containers:` of an app: which running containers may have its secrets. */
 
-/** Resolved. What is not there is not asked for. */
+/** A resolved rule. An absent part allows everything. */
 export interface ContainerRule {
   /** Ids of the images that it names (`sha256:…`). Undefined: any image, which was written out. */
   readonly images: readonly string[] | undefined

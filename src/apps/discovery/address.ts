@@ -3,7 +3,7 @@ import { isAppName } from "../../base/names.ts"
 import { formatHostPort, isHostName, splitHostPort } from "../../base/net-address.ts"
 import { defaultPort } from "../../channel/port.ts"
 
-/** Where a node may answer. */
+/** An address at which a node may answer. */
 export interface Address {
   /** IP address or host name. */
   readonly host: string
@@ -15,10 +15,10 @@ export function formatAddress({ host, port }: Address): string {
   return formatHostPort(host, port)
 }
 
-/** More than this many from one place is an attack or a mistake. */
+/** The most that one answer may hold; more is an attack or a mistake. */
 export const mostAddresses = 10_000
 
-/** Without those that come twice. */
+/** Returns each address once. */
 export function distinct(addresses: readonly Address[]): Address[] {
   return [...new Map(addresses.map((address) => [formatAddress(address), address])).values()]
 }

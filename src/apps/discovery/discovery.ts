@@ -4,7 +4,7 @@ import { distinct, type Address } from "./address.ts"
 import type { DiscoveryKind, LookOptions, NodeSpecBase } from "./kind.ts"
 import { discoveryKinds, type NodeSpec } from "./kinds.ts"
 
-/** Where to dial. Whom to trust is decided elsewhere, by what the node proves. */
+/** Finds addresses to dial. Trust is decided elsewhere, by what the node proves. */
 export interface Discovery {
   /**
    * Every address that is known now; where looking fails, the last good answer stays. `onFound` gets those of each place
@@ -15,7 +15,7 @@ export interface Discovery {
 
 export interface DiscoveryOptions extends Omit<LookOptions, "signal"> {
   readonly log: Log
-  /** The last good answers, for one that comes after this one (the configuration was read again, say). */
+  /** The last good answers, for a discovery that replaces this one when the configuration is read again. */
   readonly known?: Map<string, readonly Address[]>
 }
 

@@ -22,7 +22,7 @@ export function resolveNode(entry: unknown, kinds: readonly DiscoveryKind[] = di
   return kind.resolve(entry)
 }
 
-/** What `--node` takes: an address, or `NAME:TEXT[:PORT]` of a kind that has a flag; as it stands in YAML. */
+/** Turns the text of `--node`, an address or `NAME:TEXT[:PORT]` of a kind that has a flag, into its entry in YAML. */
 export function nodeFromFlag(text: string, kinds: readonly DiscoveryKind[] = discoveryKinds): unknown {
   const match = /^([a-z]+):([^:]*[^:\d][^:]*)(?::(\d{1,5}))?$/.exec(text)
   const [, prefix, name = "", digits] = match ?? []

@@ -14,10 +14,10 @@ const mostBytes = 4 * 1024 * 1024
 
 export interface FluxOptions {
   app: string
-  /** Of the node: the port in the answer is FluxOS's own. */
+  /** The node's port, because the port in the answer is FluxOS's own. */
   port: number
   api: string | undefined
-  /** Of the whole answer. Default 10,000. */
+  /** Time limit of the whole answer. Default 10,000. */
   timeLimitMs?: number | undefined
   signal: AbortSignal
 }

@@ -6,7 +6,7 @@ import type { Address } from "./address.ts"
  * are looked up. Each kind has a file in `kinds/` and a line in `kinds.ts`; of the rest only `settings.ts` knows which kinds
  * there are, because it is what programs read.
  *
- * What a kind finds is where to dial, never whom to trust: it may be wrong, and it may lie.
+ * A kind finds addresses to dial, never whom to trust, because its answers may be wrong or lies.
  */
 export interface DiscoveryKind<
   Schema extends z.ZodType = z.ZodType,

@@ -12,5 +12,5 @@ export const discoveryKinds = [
   fluxKind,
 ] as const satisfies readonly DiscoveryKind[]
 
-/** Where to look for nodes of an app: one entry of `nodes:`. */
+/** One resolved entry of `nodes:`. */
 export type NodeSpec = ReturnType<(typeof discoveryKinds)[number]["resolve"]>

@@ -39,7 +39,7 @@ async function refused(
   return new PurserError("ERR_UNTRUSTED", `refused ${target}: ${reason}`, { hint })
 }
 
-/** The app is that of the target: a node cannot choose another one's secrets. */
+/** Refuses a node that claims another app than the target's, because it must not choose another app's secrets. */
 function claims({ app, hello }: TrustQuestion): TrustRefusal | undefined {
   if (!isAppName(hello.node)) return { reason: `it calls itself ${quote(hello.node)}, which is not a name` }
   if (hello.app === app.name) return undefined

@@ -22,7 +22,7 @@ type KeysOf<Kind> = Takes<Kind> extends (keys: infer All extends z.ZodRawShape) 
 
 export const trustKeys = trustKeysOf(trustKinds)
 
-/** What every kind reads of an app. */
+/** The entry of an app as every kind reads it. */
 type TrustEntry = Readonly<Record<string, unknown>> & { readonly trust: string }
 
 /** Reports the keys of an app that do not go together with its trust. */

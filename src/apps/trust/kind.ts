@@ -28,7 +28,7 @@ export interface TrustKind<Keys extends z.ZodRawShape = z.ZodRawShape, Trust ext
   checkWarning?(app: string): TrustWarning
   /** Asked during the handshake, so that a stranger learns nothing. Absent: every pin gets to its hello. */
   acceptsPin?(trust: Trust, pin: Pin): boolean
-  /** Resolves with why the node is not trusted, or undefined when it is. */
+  /** Resolves with the reason why the node is not trusted, or undefined when it is. */
   decide(question: TrustQuestion, trust: Trust): Promise<TrustRefusal | undefined>
 }
 
@@ -54,8 +54,8 @@ export interface TrustWarning {
 }
 
 /**
- * What is known of a node after its first frame, before the agent has written a byte. The address that was dialled is
- * never an argument for trust: addresses come from discovery, which may lie.
+ * The node after its first frame, before the agent has written a byte. The address that was dialled is never an
+ * argument for trust, because addresses come from discovery, which may lie.
  */
 export interface TrustQuestion {
   readonly app: TrustingApp

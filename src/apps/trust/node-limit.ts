@@ -1,8 +1,8 @@
 import type { NodeStore } from "../../state/nodes.ts"
 
 /**
- * Why a node at this address would be one more than the app may have, or undefined. A node at a known address counts
- * once, whatever its key.
+ * Returns the reason why a node at this address would be one more than the app may have, or undefined. A node at a
+ * known address counts once, whatever its key.
  */
 export function tooManyNodes(
   { name, maxNodes }: { readonly name: string; readonly maxNodes: number },

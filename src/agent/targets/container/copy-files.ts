@@ -7,7 +7,7 @@ import type { Delivery } from "../../delivery/delivery.ts"
 import { pathIn, placeOf, type FetchedFile } from "./fetch.ts"
 import type { ContainerTurn } from "./turn.ts"
 
-/** Paths. */
+/** Paths that a copy wrote, and those of them that held other content before. */
 export interface Written {
   readonly written: readonly string[]
   readonly replaced: readonly string[]

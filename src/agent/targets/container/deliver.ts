@@ -48,7 +48,7 @@ async function deliver(delivery: Delivery, turn: ContainerTurn, signal: AbortSig
   const onCopied = async ({ replaced, written }: Written): Promise<boolean> => {
     isCopied = true
     tell(fetched, written, delivery)
-    // While nobody can have used the files of this start, those that were not there before need no reload.
+    // New files need no reload while no process can have used the files of this start.
     const isDue =
       before.pendingReload !== null || replaced.length > 0 || (before.isComplete && written.length > 0)
     const pendingReload = reload !== undefined && isDue ? formatReload(reload) : null
@@ -60,7 +60,7 @@ async function deliver(delivery: Delivery, turn: ContainerTurn, signal: AbortSig
   const copying = copyFiles(fetched, { start, delivery, turn, onCopied }, signal)
   const { reloaded } = await copying.catch(async (thrown: unknown) => {
     if (!isCopied) await reloadInSpite(thrown, start, turn, signal)
-    // Reloaded it was, and again with the old files.
+    // The check failed after the reload, and the old files were reloaded too.
     else if (isCheckFailure(thrown)) starts.clearReload(start)
     throw thrown
   })
@@ -77,7 +77,7 @@ async function deliver(delivery: Delivery, turn: ContainerTurn, signal: AbortSig
   }
 }
 
-/** Its secrets went with the start that the restart has ended. */
+/** Delivers to the start that follows a restart, because the previous start took its secrets with it. */
 async function deliverAgain(delivery: Delivery, turn: ContainerTurn, signal: AbortSignal): Promise<void> {
   const container = await inspectContainer(turn.engine, turn.container.id, signal)
   await deliver(delivery.repeated(), { ...turn, container, isOnce: false }, signal)
@@ -91,7 +91,7 @@ function tell(fetched: readonly FetchedFile[], written: readonly string[], deliv
   }
 }
 
-/** New files that cannot be written must not keep those before them from being read. */
+/** Runs a pending reload although new files cannot be written, so that earlier ones are read. */
 async function reloadInSpite(
   thrown: unknown,
   start: ContainerStart,
@@ -111,7 +111,7 @@ async function reloadInSpite(
   }
 }
 
-/** Nothing to try again: it waits for its start, or to be unpaused. */
+/** True for a container that is found again when it starts or is unpaused, so that no retry is due. */
 export function isAway(error: unknown): boolean {
   return (
     isPurserError(error, "ERR_NOT_RUNNING") ||

@@ -9,7 +9,7 @@ export type ConnectToEngine = (signal: AbortSignal) => Promise<Engine>
 /** Delays between tries of what the engine does not answer. */
 export const retry = { firstMs: 1000, maxMs: 60_000 }
 
-/** Whether the engine answers, said once each time that this changes, however often it is tried. */
+/** The connection to the engine. Logs each loss and each return once, however often it tries. */
 export class EngineLink implements AsyncDisposable {
   readonly #connect: ConnectToEngine
   readonly #log: Log
@@ -37,7 +37,7 @@ export class EngineLink implements AsyncDisposable {
     return this.#engine
   }
 
-  /** Tries until it is there. Rejects only with the signal's reason. */
+  /** Tries until the engine answers. Rejects only with the signal's reason. */
   async connect(signal: AbortSignal): Promise<Engine> {
     for (let failures = 1; ; failures++) {
       try {
@@ -66,7 +66,7 @@ export class EngineLink implements AsyncDisposable {
     this.#log.info("the container engine answers again")
   }
 
-  /** Gives the engine to nobody any more, and says nothing more of it. */
+  /** From now on gives the engine to no caller, and logs nothing more of it. */
   end(): void {
     this.#isEnding = true
   }

@@ -10,14 +10,14 @@ import type { Delivery } from "../../delivery/delivery.ts"
 import type { FileStatus } from "../../delivery/events.ts"
 import type { ContainerTurn } from "./turn.ts"
 
-/** A file line with its content, or with why there is none. */
+/** A file line with its content, or with the status that explains why there is none. */
 export interface FetchedFile {
   readonly line: FileLine
   readonly content: Secret | null
   readonly status: FileStatus
 }
 
-/** Reads one secret. That there is none is told and written down once for each start of the container. */
+/** Reads one secret. A missing one is logged and audited once for each start of the container. */
 export async function fetchFile(
   line: FileLine,
   delivery: Delivery,
@@ -45,12 +45,12 @@ export async function fetchFile(
   return { line, content: null, status }
 }
 
-/** How lines of the audit log call the container. */
+/** The container as lines of the audit log name it. */
 export function placeOf({ app }: Member, { id, name }: ContainerDetails): AuditedContainer {
   return { app: app.name, container: id, name }
 }
 
-/** In the container, whatever system we are on. */
+/** The path in the container, whose system need not be ours. */
 export function pathIn({ name, path = name }: FileLine): string {
   return posix.isAbsolute(path) ? posix.normalize(path) : posix.join(defaultDirectory, path)
 }

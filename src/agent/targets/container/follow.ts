@@ -19,7 +19,7 @@ import type { ContainerTarget } from "./target.ts"
 
 /**
  * The running containers of an engine as targets: looks at all of them at the start and whenever the connection was
- * lost, and follows the engine's events between. What they get is for `deliver.ts`.
+ * lost, and follows the engine's events between. Their files are up to `deliver.ts`.
  */
 
 export interface FollowerOptions {
@@ -40,9 +40,9 @@ export class ContainerFollower implements AsyncDisposable {
   readonly #ends = new AbortController()
   readonly #link: EngineLink
   readonly #judge: ContainerJudge
-  /** The newest event of each container: what was begun for an earlier one has no say any more. */
+  /** The newest event of each container, which cancels what was begun for an earlier one. */
   readonly #latest = new Map<string, symbol>()
-  /** What goes on beside the reading of events, and needs the engine. */
+  /** Work that goes on beside the reading of events, and needs the engine. */
   readonly #pending = new Set<Promise<unknown>>()
   #following: Promise<void> | undefined
 
@@ -52,7 +52,7 @@ export class ContainerFollower implements AsyncDisposable {
     this.#judge = new ContainerJudge(options.apps)
   }
 
-  /** Until it is disposed of. */
+  /** Follows the engine until it is disposed of. */
   start(): void {
     this.#following = this.#follow(this.#ends.signal).catch((error: unknown) => {
       if (!this.#ends.signal.aborted)
@@ -72,8 +72,9 @@ export class ContainerFollower implements AsyncDisposable {
   }
 
   /**
-   * What it is to be given now. Does nothing when it is gone, no longer the app's, or the engine is away, which is
-   * tried again elsewhere. Throws what the engine's calls and `during` throw. Holds the engine open meanwhile.
+   * Inspects the container, and passes it on while it holds the engine open. Does nothing when the container is gone or
+   * no longer the app's, or when the engine is away, which is tried again elsewhere. Throws what the engine's calls and
+   * `during` throw.
    */
   async use(
     { id, app }: ContainerTarget,
@@ -94,7 +95,7 @@ export class ContainerFollower implements AsyncDisposable {
     })
   }
 
-  /** What is under way ends as it began. */
+  /** Lets deliveries in flight end first. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#link.end()
     this.#ends.abort()
@@ -132,7 +133,7 @@ export class ContainerFollower implements AsyncDisposable {
         return await this.#list(engine, signal)
       } catch (error) {
         if (signal.aborted) return
-        // Where its events are lost too, there will be another list; this one is tried until then or until it works.
+        // If the events are lost too, another list follows; this one is tried until then or until it works.
         this.#link.noteLost(error)
         await delay(backoffMs(failures, retry), undefined, { signal }).catch(() => {})
       }
@@ -168,8 +169,8 @@ export class ContainerFollower implements AsyncDisposable {
   }
 
   /**
-   * Makes it the target of whom it belongs to, due at once: for each start once, as a listing finds what its event
-   * then tells too, or `again`. Never rejects.
+   * Makes the container a target of the apps that it belongs to, due at once: once for each start, because both a
+   * listing and an event may report it, or again if `again` says so. Never rejects.
    */
   async #consider(
     engine: Engine,
@@ -208,7 +209,7 @@ export class ContainerFollower implements AsyncDisposable {
     for (const app of apps) found.add({ kind: "container", app, id }, { again })
   }
 
-  /** Once for each start of the container. */
+  /** Reports a refusal once for each start of the container. */
   async #refuse({ container, membership: { refusal } }: JudgedContainer): Promise<void> {
     const { reported, log, audit } = this.#options
     const { id, name, image, state } = container

@@ -37,7 +37,7 @@ function openContainers(
     find: (signal) => follower.look(signal),
     watch: () => follower.start(),
     async deliver(target, delivery, signal) {
-      // Its name is what could not be asked for.
+      // The engine has not told its name yet.
       delivery.aim({ target: target.id.slice(0, 12), container: target.id })
       await follower.use(target, signal, (inspected) =>
         deliverToContainer(
@@ -52,7 +52,7 @@ function openContainers(
   }
 }
 
-/** Where no app has containers nobody asks for an engine. */
+/** Asks for no engine, because no app has containers. */
 function nothing(found: FoundTargets<ContainerTarget>): OpenTargetKind<ContainerTarget> {
   return {
     find: async () => {},

@@ -1,6 +1,6 @@
 /**
- * What was said once of a container's start (a warning, an audit line, what lies there by now), so that no round says
- * it again. Forgotten with the container's end.
+ * Remembers what was reported of a container's start (a warning, an audit line, the content of a file), so that no
+ * round reports it again. Forgets it with the container's end.
  */
 export class ReportedOnce {
   readonly #byContainer = new Map<string, Map<string, string>>()

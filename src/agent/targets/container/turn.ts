@@ -7,7 +7,7 @@ import type { FailedSets } from "../../../rollout/failed-sets.ts"
 import type { ContainerStarts } from "../../../state/container-starts.ts"
 import type { ReportedOnce } from "./reported-once.ts"
 
-/** What a delivery to a container has besides its secrets. */
+/** The parts of a delivery to a container besides its secrets. */
 export interface ContainerTurn {
   readonly member: Member
   /** Just inspected. Nothing but its full id leads to it. */

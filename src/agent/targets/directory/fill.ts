@@ -10,7 +10,7 @@ import type { AgentParts } from "../kind.ts"
 
 /** One delivery into a directory beside the agent: the same writing as a node's, without a wire between. */
 
-/** Stands for the app's directory, wherever its configuration puts that. */
+/** The same for an app's directory even if its configuration moves it. */
 export function directoryKey(app: { readonly name: string }): string {
   return `${app.name} directory`
 }

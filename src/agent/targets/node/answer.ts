@@ -11,7 +11,7 @@ import type { Action, ActionContext } from "../../actions/action.ts"
 import type { FileStatus } from "../../delivery/events.ts"
 import type { GrantedSecrets } from "../../delivery/granted.ts"
 
-/** What the agent says to one request: a status, and a body where something is sent. */
+/** The agent's answer to one request: a status, and a body if something is sent. */
 export interface Reply {
   readonly status: FileStatus
   readonly body?: Secret
@@ -59,7 +59,7 @@ export async function answerRequest(
       return { status: "denied", ...secret }
     }
     log.error(`${request.action} for ${app} failed: ${reasonOf(error)}`, { node: context.node.address })
-    // The node's operator learns what is wrong only from an action that says so; sources are ours.
+    // A node is told the cause only by an action that throws a PurserError; failures of sources stay here.
     const message =
       request.action !== "file" && error instanceof PurserError ? error.message : "failed at the agent"
     const reason = request.action !== "file" && error instanceof PurserError ? { reason: message } : {}

@@ -13,12 +13,12 @@ import type { FileStatus } from "../../delivery/events.ts"
 import type { NodeTurn } from "./protocol.ts"
 
 /**
- * One delivery to a node of FluxVault's own. Nothing proves who answers at the
- * address, so what stands between a secret and everybody are the app's grants,
- * and everything is in the audit log before it is sent.
+ * One delivery to a node of FluxVault's own. The peer at the address proves
+ * nothing, so only the app's grants protect a secret, and every secret is in the
+ * audit log before it is sent.
  */
 
-/** How this protocol is called in the audit log, and its nodes, which have no names, in `purser nodes`. */
+/** The name of the protocol in the audit log, and of its nameless nodes in `purser nodes`. */
 const protocol = "fluxvault"
 
 export async function deliverByFluxvault(
@@ -82,7 +82,7 @@ async function decide(
   turn: NodeTurn,
   signal: AbortSignal,
 ): Promise<FileAnswer> {
-  // Looked up, and never made a path of.
+  // The name is only looked up; it never becomes a path.
   const secret = delivery.app.aliases.find(({ as }) => as === request.name)?.secret ?? request.name
   const { status, content, reason } = await look(secret, request, delivery, turn, signal)
   const as = secret === request.name ? {} : { as: request.name }
@@ -90,14 +90,14 @@ async function decide(
   await delivery.record(asked, { status, reason, content })
   delivery.tell(secret, status)
   if (status === "sent") return { status: "Success", body: content?.revealText() ?? "" }
-  // There is no other word here for what the node does not get.
+  // The protocol has no other status for a file that the node does not get.
   return { status: status === "match" ? "Match" : "FileNotFound", body: "" }
 }
 
 interface Found {
   status: FileStatus
   content?: Secret
-  /** Why it is not sent although there is one. */
+  /** The reason why it is not sent although there is one. */
   reason?: string
 }
 

@@ -15,7 +15,7 @@ const protocols: Readonly<Record<Protocol, DeliverToNode>> = {
   fluxvault: deliverByFluxvault,
 }
 
-/** Nodes, which the agent dials. What leads to them is for discovery to say; whom to trust is decided by what they prove. */
+/** Nodes, which the agent dials. Discovery only finds their addresses; trust is decided by what they prove. */
 export const nodeKind: TargetKind<NodeTarget> = {
   name: "node",
   appKey: "nodes",

@@ -22,7 +22,7 @@ export async function deliverByPurser(
   try {
     await converse(delivery, turn, dialled, signal)
   } catch (thrown) {
-    // Whoever is refused after its hello has its line already.
+    // A node that was refused after its hello has its line already.
     if (dialled.node === undefined) await recordRejection(dialled, turn.parts.audit, thrown)
     throw thrown
   }
@@ -91,16 +91,16 @@ async function recordReply(
   { status, secret, reason, body }: Reply,
 ): Promise<void> {
   const isSecret = secret !== undefined
-  // A listing of names is told by the line of its session.
+  // A listing of names is covered by the line of its session.
   if (status !== "sent" || action !== "list") {
     const request = { ...dialled, action, ...(isSecret ? { secret } : {}) }
     await delivery.record(request, { status, reason, content: isSecret ? body : undefined })
   }
-  // What an action gives, and the listing of names, are no files.
+  // Results of actions and listings of names are not files.
   if (isSecret) delivery.tell(secret, status)
 }
 
-/** For a peer that is turned away before its hello: by its certificate, or by a first frame that is none. */
+/** Records a peer that was turned away before its hello: for its certificate, or for a first frame that is not a hello. */
 async function recordRejection(dialled: DialledNode, audit: AuditLog, thrown: unknown): Promise<void> {
   const error = asPurserError(thrown)
   if (!isPurserError(error, "ERR_UNTRUSTED") && !isPurserError(error, "ERR_PROTOCOL")) return

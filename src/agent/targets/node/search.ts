@@ -73,7 +73,7 @@ export class NodeSearch {
       )
   }
 
-  /** Without them nodes only wait a little longer for their turn: no reason to serve nobody. */
+  /** Returns none when the state cannot be read, because nodes then only wait a little longer for their turn. */
   #provenAddresses({ name }: AppConfig): Set<string> {
     const { state, log } = this.#options.parts
     try {

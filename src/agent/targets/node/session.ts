@@ -30,7 +30,7 @@ export async function serveNode(options: AgentSessionOptions, signal: AbortSigna
   try {
     await options.trust(hello)
   } catch (error) {
-    // That a stranger does not wait for the reason is no second failure.
+    // A stranger that hangs up before it is told is not a second failure.
     await writer.write({ type: "refused" }, { signal }).catch(() => {})
     throw error
   }

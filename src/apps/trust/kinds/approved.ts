@@ -4,7 +4,7 @@ export interface ApprovedTrust {
   readonly mode: "approved"
 }
 
-/** A person has looked at the node's pin. A new one waits. */
+/** Trusts a pin that a person has approved. A new pin waits. */
 export const approvedKind: TrustKind<NoKeys, ApprovedTrust> = {
   name: "approved",
   hasToken: false,

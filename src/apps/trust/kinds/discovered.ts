@@ -4,7 +4,7 @@ export interface DiscoveredTrust {
   readonly mode: "discovered"
 }
 
-/** Whatever answers at the address is trusted. */
+/** Trusts every peer that answers at an address. */
 export const discoveredKind: TrustKind<NoKeys, DiscoveredTrust> = {
   name: "discovered",
   hasToken: true,

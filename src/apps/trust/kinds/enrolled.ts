@@ -5,7 +5,7 @@ export interface EnrolledTrust {
   readonly mode: "enrolled"
 }
 
-/** The node proves that it holds a token of the app. */
+/** Trusts a node that proves to hold a token of the app. */
 export const enrolledKind: TrustKind<NoKeys, EnrolledTrust> = {
   name: "enrolled",
   hasToken: true,

@@ -20,7 +20,7 @@ const keys = {
     .describe("with trust: pinned, the nodes that there are"),
 }
 
-/** The configuration lists the node's pin. */
+/** Trusts the pins that the configuration lists. */
 export const pinnedKind: TrustKind<typeof keys, PinnedTrust> = {
   name: "pinned",
   hasToken: false,
