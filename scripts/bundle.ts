@@ -6,6 +6,7 @@ import { chmod, writeFile } from "node:fs/promises"
 import { rolldown } from "rolldown"
 import { minify } from "rolldown/experimental"
 import { errorKinds } from "../src/base/errors/table.ts"
+import usingContext from "./using-context.mjs"
 
 /** Also the promise of the docs: it is copied into other people's images, so it stays small. */
 export const maximumBytes = 92 * 1024
@@ -29,6 +30,7 @@ export async function bundleReceiver(entry: string): Promise<string> {
     external: /^node:/,
     treeshake: true,
     transform: { target: "node22" },
+    optimization: { inlineConst: { mode: "all", pass: 3 } },
     // How long a plugin took says how busy the machine is.
     checks: { unresolvedImport: true, bundlerTimings: false },
     plugins: [{ name: "exit-codes-only", load: { filter: { id: errorTable }, handler: exitCodesOnly } }],
@@ -39,19 +41,41 @@ export async function bundleReceiver(entry: string): Promise<string> {
   const { output } = await build.generate({ format: "esm", codeSplitting: false, comments: { jsdoc: false } })
   const [chunk, ...others] = output
   if (others.length > 0) throw new Error(`the receiver became ${output.length} files`)
-  const { code, errors } = await minify("receiver.mjs", deferImports(chunk.code), { module: true })
+  const { code, errors } = await minify(
+    "receiver.mjs",
+    deferImports(withExitCodes(withUsingContext(chunk.code))),
+    {
+      module: true,
+    },
+  )
   if (errors.length > 0) throw new Error(`the receiver cannot be minified: ${errors.map(String).join("; ")}`)
   // The guard stays as it is written, in words that any Node understands.
   return `${guard}${code}\n`
 }
 
+const compilersHelper = /^function _usingCtx\(\) \{\n[^]*?^\}\n/m
+
+/** The code with our own {@link usingContext} in the place of the compiler's helper, which no plugin can replace. */
+function withUsingContext(code: string): string {
+  return code.replace(compilersHelper, () => `const _usingCtx = ${usingContext.toString()}\n`)
+}
+
 const errorTable = /\bbase[/\\]errors[/\\]table\.ts$/
 
-/** The table of errors as a container needs it: without texts and HTTP statuses, and without the most frequent exit code. */
+/** Stands for the table of errors until it is known which of them the receiver raises. */
+const exitCodesMark = '"exit codes"'
+
 function exitCodesOnly(): string {
-  const others = Object.entries(errorKinds).filter(([, { exit }]) => exit !== 1)
-  const codes = Object.fromEntries(others.map(([code, { exit }]) => [code, exit]))
-  return `const codes = ${JSON.stringify(codes)}\nexport const exitCodeOf = (code) => codes[code] ?? 1\n`
+  return `export const exitCodeOf = (code) => ${exitCodesMark}[code] ?? 1\n`
+}
+
+/** The table of errors as a container needs it: exit codes other than 1, of the errors that `code` mentions. */
+function withExitCodes(code: string): string {
+  const raised = new Set(code.match(/\bERR_\w+/g))
+  const codes = Object.entries(errorKinds).flatMap(([name, { exit }]) =>
+    exit !== 1 && raised.has(name) ? [[name, exit] as const] : [],
+  )
+  return code.replace(exitCodesMark, () => `(${JSON.stringify(Object.fromEntries(codes))})`)
 }
 
 /** Writes the bundle, executable. Returns its size in bytes; throws where that is over the promise. */

@@ -3,49 +3,31 @@
  * function returns one complete element. It may not read DER.
  */
 
-const tags = {
-  boolean: 0x01,
-  integer: 0x02,
-  bitString: 0x03,
-  octetString: 0x04,
-  null: 0x05,
-  oid: 0x06,
-  enumerated: 0x0a,
-  utf8: 0x0c,
-  printable: 0x13,
-  ia5: 0x16,
-  bmp: 0x1e,
-  utcTime: 0x17,
-  generalizedTime: 0x18,
-  sequence: 0x30,
-  set: 0x31,
-} as const
-
 export function sequence(...elements: readonly Uint8Array[]): Buffer {
-  return element(tags.sequence, ...elements)
+  return element(0x30, ...elements)
 }
 
 /** Writes a SET OF, whose elements DER requires in the order of their encodings. */
 export function set(...elements: readonly Uint8Array[]): Buffer {
-  return element(tags.set, ...elements.toSorted((a, b) => Buffer.compare(a, b)))
+  return element(0x31, ...elements.toSorted((a, b) => Buffer.compare(a, b)))
 }
 
 /** Writes an INTEGER: a safe integer, or the big-endian bytes of a non-negative number. */
 export function integer(value: number | Uint8Array): Buffer {
-  return element(tags.integer, typeof value === "number" ? signedBytes(value) : unsignedBytes(value))
+  return element(0x02, typeof value === "number" ? signedBytes(value) : unsignedBytes(value))
 }
 
 /** Writes an ENUMERATED, as {@link integer} does. */
 export function enumerated(value: number): Buffer {
-  return element(tags.enumerated, signedBytes(value))
+  return element(0x0a, signedBytes(value))
 }
 
 export function boolean(value: boolean): Buffer {
-  return element(tags.boolean, Uint8Array.of(value ? 0xff : 0))
+  return element(0x01, Uint8Array.of(value ? 0xff : 0))
 }
 
 export function nothing(): Buffer {
-  return element(tags.null)
+  return element(0x05)
 }
 
 /** Writes an object identifier from its dotted form, `1.2.840.10045.4.3.2`. */
@@ -54,36 +36,36 @@ export function oid(dotted: string): Buffer {
     throw new TypeError(`${dotted} is not an object identifier`)
   const [first = 0, second = 0, ...rest] = dotted.split(".").map(Number)
   const arcs = [first * 40 + second, ...rest]
-  return element(tags.oid, Buffer.from(arcs.flatMap(base128)))
+  return element(0x06, Buffer.from(arcs.flatMap(base128)))
 }
 
 export function utf8(text: string): Buffer {
-  return element(tags.utf8, Buffer.from(text, "utf8"))
+  return element(0x0c, Buffer.from(text, "utf8"))
 }
 
 export function printable(text: string): Buffer {
   if (!/^[A-Za-z0-9 '()+,\-./:=?]*$/.test(text)) throw new TypeError("not a PrintableString")
-  return element(tags.printable, Buffer.from(text, "latin1"))
+  return element(0x13, Buffer.from(text, "latin1"))
 }
 
 export function ia5(text: string): Buffer {
   // oxlint-disable-next-line no-control-regex -- IA5 is all of ASCII
   if (!/^[\x00-\x7f]*$/.test(text)) throw new TypeError("not an IA5String")
-  return element(tags.ia5, Buffer.from(text, "latin1"))
+  return element(0x16, Buffer.from(text, "latin1"))
 }
 
 /** Writes a BMPString: UTF-16, big-endian. */
 export function bmp(text: string): Buffer {
-  return element(tags.bmp, Buffer.from(text, "utf16le").swap16())
+  return element(0x1e, Buffer.from(text, "utf16le").swap16())
 }
 
 /** Writes a BIT STRING; `unused` is the number of bits at the end that do not count. */
 export function bitString(bytes: Uint8Array, unused = 0): Buffer {
-  return element(tags.bitString, Uint8Array.of(unused), bytes)
+  return element(0x03, Uint8Array.of(unused), bytes)
 }
 
 export function octetString(bytes: Uint8Array): Buffer {
-  return element(tags.octetString, bytes)
+  return element(0x04, bytes)
 }
 
 /** Writes a time to the second: UTCTime until 2049, GeneralizedTime from 2050 on (RFC 5280 section 4.1.2.5). */
@@ -91,8 +73,8 @@ export function time(date: Date): Buffer {
   const digits = date.toISOString().replace(/\.\d+Z$|[-T:]/g, "")
   const year = date.getUTCFullYear()
   return year >= 1950 && year < 2050
-    ? element(tags.utcTime, Buffer.from(`${digits.slice(2)}Z`, "latin1"))
-    : element(tags.generalizedTime, Buffer.from(`${digits}Z`, "latin1"))
+    ? element(0x17, Buffer.from(`${digits.slice(2)}Z`, "latin1"))
+    : element(0x18, Buffer.from(`${digits}Z`, "latin1"))
 }
 
 /** Writes `[number]` around complete elements (EXPLICIT), or instead of a constructed element's own tag (IMPLICIT). */

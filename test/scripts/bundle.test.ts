@@ -33,6 +33,11 @@ test("the receiver is one small executable file that imports nothing but node: m
   assert.match((await exec(process.execPath, [file, "--help"])).stdout, /Usage: purser node/)
 })
 
+test("the receiver disposes by our own short helper", async () => {
+  const code = await bundleReceiver(entry)
+  assert.doesNotMatch(code, /SuppressedError/)
+})
+
 test("a bundle has the exit code of every error, and nothing else of the table", async (t) => {
   const dir = await tempDir(t)
   const source = join(dir, "entry.ts")
