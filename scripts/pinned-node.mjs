@@ -77,7 +77,9 @@ export function bringNode(major, arch = process.arch) {
       JSON.stringify({ lockfileVersion: 3, requires: true, packages }),
     )
     const quietly = ["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
-    npm(["ci", "--prefix", work, `--cpu=${arch}`, ...quietly], work)
+    // npm refuses what is for another machine, and before version 10 it does not know --cpu.
+    const foreign = arch === process.arch ? [] : [`--cpu=${arch}`, "--force"]
+    npm(["ci", "--prefix", work, ...foreign, ...quietly], work)
     const home = dirname(dirname(binary))
     try {
       renameSync(join(work, "node_modules", name), home)
