@@ -1,7 +1,7 @@
 import assert from "node:assert/strict"
 import { execFile } from "node:child_process"
 import { existsSync } from "node:fs"
-import { glob, readFile } from "node:fs/promises"
+import { glob, readFile, readdir } from "node:fs/promises"
 import { dirname, join, relative, resolve } from "node:path"
 import { test } from "node:test"
 import { promisify } from "node:util"
@@ -53,6 +53,19 @@ test("the index names every page", async () => {
     if (!page.startsWith("docs/") || page === "docs/README.md") continue
     assert.ok(index.includes(`](${relative("docs", page)})`), page)
   }
+})
+
+test("every file and folder that the architecture names is there", async () => {
+  const text = await readFile(join(root, "docs/architecture.md"), "utf8")
+  const named = [...text.matchAll(/`(src\/[\w/.-]+)`/g)].map(([, path = ""]) => path)
+  assert.ok(named.length > 10)
+  assert.deepEqual(
+    named.filter((path) => !existsSync(join(root, path))),
+    [],
+  )
+  const drawn = /^src\/\n([^]*?)^```/m.exec(text)?.[1] ?? ""
+  const folders = [...drawn.matchAll(/^ {2}([\w.]+)\/? /gm)].map(([, name = ""]) => name)
+  assert.deepEqual(folders.toSorted(), (await readdir(join(root, "src"))).toSorted())
 })
 
 test("every block of YAML is YAML, and every block of JSON is JSON", async () => {
