@@ -60,7 +60,7 @@ export function parseConfig<T>(text: string, file: string, schema: z.ZodType<T>)
   if (result.success) return deepFreeze({ plain, value: result.data })
   const found = problemsOf(schema, plain, result.error.issues).map((problem) => {
     const offset = offsetOf(document, problem)
-    return { ...problem, offset, message: `${place(file, lines, offset)}: ${problem.message}` }
+    return { ...problem, offset, message: `${locationOf(file, lines, offset)}: ${problem.message}` }
   })
   throw new ConfigError(
     found.toSorted((a, b) => a.offset - b.offset).map(({ message, hint }) => ({ message, hint })),
@@ -104,7 +104,9 @@ function parseYaml(text: string, file: string, lineCounter: LineCounter): Docume
   const deep = faults.find(({ message }) => message === tooDeep)
   const problems = deep === undefined ? faults.slice(0, maxFaults) : [deep]
   throw new ConfigError(
-    problems.map(({ offset, message }) => ({ message: `${place(file, lineCounter, offset)}: ${message}` })),
+    problems.map(({ offset, message }) => ({
+      message: `${locationOf(file, lineCounter, offset)}: ${message}`,
+    })),
   )
 }
 
@@ -131,7 +133,7 @@ function yamlFault(code: YAMLError["code"]): string {
   return words[code] ?? "this cannot be read as YAML"
 }
 
-function place(file: string, lines: LineCounter, offset: number): string {
+function locationOf(file: string, lines: LineCounter, offset: number): string {
   const { line, col } = lines.linePos(offset)
   return line === 0 ? file : `${file}:${line}:${col}`
 }

@@ -23,20 +23,20 @@ function editDistance(a: string, b: string): number {
     for (let column = 1; column <= b.length; column++) {
       const same = a[row - 1] === b[column - 1]
       let cost = Math.min(
-        at(last, column) + 1,
-        at(now, column - 1) + 1,
-        at(last, column - 1) + (same ? 0 : 1),
+        cell(last, column) + 1,
+        cell(now, column - 1) + 1,
+        cell(last, column - 1) + (same ? 0 : 1),
       )
       const swapped = row > 1 && column > 1 && a[row - 1] === b[column - 2] && a[row - 2] === b[column - 1]
-      if (swapped) cost = Math.min(cost, at(before, column - 2) + 1)
+      if (swapped) cost = Math.min(cost, cell(before, column - 2) + 1)
       now.push(cost)
     }
     before = last
     last = now
   }
-  return at(last, b.length)
+  return cell(last, b.length)
 }
 
-function at(row: readonly number[], column: number): number {
+function cell(row: readonly number[], column: number): number {
   return row[column] ?? 0
 }

@@ -46,7 +46,7 @@ function problemsOfIssue(
         return [{ path: path.slice(0, -1), atKey: true, message: `${inside} lacks ${quote(key)}` }]
       }
       return say(
-        `${here} is ${typeName(input)}, not ${expected(issue.expected)}`,
+        `${here} is ${typeName(input)}, not ${typeNameOf(issue.expected)}`,
         examplesOf(schemasAt(root, issue.path)),
       )
     case "invalid_value": {
@@ -162,7 +162,7 @@ function typeName(value: unknown): string {
   return { string: "text", number: "a number", boolean: "a yes or no" }[typeof value as string] ?? "a mapping"
 }
 
-function expected(type: string): string {
+function typeNameOf(type: string): string {
   const names: Record<string, string> = {
     string: "text",
     number: "a number",

@@ -8,10 +8,10 @@ import { Revision } from "./revision.ts"
 
 export type Approval = "pending" | "approved" | "rejected"
 
-/** The number of pins that may wait at one address: a peer that shows ever new ones must not fill the disk. */
+/** The maximum of pending pins at one address, so that a peer with ever new pins cannot fill the disk. */
 const mostPending = 16
 
-/** Which pins a person has approved or rejected for an app, and which wait for a decision. */
+/** The pins that a person has approved or rejected for an app, and the pending ones. */
 export class ApprovalStore {
   readonly #database: Sqlite
   readonly #revision: Revision
@@ -28,7 +28,7 @@ export class ApprovalStore {
     return this.#database.get<{ state: Approval }>(sql, app, pin)?.state
   }
 
-  /** Lets a pin wait for a decision, unless there is one. Of the pending pins at one address the newest stay. */
+  /** Adds a pending pin, unless it is already known. Drops the oldest pending pins above the maximum at one address. */
   request(app: string, pin: Pin, address: string, name: string): void {
     this.#database.transaction(() => {
       this.#database.run(
@@ -43,7 +43,7 @@ export class ApprovalStore {
     })
   }
 
-  /** Decides on a pin, for one app or for every app that it asked. Returns the apps. */
+  /** Decides on a pin, for one app or for every app at which it is known. Returns the apps. */
   decide(pin: string, decision: "approved" | "rejected", app?: string): string[] {
     return this.#database.transaction(() => {
       this.#revision.bump()
@@ -52,12 +52,12 @@ export class ApprovalStore {
     })
   }
 
-  /** All of them, decided or not, as nodes. */
+  /** Returns all pins, decided or pending, as nodes. */
   list(): KnownNode[] {
     return this.#database.all<KnownNode>(listApprovals)
   }
 
-  /** Returns how many there were of this pin or at this address. */
+  /** Deletes the entries of this pin or at this address. Returns their number. */
   delete(pinOrAddress: string): number {
     return this.#database.run("DELETE FROM approvals WHERE ?1 IN (pin, address)", pinOrAddress)
   }

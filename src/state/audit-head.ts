@@ -4,7 +4,7 @@ import { PurserError } from "../base/errors.ts"
 import type { Sqlite } from "../base/sqlite.ts"
 import { upsertAuditHead } from "./queries/upsert-audit-head.ts"
 
-/** The head of the audit log, which nobody can cut off together with the file's last lines. */
+/** The head of the audit log. It is kept apart from the file, so that cutting off the file's last lines is detected. */
 export class AuditHeadStore implements HeadStore {
   readonly #database: Sqlite
 
@@ -12,7 +12,7 @@ export class AuditHeadStore implements HeadStore {
     this.#database = database
   }
 
-  /** Throws `ERR_STATE` for a head that cannot be ours. */
+  /** Returns the head. Throws `ERR_STATE` if it is damaged. */
   read(): AuditHead {
     const head = this.#database.get<AuditHead>(
       "SELECT seq, hash, size_bytes AS sizeBytes, pending FROM audit_head",

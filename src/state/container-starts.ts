@@ -2,26 +2,26 @@ import type { Sqlite } from "../base/sqlite.ts"
 import { upsertContainerStart } from "./queries/upsert-container-start.ts"
 
 /**
- * A record of each start of a container: is everything in place that was to be delivered, and which reload is pending.
- * Files in a container's memory end with the container, and so does its record: another start begins with none.
+ * A record of each start of a container: whether all required files are in place, and which reload is pending. A new
+ * start begins without a record, because files in a container's memory end with it.
  */
 
 export interface ContainerStart {
   readonly app: string
   /** The container's full id. */
   readonly id: string
-  /** As the engine says it; new for every start. */
+  /** The engine's own text, which is new for every start. */
   readonly startedAt: string
 }
 
 export interface StartRecord {
-  /** Everything required was in place once, so that the application may use it. */
+  /** Whether all required files have been in place once, so that the application may use them. */
   readonly isComplete: boolean
-  /** As `formatReload` writes it; null when none is pending. */
+  /** The pending reload in the form of `formatReload`, or null. */
   readonly pendingReload: string | null
 }
 
-const nothing: StartRecord = { isComplete: false, pendingReload: null }
+const noRecord: StartRecord = { isComplete: false, pendingReload: null }
 
 export class ContainerStarts {
   readonly #database: Sqlite
@@ -33,21 +33,21 @@ export class ContainerStarts {
   find({ app, id, startedAt }: ContainerStart): StartRecord {
     const sql = "SELECT complete, owed FROM containers WHERE app = ? AND id = ? AND started = ?"
     const row = this.#database.get<{ complete: number; owed: string | null }>(sql, app, id, startedAt)
-    return row === undefined ? nothing : { isComplete: row.complete === 1, pendingReload: row.owed }
+    return row === undefined ? noRecord : { isComplete: row.complete === 1, pendingReload: row.owed }
   }
 
-  /** On disk when this returns. What was remembered of other starts of the container is dropped. */
+  /** Writes a record to disk, in the place of the container's previous start. */
   remember({ app, id, startedAt }: ContainerStart, { isComplete, pendingReload }: StartRecord): void {
     this.#database.run(upsertContainerStart, app, id, startedAt, isComplete ? 1 : 0, pendingReload)
   }
 
-  /** Its reload has happened. Nothing changes where another start is remembered by now. */
+  /** Clears the pending reload of this start. Does nothing if another start has been recorded meanwhile. */
   clearReload({ app, id, startedAt }: ContainerStart): void {
     const sql = "UPDATE containers SET owed = NULL WHERE app = ? AND id = ? AND started = ?"
     this.#database.run(sql, app, id, startedAt)
   }
 
-  /** Drops what is remembered of containers that do not run any more. */
+  /** Deletes the records of all containers but the running ones. */
   keepOnly(running: ReadonlySet<string>): void {
     const rows = this.#database.all<{ id: string }>("SELECT DISTINCT id FROM containers")
     const gone = rows.map(({ id }) => id).filter((id) => !running.has(id))

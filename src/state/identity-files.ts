@@ -5,24 +5,24 @@ import { loadIdentity, loadOrCreateIdentity, type Identity } from "../channel/id
 import type { Pin } from "../channel/pin.ts"
 
 /**
- * The agent's key, and the one that will take its place. Enrolment strings
- * carry both pins meanwhile, so that nodes started in that time accept either.
+ * The agent's identity, and the next one during a rotation. Enrolment strings hold
+ * both pins during a rotation, so that nodes started then accept either.
  */
 
 const fileIn = (stateDir: string): string => join(stateDir, "identity.pem")
 const nextFileIn = (stateDir: string): string => join(stateDir, "identity-next.pem")
 
-/** Made when there is none. */
+/** Returns the agent's identity, and creates it if it is missing. */
 export async function agentIdentity(stateDir: string): Promise<Identity> {
   return await loadOrCreateIdentity(fileIn(stateDir))
 }
 
-/** Made when there is none. */
+/** Returns the next identity, and creates it if it is missing. */
 export async function prepareNextIdentity(stateDir: string): Promise<Identity> {
   return await loadOrCreateIdentity(nextFileIn(stateDir))
 }
 
-/** Undefined while no rotation is under way. */
+/** Returns the next identity, or undefined if no rotation is in progress. */
 export async function nextIdentity(stateDir: string): Promise<Identity | undefined> {
   try {
     return await loadIdentity(nextFileIn(stateDir))
@@ -32,18 +32,18 @@ export async function nextIdentity(stateDir: string): Promise<Identity | undefin
   }
 }
 
-/** The next key takes the place of the present one. Throws `ERR_IDENTITY` when none was prepared. */
+/** Replaces the agent's identity by the next one. Throws `ERR_IDENTITY` if none was prepared. */
 export async function promoteNextIdentity(stateDir: string): Promise<Identity> {
   if ((await nextIdentity(stateDir)) === undefined) {
     throw new PurserError("ERR_IDENTITY", "no next identity was prepared", {
-      hint: "purser agent identity --next, then enrol the nodes anew, then --promote",
+      hint: "run purser agent identity --next, enrol the nodes again, then run purser agent identity --promote",
     })
   }
   await rename(nextFileIn(stateDir), fileIn(stateDir))
   return await agentIdentity(stateDir)
 }
 
-/** For enrolment strings: the present pin, and the next one if there is one. */
+/** Returns the pins for enrolment strings: the agent's, and during a rotation the next one. */
 export async function agentPins(stateDir: string): Promise<Pin[]> {
   const present = await agentIdentity(stateDir)
   const next = await nextIdentity(stateDir)

@@ -4,20 +4,20 @@ import { NumberStore } from "./numbers.ts"
 export interface Clocks {
   /** The wall clock, in milliseconds since 1970; it may be set back or ahead at any time. */
   now: () => number
-  /** Never goes back, and begins anywhere. Milliseconds, like `now`. */
+  /** A monotonic clock with any origin, in milliseconds. */
   uptime: () => number
 }
 
 /**
- * The latest time that was seen here, and how long this process has run since: a clock that is set back, by accident
- * or to keep an old token alive, counts for nothing. One that jumps ahead ends overlaps early, which refuses and
- * never admits.
+ * A clock that never goes back: the latest time ever seen in this state directory, plus the time that this process has
+ * run since. A wall clock that is set back, by accident or to keep an old token valid, therefore has no effect. A wall
+ * clock that jumps ahead expires tokens early, which can only refuse a node and never admit one.
  */
 export class LatestTime {
   readonly #numbers: NumberStore
   readonly #clocks: Clocks
   #latest = 0
-  /** The uptime at which that was so, and the time that the database holds. */
+  /** `#latestAt` is the uptime at which `#latest` was computed, `#written` the time in the database. */
   #latestAt = 0
   #written = 0
 
@@ -28,13 +28,13 @@ export class LatestTime {
 
   get(): number {
     const written = this.#numbers.get("latest")
-    // Only `reset` sets it back.
+    // The time in the database goes back only by `reset`.
     if (written < this.#written) this.#latest = 0
     const uptime = Math.floor(this.#clocks.uptime())
     this.#latest = Math.max(this.#latest + uptime - this.#latestAt, written, this.#clocks.now())
     this.#latestAt = uptime
     this.#written = written
-    // To the minute, so that reading a token does not mean writing.
+    // Written once a minute, so that most reads of a token cause no write.
     if (this.#latest > written + 60_000) {
       this.#numbers.set("latest", this.#latest)
       this.#written = this.#latest
@@ -42,7 +42,10 @@ export class LatestTime {
     return this.#latest
   }
 
-  /** Counts from the wall clock again, for every process. Exact, so that setting the clock back right after changes nothing. */
+  /**
+   * Restarts from the wall clock, for every process. Returns that time. It is written exactly, so that setting the
+   * clock back afterwards has no effect.
+   */
   reset(): number {
     const now = this.#clocks.now()
     this.#numbers.set("latest", now)

@@ -1,15 +1,15 @@
 import { PurserError } from "../base/errors.ts"
 import type { Sqlite } from "../base/sqlite.ts"
 
-/** Takes the migrations that the database has not taken yet. Throws `ERR_STATE` for a database of a newer Purser. */
+/** Applies the migrations that the database lacks. Throws `ERR_STATE` for a database of a newer Purser. */
 export function migrate(database: Sqlite, file: string, migrations: readonly string[]): void {
   if (versionOf(database) === migrations.length) return
   database.transaction(() => {
-    // Asked again under the lock: another process may have been faster.
+    // Read again under the lock, because another process may have migrated meanwhile.
     const version = versionOf(database)
     if (version > migrations.length) {
       throw new PurserError("ERR_STATE", `${file} was made by a newer Purser`, {
-        hint: "use that version, or another --state",
+        hint: "use that version of Purser, or another state directory with --state",
       })
     }
     for (const sql of migrations.slice(version)) database.exec(sql)

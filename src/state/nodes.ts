@@ -10,17 +10,17 @@ export type NodeState = "ok" | "failed" | "refused" | "pending" | "approved" | "
 /** A node as `purser nodes ls` shows it. Times in milliseconds since 1970. */
 export interface KnownNode {
   readonly app: string
-  /** `host:port`. */
+  /** The address as `host:port`. */
   readonly address: string
-  /** Empty for a node that has none: it speaks FluxVault's protocol. */
+  /** Empty for a node with FluxVault's protocol, which has no pin. */
   readonly pin: Pin | ""
-  /** As the node calls itself. */
+  /** The name that the node gives itself. */
   readonly name: string
   readonly firstSeen: number
   readonly lastSeen: number
   readonly lastDelivery: number | null
   readonly state: NodeState
-  /** Why its last delivery failed. */
+  /** The reason why its last delivery failed, or null. */
   readonly error: string | null
 }
 
@@ -33,29 +33,32 @@ export interface NodeSighting {
   readonly error: string | null
 }
 
-/** A sighting may wait this long to be written together with others. */
+/** How long a sighting waits to be written together with others, in milliseconds. */
 const writeAfterMs = 200
-/** The same after a write that failed. */
+/** How long it waits after a failed write, in milliseconds. */
 const writeAgainMs = 5000
 
-/** It may take this long until a `forget` of another process counts. */
+/** How long the known nodes are cached, in milliseconds: the delay until a `forget` of another process takes effect. */
 const knownMs = 500
 
-interface Sighted {
+interface LastSighting {
   readonly pin: Pin | ""
   readonly at: number
 }
 
-/** The nodes that were trusted once. Sightings are known at once and written a little later. */
+/** The nodes that have been trusted. A sighting is visible at once, and written a little later. */
 export class NodeStore implements Disposable {
   readonly #database: Sqlite
   readonly #revision: Revision
   readonly #now: () => number
-  /** Written together: a round over a thousand nodes must not sync the disk a thousand times. */
+  /**
+   * The sightings to be written, together so that a round over a thousand nodes does not sync the disk a thousand
+   * times.
+   */
   readonly #unwritten = new Map<string, NodeSighting & { at: number; delivered: number | null }>()
   #writing: NodeJS.Timeout | undefined
-  /** The node last seen at each address, by app: asked for at every delivery. */
-  readonly #knownByApp = new Map<string, Map<string, Sighted>>()
+  /** The last sighting at each address, by app. Cached because every delivery reads it. */
+  readonly #knownByApp = new Map<string, Map<string, LastSighting>>()
   #knownRevision = 0
   #knownUntil = 0
 
@@ -65,7 +68,7 @@ export class NodeStore implements Disposable {
     this.#now = now
   }
 
-  /** A trusted node was served, or failed after it was trusted. */
+  /** Records that a trusted node was served, or failed after it was trusted. */
   record(sighting: NodeSighting): void {
     const at = this.#now()
     const key = `${sighting.app} ${sighting.address}`
@@ -75,47 +78,48 @@ export class NodeStore implements Disposable {
     this.#writeLater(writeAfterMs)
   }
 
-  /** Those of one app or of all, by app and address. */
+  /** Returns the nodes of one app or of all, sorted by app and address. */
   list(app?: string): KnownNode[] {
     this.flush()
     return this.#read(app)
   }
 
-  /** The pin of the node that was last trusted at this address. */
+  /** Returns the pin of the node that was last trusted at this address. */
   pinAt(app: string, address: string): Pin | undefined {
     return this.#known(app).get(address)?.pin || undefined
   }
 
-  /** Addresses at which this app had a delivery. */
+  /** Returns the addresses at which this app had a successful delivery. */
   provenAddresses(app: string): string[] {
     this.flush()
     const sql = "SELECT address FROM nodes WHERE app = ? AND last_delivery IS NOT NULL"
     return this.#database.all<{ address: string }>(sql, app).map(({ address }) => address)
   }
 
-  /** How many nodes of the app are known, alive or not. */
+  /** Returns the number of known nodes of the app, alive or not. */
   countKnown(app: string): number {
     return this.#known(app).size
   }
 
-  /** How many nodes of the app were seen within this time, other than the one at this address. */
+  /** Returns the number of nodes of the app that were seen within this time, without the one at `exceptAddress`. */
   countAlive(app: string, withinMs: number, exceptAddress: string): number {
     const now = this.#now()
     let alive = 0
     for (const [address, { at }] of this.#known(app)) {
-      // Times far ahead are from before the clock was set back: a living node will be seen again soon.
+      // A time far ahead was recorded before the clock was set back. It does not count, because a living node is soon
+      // seen again.
       if (Math.abs(now - at) < withinMs && address !== exceptAddress) alive++
     }
     return alive
   }
 
-  /** Returns how many there were of this pin or at this address. */
+  /** Deletes the nodes with this pin or at this address. Returns their number. */
   delete(pinOrAddress: string): number {
     this.flush()
     return this.#database.run("DELETE FROM nodes WHERE ?1 IN (pin, address)", pinOrAddress)
   }
 
-  /** Writes all sightings that wait. */
+  /** Writes all unwritten sightings. */
   flush(): void {
     clearTimeout(this.#writing)
     this.#writing = undefined
@@ -136,7 +140,7 @@ export class NodeStore implements Disposable {
       try {
         this.flush()
       } catch {
-        // A full disk, say. The audit log says it loudly; the sightings are not lost by it.
+        // A full disk, for example. The audit log reports it, and the sightings are kept for the next attempt.
         this.#writeLater(writeAgainMs)
       }
     }, ms)
@@ -148,8 +152,11 @@ export class NodeStore implements Disposable {
       : this.#database.all<KnownNode>(listNodesOfApp, app)
   }
 
-  /** Read again after another process changed the revision, by forgetting nodes for example. */
-  #known(app: string): Map<string, Sighted> {
+  /**
+   * Returns the last sightings of an app. They are read again after another process changed the revision, for example
+   * by `forget`.
+   */
+  #known(app: string): Map<string, LastSighting> {
     if (this.#now() > this.#knownUntil || this.#now() < this.#knownUntil - knownMs) {
       const revision = this.#revision.get()
       if (revision !== this.#knownRevision) this.#knownByApp.clear()

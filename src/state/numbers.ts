@@ -1,6 +1,6 @@
 import type { Sqlite } from "../base/sqlite.ts"
 
-/** Single numbers by name. */
+/** Named numbers. */
 export class NumberStore {
   readonly #database: Sqlite
 
@@ -8,7 +8,7 @@ export class NumberStore {
     this.#database = database
   }
 
-  /** Zero while it was never set. */
+  /** Returns the number, or zero if it was never set. */
   get(name: string): number {
     return this.#database.get<{ value: number }>("SELECT value FROM numbers WHERE name = ?", name)?.value ?? 0
   }

@@ -5,13 +5,16 @@ import type { Log } from "../base/log.ts"
 import { ensureStateDir } from "./state-dir.ts"
 import { openState, stateFileIn, type State } from "./state.ts"
 
-/** The contents of a state directory, besides the store of secrets and the identities. */
+/** The opened contents of a state directory, without the store of secrets and the identities. */
 export interface OpenStateDir extends AsyncDisposable {
   readonly state: State
   readonly audit: AuditLog
 }
 
-/** Made if absent. Commands may have it open while an agent runs. Throws `ERR_STATE`. */
+/**
+ * Opens a state directory, and creates it if it is missing. Commands may open it while an agent runs. Throws
+ * `ERR_STATE`.
+ */
 export async function openStateDir(stateDir: string, log: Log): Promise<OpenStateDir> {
   await using opened = new AsyncDisposableStack()
   await ensureStateDir(stateDir)
@@ -32,7 +35,7 @@ export function auditFileIn(stateDir: string): string {
   return join(stateDir, "audit.log")
 }
 
-/** True once an agent or a command has kept state here. */
+/** Returns whether an agent or a command has kept state in this directory. */
 export function isStateDir(stateDir: string): boolean {
   return existsSync(stateFileIn(stateDir))
 }

@@ -13,7 +13,7 @@ export class Revision {
     return this.#numbers.get("revision")
   }
 
-  /** To be called in the transaction that writes the decision. */
+  /** Counts one decision. It must be called in the transaction that writes the decision. */
   bump(): void {
     this.#numbers.set("revision", this.get() + 1)
   }

@@ -14,8 +14,8 @@ import { StoredKeys } from "./stored-keys.ts"
 import { TokenStore } from "./tokens.ts"
 
 /**
- * Everything that the agent must remember, in one database, with a store for each kind of thing, which alone knows its
- * tables. Commands use it while an agent runs. This file only opens the stores and joins them.
+ * The agent's state in one database, with a store for each kind of record, which alone knows its tables. Commands use it
+ * while an agent runs. This file opens and joins the stores; it may not query a table itself.
  */
 export class State implements Disposable {
   readonly tokens: TokenStore
@@ -38,12 +38,12 @@ export class State implements Disposable {
     this.keys = new StoredKeys(database)
   }
 
-  /** Changes when a command decided something that a running agent should act on. */
+  /** Returns a number that changes with every decision of a command that a running agent should act on. */
   revision(): number {
     return this.#revision.get()
   }
 
-  /** Forgets nodes and approvals by pin or address. Returns how many there were. */
+  /** Deletes nodes and approvals by pin or address. Returns their number. */
   forget(pinOrAddress: string): number {
     this.nodes.flush()
     return this.#database.transaction(() => {
@@ -66,7 +66,7 @@ export function stateFileIn(directory: string): string {
   return join(directory, "state.sqlite")
 }
 
-/** The state of a directory, which must be there. Throws `ERR_STATE` for a damaged one, or one of a newer Purser. */
+/** Opens the state of an existing directory. Throws `ERR_STATE` if it is damaged or of a newer Purser. */
 export function openState(
   directory: string,
   { now = Date.now, uptime = () => performance.now() }: Partial<Clocks> = {},
@@ -91,7 +91,7 @@ function stateError(file: string, { operation, reason, cause }: SqliteFailure): 
   if (operation !== "open")
     return new PurserError("ERR_STATE", `cannot ${operation} the state: ${reason}`, { cause })
   return new PurserError("ERR_STATE", `cannot open the state ${file}: ${reason}`, {
-    hint: "is it a state directory of Purser, and may this user write to it?",
+    hint: "check that this is a state directory of Purser, and that this user may write to it",
     cause,
   })
 }

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto"
 import type { Sqlite } from "../base/sqlite.ts"
 
-/** Keys of this state directory that never leave it. */
+/** The keys of this state directory, which never leave it. */
 export class StoredKeys {
   readonly #database: Sqlite
   #content: Buffer | undefined
@@ -10,7 +10,7 @@ export class StoredKeys {
     this.#database = database
   }
 
-  /** 32 bytes with which the audit log tags contents. Made by the first process that asks. */
+  /** Returns the 32 bytes with which the audit log tags contents. The first process that needs them creates them. */
   content(): Uint8Array {
     return (this.#content ??= this.#database.transaction(() => {
       this.#database.run(
@@ -18,7 +18,7 @@ export class StoredKeys {
         randomBytes(32),
       )
       const row = this.#database.get<{ bytes: Uint8Array }>("SELECT bytes FROM keys WHERE name = 'content'")
-      if (row === undefined) throw new TypeError("the key was written a moment ago")
+      if (row === undefined) throw new TypeError("the content key is missing although it was just written")
       return Buffer.from(row.bytes)
     }))
   }

@@ -8,7 +8,7 @@ interface Token {
   readonly expires: number | null
 }
 
-/** The enrolment tokens of apps, and until when the replaced ones stay valid. */
+/** The enrolment tokens of apps, and the times at which replaced ones expire. */
 export class TokenStore {
   readonly #database: Sqlite
   readonly #revision: Revision
@@ -24,16 +24,16 @@ export class TokenStore {
     this.#now = clocks.now
   }
 
-  /** The app's current token; makes one when there is none. */
+  /** Returns the app's current token, and creates it if it is missing. */
   current(app: string): Buffer {
     return this.#database.transaction(() => this.#findCurrent(app) ?? this.#add(app))
   }
 
-  /** A new token; previous ones stay valid for `overlapMs`. */
+  /** Creates and returns a new token; previous ones stay valid for `overlapMs`. */
   rotate(app: string, overlapMs: number): Buffer {
     return this.#database.transaction(() => {
-      // Expired tokens stay expired. The wall clock counts from here on: had it been ahead once, an overlap that is
-      // reckoned from there would not end for years.
+      // Expired tokens are deleted before the reset, so that they stay expired. The reset makes the overlap count from
+      // the wall clock: if that was ahead once, an overlap counted from the latest time would last for years.
       this.#database.run("DELETE FROM tokens WHERE expires <= ?", this.#time.get())
       const until = this.#time.reset() + overlapMs
       this.#database.run(
@@ -45,7 +45,7 @@ export class TokenStore {
     })
   }
 
-  /** Ends every token of the app at once. Returns how many there were. */
+  /** Deletes every token of the app at once. Returns their number. */
   revoke(app: string): number {
     return this.#database.transaction(() => {
       this.#revision.bump()
@@ -53,20 +53,23 @@ export class TokenStore {
     })
   }
 
-  /** All that are valid now, the newest first. The same buffers as long as nothing changes, so that callers can keep the keys they derive. */
+  /**
+   * Returns the valid tokens, newest first. The buffers stay the same until a change, so that callers can cache derived
+   * keys.
+   */
   valid(app: string): readonly Buffer[] {
     const now = this.#time.get()
     const tokens = this.#read(app)
     const valid = tokens.filter(({ expires }) => expires === null || expires > now)
     if (valid.length < tokens.length) {
-      // An expired token stays expired, whatever the clock says next.
+      // Expired tokens are deleted, so that they stay expired even if the clock is set back.
       this.#database.run("DELETE FROM tokens WHERE app = ? AND expires <= ?", app, now)
       this.#byApp.set(app, valid)
     }
     return valid.map(({ token }) => token)
   }
 
-  /** Read again as soon as any process changed something. */
+  /** Returns the app's tokens. They are read again after any process changed the revision. */
   #read(app: string): readonly Token[] {
     const revision = this.#revision.get()
     if (revision !== this.#readAtRevision) this.#byApp.clear()

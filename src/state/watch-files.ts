@@ -2,8 +2,8 @@ import { reasonOf } from "../base/errors.ts"
 import type { Log } from "../base/log.ts"
 
 /**
- * Calls back with the absolute path of whatever appeared, changed or went below `directory`. Resolves once it
- * watches; what goes wrong later is logged, since the files are read again at every round anyway.
+ * Calls `onChange` with the absolute path of every file that is created, changed or deleted below `directory`. Resolves
+ * once it watches. Later errors are only logged, because the agent also reads the files at every round.
  */
 export async function watchFiles(
   directory: string,
@@ -15,7 +15,7 @@ export async function watchFiles(
     ignoreInitial: true,
     followSymlinks: false,
     depth: 8,
-    // A file that is being written in place is not read in the middle of it.
+    // Waits until a file that is written in place stops growing.
     awaitWriteFinish: { stabilityThreshold: 100, pollInterval: 25 },
   })
   watcher.on("all", (event, path) => {
@@ -24,7 +24,9 @@ export async function watchFiles(
   const { promise, resolve } = Promise.withResolvers<void>()
   watcher.on("ready", resolve)
   watcher.on("error", (error) => {
-    log.warn(`cannot watch ${directory}: ${reasonOf(error)}`, { hint: "it is read again at every round" })
+    log.warn(`cannot watch ${directory}: ${reasonOf(error)}`, {
+      hint: "changes are noticed at the next round",
+    })
     resolve()
   })
   await promise

@@ -227,7 +227,7 @@ test("the state directory: --state before PURSER_STATE before state: in the file
 })
 
 test(
-  "refuses a state directory that anybody may write to",
+  "refuses a state directory that every user may write to",
   { skip: process.platform === "win32" },
   async (t) => {
     const { cwd, quiet } = await made(t)
@@ -236,7 +236,7 @@ test(
     await chmod(join(cwd, "open"), 0o777)
     const { code, stderr } = await quiet(["set", "a", "--state", "open"], { input: secret })
     assert.equal(code, 1)
-    assert.match(stderr, /anybody may write to the state directory .*\nhint: chmod 700/)
+    assert.match(stderr, /every user may write to the state directory .*\nhint: run chmod 700/)
   },
 )
 

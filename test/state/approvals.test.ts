@@ -3,7 +3,7 @@ import { test } from "node:test"
 import type { Pin } from "../../src/channel/pin.ts"
 import { pinA, pinB, place } from "./support.ts"
 
-test("a pin waits, is approved, and may be rejected again; for each app on its own", async (t) => {
+test("a pin is pending, approved or rejected, separately for each app", async (t) => {
   const { state, again } = await place(t)
   const other = again()
   assert.equal(state.approvals.find("web", pinA), undefined)
@@ -25,7 +25,7 @@ test("asking again does not undo a decision", async (t) => {
   assert.equal(state.approvals.find("web", pinA), "rejected")
 })
 
-test("whoever asks with ever new pins at one address does not fill the disk, and pushes out no decision", async (t) => {
+test("ever new pins at one address do not fill the disk, and delete no decision", async (t) => {
   const { state, clock } = await place(t)
   state.approvals.request("web", pinA, "10.0.0.1:1", "good")
   state.approvals.decide(pinA, "approved")

@@ -13,7 +13,7 @@ test("a damaged audit head is refused", async (t) => {
   assert.throws(() => state.auditHead.read(), { code: "ERR_STATE", message: /audit head .* is damaged/ })
 })
 
-test("a change of the head that fails changes nothing", async (t) => {
+test("a failed change of the head changes nothing", async (t) => {
   const { state, again } = await place(t)
   const hash = `sha256:${"a".repeat(64)}` as const
   state.auditHead.update((head) => ({ ...head, seq: 1, hash }))

@@ -3,13 +3,13 @@ import { test } from "node:test"
 import { openState } from "../../src/state/state.ts"
 import { tempDir } from "../support/temp.ts"
 
-/** What was delivered to which start of a container. */
+/** The records of container starts. */
 
 const start = { app: "web", id: "a".repeat(64), startedAt: "2026-01-01T00:00:00.1Z" }
 const later = { ...start, startedAt: "2026-01-01T00:00:00.2Z" }
 const nothing = { isComplete: false, pendingReload: null }
 
-test("what is remembered of a start outlives the process, and is nobody else's", async (t) => {
+test("the record of a start outlives the process, and belongs to that start alone", async (t) => {
   const dir = await tempDir(t)
   {
     using state = openState(dir)
@@ -25,7 +25,7 @@ test("what is remembered of a start outlives the process, and is nobody else's",
   assert.deepEqual(containers.find(start), { isComplete: true, pendingReload: null })
 })
 
-test("another start takes the place of the one before, and what comes late for that one changes nothing", async (t) => {
+test("a new start replaces the previous one, and a late change of the previous one has no effect", async (t) => {
   using state = openState(await tempDir(t))
   const { containers } = state
   containers.remember(start, { isComplete: true, pendingReload: "restart" })
@@ -35,7 +35,7 @@ test("another start takes the place of the one before, and what comes late for t
   assert.deepEqual(containers.find(later), { isComplete: false, pendingReload: "HUP" })
 })
 
-test("what was remembered goes with the containers that run no more", async (t) => {
+test("records of containers that no longer run are deleted", async (t) => {
   using state = openState(await tempDir(t))
   const { containers } = state
   const other = { ...start, id: "b".repeat(64) }

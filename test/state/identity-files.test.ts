@@ -11,7 +11,7 @@ import {
 } from "../../src/state/identity-files.ts"
 import { tempDir } from "../support/temp.ts"
 
-test("the agent's identity is made once, and stays", async (t) => {
+test("the agent's identity is created once", async (t) => {
   const dir = await tempDir(t)
   const [one, two] = await Promise.all([agentIdentity(dir), agentIdentity(dir)])
   assert.equal(one.pin, two.pin)
@@ -20,7 +20,7 @@ test("the agent's identity is made once, and stays", async (t) => {
   assert.equal(await nextIdentity(dir), undefined)
 })
 
-test("a next identity stands beside the present one, until it takes its place", async (t) => {
+test("a next identity exists beside the present one until it replaces it", async (t) => {
   const dir = await tempDir(t)
   const present = await agentIdentity(dir)
   const next = await prepareNextIdentity(dir)
@@ -37,7 +37,7 @@ test("a next identity stands beside the present one, until it takes its place", 
   if (process.platform !== "win32") assert.equal((await stat(join(dir, "identity.pem"))).mode & 0o777, 0o600)
 })
 
-test("a next identity that is damaged is an error, and does not take the place of a good one", async (t) => {
+test("a damaged next identity is an error, and does not replace the present one", async (t) => {
   const dir = await tempDir(t)
   const { pin } = await agentIdentity(dir)
   await writeFile(join(dir, "identity-next.pem"), "no key", { mode: 0o600 })

@@ -8,10 +8,13 @@ import { openState, stateFileIn } from "../../src/state/state.ts"
 import { tempDir } from "../support/temp.ts"
 import { oldVersions, stateOf } from "./old-state.ts"
 
-/** `UPDATE_GOLDEN=1 npm test -- test/state/migrations.test.ts` writes it anew. Read the difference before you commit it. */
+/**
+ * The golden schema. `UPDATE_GOLDEN=1 npm test -- test/state/migrations.test.ts` writes it again; read the difference
+ * before you commit it.
+ */
 const golden = join(import.meta.dirname, "schema.sql")
 
-/** The schema of a database as SQL, in the order of names. */
+/** Returns the schema of a database as SQL, sorted by name. */
 function schemaOf(database: DatabaseSync): string {
   const rows = database
     .prepare(
@@ -34,7 +37,7 @@ test("a new state has the schema of schema.sql", async (t) => {
   assert.equal(schemaIn(dir), readFileSync(golden, "utf8"))
 })
 
-test("every migration is a file of its own, in its place", () => {
+test("every migration is a file of its own, in order", () => {
   const root = resolve(import.meta.dirname, "../../src/state")
   const files = globSync("migrations/*.ts", { cwd: root }).toSorted()
   assert.deepEqual(
@@ -46,7 +49,7 @@ test("every migration is a file of its own, in its place", () => {
 })
 
 for (const version of oldVersions) {
-  test(`a state of version ${version} has what its migrations make today, and gets the present schema`, async (t) => {
+  test(`a state of version ${version} equals what its migrations create today, and gets the present schema`, async (t) => {
     const dir = await stateOf(t, version)
     using database = new DatabaseSync(":memory:")
     for (const sql of migrations.slice(0, version)) database.exec(sql)
@@ -57,7 +60,7 @@ for (const version of oldVersions) {
   })
 }
 
-test("there is a state of every version that was published before", () => {
+test("there is a fixture for every published version", () => {
   assert.deepEqual(
     oldVersions.filter((version) => version < migrations.length),
     migrations.slice(1).map((_, index) => index + 1),

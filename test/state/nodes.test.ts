@@ -5,7 +5,7 @@ import { stateFileIn } from "../../src/state/state.ts"
 import { waitFor } from "../support/wait.ts"
 import { begin, hour, pinA, pinB, place, sighting } from "./support.ts"
 
-test("a node is remembered with when it was first seen, last seen, and last served", async (t) => {
+test("a node is stored with the times of its first sighting, last sighting and last delivery", async (t) => {
   const { state, clock } = await place(t)
   state.nodes.record(sighting("10.0.0.1:1"))
   state.nodes.flush()
@@ -42,7 +42,7 @@ test("another pin at an address is a new node there", async (t) => {
   assert.equal(state.nodes.pinAt("db", "10.0.0.1:1"), undefined)
 })
 
-test("what is seen is known at once, and written with others a little later", async (t) => {
+test("a sighting is visible at once, and written with others a little later", async (t) => {
   const { dir, state } = await place(t)
   state.nodes.flush()
   const file = new DatabaseSync(stateFileIn(dir), { readOnly: true })
@@ -55,7 +55,7 @@ test("what is seen is known at once, and written with others a little later", as
   await waitFor("what was seen to be written", () => written() === 100)
 })
 
-test("a delivery is remembered although the next one failed before it was written", async (t) => {
+test("a delivery's time is kept although the next one failed before it was written", async (t) => {
   const { state, clock } = await place(t)
   state.nodes.record(sighting("10.0.0.1:1", { state: "failed" }))
   state.nodes.record(sighting("10.0.0.1:1"))
@@ -65,14 +65,14 @@ test("a delivery is remembered although the next one failed before it was writte
   assert.equal(state.nodes.list()[0]?.state, "failed")
 })
 
-test("closing writes what was seen", async (t) => {
+test("closing writes the sightings", async (t) => {
   const { state, again } = await place(t)
   state.nodes.record(sighting("10.0.0.1:1"))
   state[Symbol.dispose]()
   assert.equal(again().nodes.list().length, 1)
 })
 
-test("what could not be written is written later, and ends no process", async (t) => {
+test("sightings that could not be written are written later, and do not end the process", async (t) => {
   const { dir, state } = await place(t)
   const other = new DatabaseSync(stateFileIn(dir))
   t.after(() => other.close())
@@ -93,7 +93,7 @@ test("what could not be written is written later, and ends no process", async (t
   assert.equal(state.nodes.list().length, 1)
 })
 
-test("alive are those seen within the time, without the one at the address that is asked for", async (t) => {
+test("countAlive counts the nodes seen within the time, without the one at the given address", async (t) => {
   const { state, clock } = await place(t)
   state.nodes.record(sighting("10.0.0.1:1"))
   clock.now = begin + hour
@@ -109,7 +109,7 @@ test("alive are those seen within the time, without the one at the address that 
   assert.equal(state.nodes.countAlive("web", hour, ""), 0)
 })
 
-test("those seen while the clock was wrong do not count as alive for years", async (t) => {
+test("nodes seen while the clock was ahead do not count as alive for years", async (t) => {
   const { state, clock } = await place(t)
   clock.now = begin + 10_000 * hour
   state.nodes.record(sighting("10.0.0.1:1"))

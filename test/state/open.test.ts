@@ -5,9 +5,9 @@ import { openState, stateFileIn } from "../../src/state/state.ts"
 import { purser } from "../cli/purser.ts"
 import { oldVersions, printedBy, stateOf } from "./old-state.ts"
 
-/** State directories of earlier versions are read by today's commands as by theirs. */
+/** Checks that today's commands read state directories of earlier versions as the commands of those versions did. */
 
-/** Fields that change with the time of day, or with a copy of the files. */
+/** Fields that change with the time of day, or when the files are copied. */
 const passing = new Set(["changed", "state"])
 
 function lasting(lines: string): unknown[] {
@@ -29,9 +29,9 @@ async function commandsOn(t: TestContext, version: number): Promise<(...args: st
 }
 
 for (const version of oldVersions) {
-  test(`commands print about a state of version ${version} what they printed then`, async (t) => {
+  test(`commands print the same about a state of version ${version} as that version did`, async (t) => {
     const ok = await commandsOn(t, version)
-    // In this order: enrol writes a line of the audit log.
+    // The order matters, because enrol writes a line of the audit log.
     const same: [file: string, ...args: string[]][] = [
       ["audit-verify.txt", "audit", "verify"],
       ["audit.json", "audit", "--json"],
@@ -48,7 +48,7 @@ for (const version of oldVersions) {
       assert.deepEqual(lasting(await ok("ca", "ls", "--all", "--json")), lasting(certificates))
   })
 
-  test(`secrets, decisions and the audit log of version ${version} go on`, async (t) => {
+  test(`secrets, decisions and the audit log of version ${version} can be used further`, async (t) => {
     const ok = await commandsOn(t, version)
     assert.equal(await ok("secret", "get", "db-password"), "correct horse")
     await ok("secret", "set", "api-key", "--undo")
@@ -60,11 +60,11 @@ for (const version of oldVersions) {
     await ok("agent", "identity", "--promote")
     await ok("enrol", "web", "--rotate")
     const lines = Number((await printedBy(version, "audit-verify.txt"))?.split(" ")[0])
-    // Approved, promoted, rotated.
+    // The three new lines are the approval, the promotion and the rotation.
     assert.equal(Number((await ok("audit", "verify")).split(" ")[0]), lines + 3)
   })
 
-  test(`the agent knows of version ${version} who may be served, and what is pending`, async (t) => {
+  test(`the agent reads trusted nodes and pending decisions of version ${version}`, async (t) => {
     using state = openState(await stateOf(t, version))
     assert.equal(state.tokens.valid("web").length, 2, "the old token is in its overlap")
     assert.deepEqual(state.tokens.valid("queue"), [])
@@ -80,7 +80,7 @@ for (const version of oldVersions) {
   })
 }
 
-test("the reload of a container that was pending in version 2 is pending", async (t) => {
+test("a container's reload that was pending in version 2 is still pending", async (t) => {
   const dir = await stateOf(t, 2)
   using file = new DatabaseSync(stateFileIn(dir), { readOnly: true })
   const { id, started } = file.prepare("SELECT id, started FROM containers").get() ?? {}

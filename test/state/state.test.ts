@@ -7,12 +7,12 @@ import { openState, stateFileIn } from "../../src/state/state.ts"
 import { tempDir } from "../support/temp.ts"
 import { hour, pinA, pinB, place, same, sighting } from "./support.ts"
 
-test("a state that cannot be written says why, and goes on when it can be again", async (t) => {
+test("a failed write of the state names the reason, and a later write succeeds", async (t) => {
   const { dir, state } = await place(t)
   const token = state.tokens.current("web")
   const other = new DatabaseSync(stateFileIn(dir))
   t.after(() => other.close())
-  // As SQLite does it on a full disk: it has ended the transaction itself.
+  // The trigger rolls back the transaction itself, as SQLite does on a full disk.
   other.exec("CREATE TRIGGER full BEFORE INSERT ON tokens BEGIN SELECT RAISE(ROLLBACK, 'disk is full'); END")
   for (const write of [() => state.tokens.current("db"), () => state.tokens.rotate("web", hour)]) {
     assert.throws(write, { code: "ERR_STATE", message: "cannot write the state: disk is full" })
@@ -34,7 +34,7 @@ test("a node is forgotten by its pin or its address, for every app", async (t) =
   assert.deepEqual(state.approvals.list(), [])
 })
 
-test("what another process forgot is soon unknown here", async (t) => {
+test("a node forgotten by another process is soon unknown here", async (t) => {
   const { state, again, clock } = await place(t)
   state.nodes.record(sighting("10.0.0.1:1"))
   state.nodes.flush()
@@ -44,7 +44,7 @@ test("what another process forgot is soon unknown here", async (t) => {
   assert.equal(state.nodes.pinAt("web", "10.0.0.1:1"), undefined)
 })
 
-test("the revision changes with every decision of a command, and with nothing that the agent itself does", async (t) => {
+test("the revision changes with every decision of a command, and with no action of the agent itself", async (t) => {
   const { state, again } = await place(t)
   const other = again()
   state.nodes.record(sighting("10.0.0.1:1"))
@@ -79,7 +79,7 @@ test(
   },
 )
 
-test("a state of a newer Purser is refused, and stays as it is", async (t) => {
+test("a state of a newer Purser is refused and not changed", async (t) => {
   const { dir, state } = await place(t)
   const token = state.tokens.current("web")
   state[Symbol.dispose]()
@@ -96,13 +96,13 @@ test("a state of a newer Purser is refused, and stays as it is", async (t) => {
   same(after.tokens.valid("web"), [token])
 })
 
-test("a file that is no database is refused", async (t) => {
+test("a file that is not a database is refused", async (t) => {
   const dir = await tempDir(t)
   await writeFile(stateFileIn(dir), "not a database\n".repeat(1000))
   assert.throws(() => openState(dir), { code: "ERR_STATE", message: /cannot open the state / })
 })
 
-test("a database that lost its end is refused", async (t) => {
+test("a truncated database is refused", async (t) => {
   const { dir, state } = await place(t)
   for (let index = 0; index < 2000; index++)
     state.nodes.record(sighting(`10.0.${index >> 8}.${index & 255}:1`))

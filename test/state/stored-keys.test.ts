@@ -2,7 +2,7 @@ import assert from "node:assert/strict"
 import { test } from "node:test"
 import { place, same } from "./support.ts"
 
-test("the key that tags contents is made once, whoever asks first", async (t) => {
+test("the key that tags contents is created once, by any process", async (t) => {
   const { state, again } = await place(t)
   const other = again()
   same([state.keys.content(), other.keys.content()], [again().keys.content(), again().keys.content()])

@@ -9,12 +9,12 @@ export const second = 1000
 export const hour = 3_600_000
 export const begin = Date.UTC(2026, 0, 1)
 
-/** A state whose clock the test sets. */
+/** A state with a clock that the test sets. */
 export interface Place {
   readonly dir: string
   readonly state: State
   readonly clock: { now: number }
-  /** Opens it once more, as another process does. */
+  /** Opens the state again, as another process does. */
   readonly again: () => State
 }
 

@@ -5,7 +5,7 @@ import { startScript } from "../support/script.ts"
 import { tempDir } from "../support/temp.ts"
 import { begin, hour, place, same, second } from "./support.ts"
 
-test("an app is given the same token twice, and each app its own", async (t) => {
+test("an app gets the same token twice, and each app its own", async (t) => {
   const { state, again } = await place(t)
   const token = state.tokens.current("web")
   assert.equal(token.length, 32)
@@ -20,7 +20,7 @@ test("an app that was never enrolled has no token", async (t) => {
   assert.deepEqual(state.tokens.valid("db"), [])
 })
 
-test("after a rotation the old token is good for the overlap, and not a millisecond longer", async (t) => {
+test("after a rotation the old token is valid for the overlap, and not a millisecond longer", async (t) => {
   const { state, clock } = await place(t)
   const old = state.tokens.current("web")
   const fresh = state.tokens.rotate("web", hour)
@@ -34,7 +34,7 @@ test("after a rotation the old token is good for the overlap, and not a millisec
   same(state.tokens.valid("web"), [fresh])
 })
 
-test("a second rotation does not lengthen what the first one left", async (t) => {
+test("a second rotation does not extend the overlap of the first", async (t) => {
   const { state, clock } = await place(t)
   const first = state.tokens.current("web")
   const middle = state.tokens.rotate("web", hour)
@@ -52,7 +52,7 @@ test("a second rotation with a shorter overlap shortens that of the first", asyn
   same(state.tokens.valid("web"), [last])
 })
 
-test("revoking ends every token at once, for every process, and the next one is new", async (t) => {
+test("revoking deletes every token at once, for every process, and the next one is new", async (t) => {
   const { state, again } = await place(t)
   const other = again()
   const old = state.tokens.current("web")
@@ -66,7 +66,7 @@ test("revoking ends every token at once, for every process, and the next one is 
   assert.notDeepEqual(state.tokens.current("web"), old)
 })
 
-test("what another process enrolled counts at once", async (t) => {
+test("a token created by another process is valid at once", async (t) => {
   const { state, again } = await place(t)
   assert.deepEqual(state.tokens.valid("web"), [])
   const token = again().tokens.current("web")
@@ -75,7 +75,7 @@ test("what another process enrolled counts at once", async (t) => {
   same(state.tokens.valid("web"), [fresh, token])
 })
 
-test("a clock that is set back does not bring an expired token back", async (t) => {
+test("a clock that is set back does not revive an expired token", async (t) => {
   const { state, clock, again } = await place(t)
   state.tokens.current("web")
   const fresh = state.tokens.rotate("web", 30 * second)
@@ -88,7 +88,7 @@ test("a clock that is set back does not bring an expired token back", async (t) 
   }
 })
 
-test("a clock that is set back does not lengthen an overlap in a running process", async (t) => {
+test("a clock that is set back does not extend an overlap in a running process", async (t) => {
   const { state, clock } = await place(t)
   state.tokens.current("web")
   state.tokens.rotate("web", hour)
@@ -100,7 +100,7 @@ test("a clock that is set back does not lengthen an overlap in a running process
   assert.equal(state.tokens.valid("web").length, 1)
 })
 
-test("a clock that jumps ahead and back ends overlaps early, and leaves the current token", async (t) => {
+test("a clock that jumps ahead and back ends overlaps early, and keeps the current token", async (t) => {
   const { state, clock, again } = await place(t)
   state.tokens.current("web")
   const fresh = state.tokens.rotate("web", hour)
@@ -111,7 +111,7 @@ test("a clock that jumps ahead and back ends overlaps early, and leaves the curr
   same(state.tokens.valid("web"), [next, fresh])
 })
 
-test("an overlap ends in its time although the clock was years ahead before", async (t) => {
+test("an overlap ends on time although the clock was years ahead before", async (t) => {
   const { state, clock, again } = await place(t)
   const agent = again()
   state.tokens.current("web")
@@ -131,7 +131,7 @@ test("a rotation after the clock was set back revives no other app's token", asy
   const { state, clock, again } = await place(t)
   state.tokens.current("db")
   const fresh = state.tokens.rotate("db", hour)
-  // Nobody asks for the tokens of db while its old one runs out.
+  // The tokens of db are not read while its old one expires.
   clock.now = begin + 2 * hour
   state.tokens.valid("web")
   clock.now = begin
@@ -139,7 +139,7 @@ test("a rotation after the clock was set back revives no other app's token", asy
   same(again().tokens.valid("db"), [fresh])
 })
 
-test("an overlap ends while the agent runs, although the clock was set back or stands still", async (t) => {
+test("an overlap ends while the agent runs, although the clock is set back or stands still", async (t) => {
   const dir = await tempDir(t)
   const clock = { now: begin, uptime: 5.5 }
   const state = openState(dir, { now: () => clock.now, uptime: () => clock.uptime })
@@ -153,7 +153,7 @@ test("an overlap ends while the agent runs, although the clock was set back or s
   same(state.tokens.valid("web"), [fresh])
 })
 
-test("processes that enrol an app at once are given one token", async (t) => {
+test("processes that enrol an app at the same time get one token", async (t) => {
   const dir = await tempDir(t)
   const code = `
 const { openState } = await import(src("state/state.ts"))

@@ -1,4 +1,4 @@
-/** Published, and so never edited. */
+/** Published, so it may not be edited. */
 export const migration0001 = `
   CREATE TABLE tokens (
     id INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -1,4 +1,4 @@
-/** Published, and so never edited. */
+/** Published, so it may not be edited. */
 export const migration0002 = `
   CREATE TABLE containers (
     app TEXT NOT NULL,

@@ -1,4 +1,4 @@
-/** Nodes as `KnownNode`. */
+/** Lists nodes as `KnownNode`. */
 const columns = `
 SELECT app, address, pin, name, first_seen AS firstSeen, last_seen AS lastSeen, last_delivery AS lastDelivery, state, error
 FROM nodes`

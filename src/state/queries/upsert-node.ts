@@ -1,4 +1,7 @@
-/** Another pin at an address is a new node there. A delivery that failed does not undo the time of the last good one. */
+/**
+ * Writes a sighting. Another pin at an address is a new node. A failed delivery keeps the time of the last successful
+ * one.
+ */
 export const upsertNode = `
 INSERT INTO nodes (app, address, pin, name, first_seen, last_seen, last_delivery, state, error)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)

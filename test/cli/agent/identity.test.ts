@@ -42,7 +42,7 @@ test("without a next key there is nothing to promote, and the present one stays"
   const { code, stdout, stderr } = await run(["agent", "identity", "--promote"])
   assert.equal(code, 2)
   assert.equal(stdout, "")
-  assert.match(stderr, /^purser: no next identity was prepared\nhint: purser agent identity --next/)
+  assert.match(stderr, /^purser: no next identity was prepared\nhint: run purser agent identity --next,/)
   assert.equal((await run(["agent", "identity", "--next", "--promote"])).code, 2)
   assert.equal(await ok("agent", "identity"), pin)
 })
