@@ -6,10 +6,11 @@ import type { CertificateSpec } from "./certificate-spec.ts"
 import { Authority } from "./authority/authority.ts"
 import { absent } from "./authority/files.ts"
 import { issue, renew, signRequest } from "./issuance.ts"
-import { listedRequest, listedRow, stateOf } from "./records/listing.ts"
 import { lockCa } from "./lock.ts"
-import { checkName, updateIndex, laterThan, recordOf, withSerial, type CaContext } from "./context.ts"
-import { RecordIndex, certificateRow, requestRow } from "./records/record-index.ts"
+import type { CaContext } from "./context.ts"
+import { findCertificate, certificatesAndRequests } from "./lookup.ts"
+import { addImported, addRequest, removeRequest, waitingRequests } from "./requests.ts"
+import { RecordIndex } from "./records/record-index.ts"
 import type { CertificateRecord, CertificateRequest, Listed } from "./records/record.ts"
 import { RecordFiles } from "./records/records.ts"
 import { revoke, signCrls } from "./revocation.ts"
@@ -120,26 +121,12 @@ export class Ca implements AsyncDisposable {
 
   /** Not `all`: the newest of each name, and what waits. Sorted by name. */
   async list({ all }: { all: boolean }): Promise<readonly Listed[]> {
-    const index = await this.#parts.index.forReading()
-    if (index === null) return []
-    const now = this.#parts.now()
-    const waiting = index.requests().map(listedRequest)
-    const found = index.list({ all }).map((row) => listedRow(row, now))
-    return [...waiting, ...found].toSorted((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0))
+    return await certificatesAndRequests(this.#parts, { all })
   }
 
   /** By name: the newest that has not expired, null when that was revoked. By serial: that one, whatever its state. */
   async find(nameOrSerial: string): Promise<CertificateRecord | null> {
-    const index = await this.#parts.index.forReading()
-    if (index === null) return null
-    const now = this.#parts.now()
-    const named = index.named(nameOrSerial)
-    const row =
-      named.length > 0
-        ? named.find(({ notAfter }) => notAfter >= now.getTime())
-        : withSerial(index, nameOrSerial)[0]
-    if (row === undefined || (named.length > 0 && stateOf(row, now) === "revoked")) return null
-    return await recordOf(this.#parts, row)
+    return await findCertificate(this.#parts, nameOrSerial)
   }
 
   /** PKCS#8 PEM; null when we do not have it. */
@@ -149,49 +136,22 @@ export class Ca implements AsyncDisposable {
 
   /** Takes the place of the request with this key, if one waits. The key is in the key store by then if `hasKey`. */
   async addImported(record: CertificateRecord, signal: AbortSignal): Promise<void> {
-    checkName(record.name)
-    using _lock = await lockCa(this.#parts.directory, signal)
-    const index = await this.#parts.index.forChange()
-    const added = { ...record, at: laterThan(index, record.name, new Date(record.at)).toISOString() }
-    await this.#parts.records.addRecord(added)
-    this.#parts.step("record")
-    await this.#parts.records.removeRequest(record.keyId)
-    updateIndex(this.#parts, index, () => {
-      index.addCertificate(certificateRow(added))
-      index.remove("requests", record.keyId)
-    })
+    await addImported(this.#parts, record, signal)
   }
 
-  /** Key first, then the request: a request never waits for an answer that nobody could use. */
+  /** Keeps the key and the request that another CA is to answer. Throws `ERR_NAME`. */
   async addRequest(request: CertificateRequest, key: Secret, signal: AbortSignal): Promise<void> {
-    checkName(request.name)
-    using _lock = await lockCa(this.#parts.directory, signal)
-    const index = await this.#parts.index.forChange()
-    await this.#parts.options.keys.set(request.id, key, signal)
-    this.#parts.step("key")
-    await this.#parts.records.addRequest(request)
-    this.#parts.step("request")
-    updateIndex(this.#parts, index, () => index.addRequest(requestRow(request)))
+    await addRequest(this.#parts, request, key, signal)
   }
 
   /** Sorted by name. */
   async requests(): Promise<readonly CertificateRequest[]> {
-    const index = await this.#parts.index.forReading()
-    const found = await Promise.all(
-      (index?.requests() ?? []).map(({ id }) => this.#parts.records.request(id)),
-    )
-    return found.filter((request) => request !== null)
+    return await waitingRequests(this.#parts)
   }
 
   /** Forgets it and its key. False when there is none. */
   async removeRequest(id: string, signal: AbortSignal): Promise<boolean> {
-    using _lock = await lockCa(this.#parts.directory, signal)
-    const index = await this.#parts.index.forChange()
-    if (!index.ids("requests").has(id)) return false
-    await this.#parts.records.removeRequest(id)
-    updateIndex(this.#parts, index, () => index.remove("requests", id))
-    await this.#parts.options.keys.remove(id, signal)
-    return true
+    return await removeRequest(this.#parts, id, signal)
   }
 
   /** PEM. Throws `ERR_CA`. */
@@ -201,13 +161,7 @@ export class Ca implements AsyncDisposable {
 
   /** PEM: the root, and every intermediate that has not expired. Throws `ERR_CA`. */
   async bundle(): Promise<string> {
-    const root = await this.#parts.authority.rootPem()
-    const now = this.#parts.now()
-    const revoked = new Set((await this.#parts.authority.revokedIntermediates()).map(({ serial }) => serial))
-    const live = (await this.#parts.authority.intermediates()).filter(
-      ({ certificate, serial }) => now <= certificate.validToDate && !revoked.has(serial),
-    )
-    return [root, ...live.map((one) => one.pem)].join("")
+    return await this.#parts.authority.bundle()
   }
 
   /** Builds the index anew from the files. Resolves with the number of records. */

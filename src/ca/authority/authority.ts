@@ -7,7 +7,7 @@ import type { CaConfig } from "../config.ts"
 import { generateKey, sealKey } from "../keys.ts"
 import { lockCa } from "../lock.ts"
 import { AuthorityFiles, type StoredIntermediate } from "./files.ts"
-import { makeIntermediate, makeRoot, makeRootCrl, type RevokedIntermediate, type Signer } from "./make.ts"
+import { makeIntermediate, makeRoot, makeRootCrl, type Signer } from "./make.ts"
 import { openRootKey, writeRootKey } from "./root-key.ts"
 import { Signers } from "./signers.ts"
 
@@ -148,9 +148,15 @@ export class Authority {
     return await this.#files.intermediates()
   }
 
-  /** Those that the root has taken back. */
-  async revokedIntermediates(): Promise<RevokedIntermediate[]> {
-    return await this.#files.revokedIntermediates()
+  /** PEM: the root, and every intermediate that has neither expired nor was taken back. Throws `ERR_CA`. */
+  async bundle(): Promise<string> {
+    const root = await this.rootPem()
+    const now = this.#options.now()
+    const revoked = new Set((await this.#files.revokedIntermediates()).map(({ serial }) => serial))
+    const live = (await this.intermediates()).filter(
+      ({ certificate, serial }) => now <= certificate.validToDate && !revoked.has(serial),
+    )
+    return [root, ...live.map(({ pem: text }) => text)].join("")
   }
 
   /** DER, signed when the intermediate was made. */
