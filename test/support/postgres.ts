@@ -79,7 +79,7 @@ export async function startPostgres(
     await exited
     await rm(home, { recursive: true, force: true })
   })
-  await waitFor(`PostgreSQL to start: ${log}`, () => {
+  await waitFor("PostgreSQL to start", () => {
     if (server.exitCode !== null) throw new Error(log)
     return log.includes("ready to accept connections")
   })

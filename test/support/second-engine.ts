@@ -5,6 +5,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import type { TestContext } from "node:test"
 import { docker, dockerOutput } from "./docker.ts"
+import { alsoTell, quoted } from "./situation.ts"
 import { tempDir } from "./temp.ts"
 import { waitFor } from "./wait.ts"
 
@@ -97,9 +98,11 @@ export async function startSecondEngine(
       () => isOver,
     )
   void ended.then(() => (isOver = true))
+  const log = (): Promise<string> => readFile(at("log"), "utf8").catch(() => "")
+  alsoTell(async () => ["the second engine", ...quoted(await log())])
   await waitFor("the second engine", answers, { everyMs: 100 })
   if (isOver) {
-    const said = (await readFile(at("log"), "utf8").catch(() => "")).trim().split("\n")
+    const said = (await log()).trim().split("\n")
     throw new Error(`the second engine does not start: ${said.slice(-3).join("; ")}`)
   }
 
