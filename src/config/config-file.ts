@@ -19,12 +19,12 @@ import { problemsOf, type Problem } from "./problems.ts"
 import { quote } from "../base/names.ts"
 
 /**
- * From YAML to a frozen value that follows a schema. Everything that is wrong is
- * found in one go and told with file, line and column. It knows nothing of what
- * the keys mean.
+ * Parses YAML into a frozen value that follows a schema. All problems are reported
+ * at once, each with file, line and column. It may not know what the keys mean,
+ * nor repeat a value, which may be a secret in the wrong place.
  */
 
-/** `ERR_CONFIG`: the first problem is the message, `others` are the rest, in the order of the file. */
+/** An `ERR_CONFIG` whose message is the first problem; `others` are the remaining ones, in the order of the file. */
 export class ConfigError extends PurserError {
   readonly others: readonly { readonly message: string; readonly hint?: string | undefined }[]
 
@@ -35,16 +35,19 @@ export class ConfigError extends PurserError {
   }
 }
 
-/** Both as they stand in the file (`plain`) and as the schema made them (`value`). Deeply frozen. */
+/** A configuration as written (`plain`) and as the schema transformed it (`value`). Both are deeply frozen. */
 export interface ParsedConfig<T> {
   readonly plain: unknown
   readonly value: T
 }
 
-/** How often all aliases together may repeat a node: a file of a kilobyte could otherwise become gigabytes. */
+/** How often all aliases together may repeat a node, because a file of a kilobyte could otherwise become gigabytes. */
 const maxAliasCount = 100
 
-/** `file` is how messages call it. An empty file is an empty mapping. Throws {@link ConfigError}. */
+/**
+ * Parses a configuration. `file` is its name in messages. An empty file is an empty mapping. Throws {@link
+ * ConfigError}.
+ */
 export function parseConfig<T>(text: string, file: string, schema: z.ZodType<T>): ParsedConfig<T> {
   const lines = new LineCounter()
   const document = parseYaml(text, file, lines)
@@ -52,7 +55,7 @@ export function parseConfig<T>(text: string, file: string, schema: z.ZodType<T>)
   try {
     plain = (document.toJS({ maxAliasCount }) as unknown) ?? {}
   } catch (error) {
-    // Every alias has its anchor, so there is only one thing left that the library refuses.
+    // Every alias has its anchor here, so too many aliases are the only error left.
     const message = `${file}: aliases repeat more than ${maxAliasCount} nodes`
     throw new ConfigError([{ message, hint: "write the values out" }], error)
   }
@@ -67,7 +70,7 @@ export function parseConfig<T>(text: string, file: string, schema: z.ZodType<T>)
   )
 }
 
-/** The same for a value that came from elsewhere than a file. Throws {@link ConfigError}. */
+/** Checks a value that does not come from a file. Throws {@link ConfigError}. */
 export function checkConfig<T>(plain: unknown, schema: z.ZodType<T>): ParsedConfig<T> {
   const result = schema.safeParse(plain)
   if (result.success) return deepFreeze({ plain, value: result.data })
@@ -86,16 +89,19 @@ function parseYaml(text: string, file: string, lineCounter: LineCounter): Docume
     const key = /^["']?([^"':\s]*)/.exec(text.slice(pos[0]))?.[1] ?? ""
     return {
       offset: pos[0],
-      message: code === "DUPLICATE_KEY" ? `${quote(key)} stands here twice` : yamlFault(code),
+      message: code === "DUPLICATE_KEY" ? `duplicate key ${quote(key)}` : yamlFault(code),
     }
   })
   visit(document, {
     Alias(_, alias) {
       if (alias.resolve(document) !== undefined) return
-      faults.push({ offset: startOf(alias) ?? 0, message: `there is no anchor &${alias.source} before this` })
+      faults.push({
+        offset: startOf(alias) ?? 0,
+        message: `the alias *${alias.source} has no anchor before it`,
+      })
     },
     Pair(_, { key }) {
-      // Objects of JavaScript would swallow it without a word.
+      // A JavaScript object would drop this key silently.
       if (!isScalar(key) || key.value !== "__proto__") return
       faults.push({ offset: startOf(key) ?? 0, message: 'unknown key "__proto__"' })
     },
@@ -112,23 +118,22 @@ function parseYaml(text: string, file: string, lineCounter: LineCounter): Docume
 
 const tooDeep = "nested too deeply"
 
-/** One mistake of syntax may lead to thousands. */
+/** The maximum of reported syntax errors, because one mistake may cause thousands. */
 const maxFaults = 10
 
-/** Not the parser's own words, since they repeat pieces of the file. */
+/** Returns a message for a syntax error. The parser's own is not used because it quotes the file. */
 function yamlFault(code: YAMLError["code"]): string {
   const words: Partial<Record<YAMLError["code"], string>> = {
-    BAD_INDENT: "the indentation does not fit what is above",
-    TAB_AS_INDENT: "a tab where spaces indent",
+    BAD_INDENT: "the indentation does not match the lines above",
+    TAB_AS_INDENT: "a tab in the indentation; use spaces",
     MISSING_CHAR: "a quote, bracket, comma or colon is missing",
-    MULTIPLE_DOCS: "a second document begins; a configuration is one",
-    TAG_RESOLVE_FAILED: "a tag (!…) that means nothing here",
-    BLOCK_AS_IMPLICIT_KEY:
-      "a mapping within a line that is a mapping already; is a quote missing around a colon?",
-    MULTILINE_IMPLICIT_KEY: "a key that goes over several lines; is a colon missing?",
+    MULTIPLE_DOCS: "a second document begins, but a configuration is a single document",
+    TAG_RESOLVE_FAILED: "unknown tag (!…)",
+    BLOCK_AS_IMPLICIT_KEY: "a second mapping within one line; text with a colon needs quotes",
+    MULTILINE_IMPLICIT_KEY: "a key over several lines; a colon may be missing",
     BAD_SCALAR_START: "text that starts with this character needs quotes",
-    BAD_DQ_ESCAPE: "a backslash sequence that does not exist; use single quotes for plain backslashes",
-    NON_STRING_KEY: "a key that is no text",
+    BAD_DQ_ESCAPE: "unknown backslash sequence; use single quotes for plain backslashes",
+    NON_STRING_KEY: "a key must be text",
   }
   return words[code] ?? "this cannot be read as YAML"
 }
@@ -138,7 +143,7 @@ function locationOf(file: string, lines: LineCounter, offset: number): string {
   return line === 0 ? file : `${file}:${line}:${col}`
 }
 
-/** Where in the text the problem is: its key, or its value, or the nearest thing above that exists. */
+/** Returns the offset of the problem's key or value, or of its nearest parent that exists in the text. */
 function offsetOf(document: Document.Parsed, { path, atKey }: Problem): number {
   let node: unknown = document.contents
   let offset = startOf(node) ?? 0

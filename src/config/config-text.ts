@@ -1,7 +1,7 @@
 import { readFile, stat } from "node:fs/promises"
 import { PurserError, reasonOf, systemErrorCode } from "../base/errors.ts"
 
-/** Stands apart from the parsing, so that a command that finds no file loads no YAML. */
+/** Reads configuration files. It is separate from the parser, so that a command without a file does not load YAML. */
 
 const maxFileBytes = 1024 * 1024
 

@@ -1,4 +1,4 @@
-/** Freezes the value and all that it holds, views of bytes excepted. Returns the value itself. */
+/** Freezes a value and everything in it, except for views of bytes. Returns the value itself. */
 export function deepFreeze<T>(value: T): T {
   if (typeof value === "object" && value !== null && !Object.isFrozen(value) && !ArrayBuffer.isView(value)) {
     Object.freeze(value)

@@ -1,6 +1,6 @@
-/** The candidate that somebody who wrote `word` most likely meant, or undefined when none is near. */
+/** Returns the candidate that a user who wrote `word` most likely meant, or undefined if none is near. */
 export function nearest(word: string, candidates: Iterable<string>): string | undefined {
-  // One slip in three letters, and never more than three.
+  // At most one typing error in three letters, and at most three in all.
   let best = Math.min(3, Math.max(1, Math.floor(word.length / 3))) + 1
   let found: string | undefined
   for (const candidate of candidates) {
@@ -14,27 +14,27 @@ export function nearest(word: string, candidates: Iterable<string>): string | un
   return found
 }
 
-/** Optimal string alignment: insertions, deletions, replacements, and swaps of neighbours. */
+/** Returns the optimal string alignment distance: insertions, deletions, replacements, and swaps of neighbours. */
 function editDistance(a: string, b: string): number {
-  let before: number[] = []
-  let last = Array.from({ length: b.length + 1 }, (_, column) => column)
+  let previous: number[] = []
+  let current = Array.from({ length: b.length + 1 }, (_, column) => column)
   for (let row = 1; row <= a.length; row++) {
-    const now = [row]
+    const next = [row]
     for (let column = 1; column <= b.length; column++) {
       const same = a[row - 1] === b[column - 1]
       let cost = Math.min(
-        cell(last, column) + 1,
-        cell(now, column - 1) + 1,
-        cell(last, column - 1) + (same ? 0 : 1),
+        cell(current, column) + 1,
+        cell(next, column - 1) + 1,
+        cell(current, column - 1) + (same ? 0 : 1),
       )
       const swapped = row > 1 && column > 1 && a[row - 1] === b[column - 2] && a[row - 2] === b[column - 1]
-      if (swapped) cost = Math.min(cost, cell(before, column - 2) + 1)
-      now.push(cost)
+      if (swapped) cost = Math.min(cost, cell(previous, column - 2) + 1)
+      next.push(cost)
     }
-    before = last
-    last = now
+    previous = current
+    current = next
   }
-  return cell(last, b.length)
+  return cell(current, b.length)
 }
 
 function cell(row: readonly number[], column: number): number {

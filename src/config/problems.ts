@@ -3,14 +3,14 @@ import { nearest } from "./nearest.ts"
 import { quote } from "../base/names.ts"
 
 /**
- * What zod found wrong, in our words: the key by name, the nearest known key,
- * the expected type. A value is never repeated, since somebody may have written
- * a secret where its source belongs.
+ * A problem that zod found, in our own words: with the key, the nearest known key
+ * or the expected type. It may not repeat a value, because a user may have
+ * written a secret where its source belongs.
  */
 export interface Problem {
-  /** Of keys and indices, from the root. */
+  /** Keys and indices from the root. */
   readonly path: readonly PropertyKey[]
-  /** Whether it is the last key of the path that is wrong, not its value. */
+  /** Whether the last key of the path is wrong, and not its value. */
   readonly atKey: boolean
   readonly message: string
   readonly hint?: string | undefined
@@ -51,11 +51,11 @@ function problemsOfIssue(
       )
     case "invalid_value": {
       const allowed = issue.values.map(String)
-      return say(`${here} is none of ${allowed.join(", ")}`, didYouMean(input, allowed))
+      return say(`${here} is not one of ${allowed.join(", ")}`, didYouMean(input, allowed))
     }
     case "invalid_key": {
       const [first] = issue.issues
-      const message = `${quote(String(path.at(-1)))} is ${first?.message ?? "not a key that can stand here"}`
+      const message = `${quote(String(path.at(-1)))} is ${first?.message ?? "not allowed as a key here"}`
       return [{ path, atKey: true, message, hint: hintOf(first) }]
     }
     case "invalid_union":
@@ -63,10 +63,13 @@ function problemsOfIssue(
     case "too_small":
       return say(
         `${here} is too ${issue.origin === "number" ? "small" : "short"}`,
-        `at least ${issue.minimum}`,
+        `use at least ${issue.minimum}`,
       )
     case "too_big":
-      return say(`${here} is too ${issue.origin === "number" ? "large" : "long"}`, `at most ${issue.maximum}`)
+      return say(
+        `${here} is too ${issue.origin === "number" ? "large" : "long"}`,
+        `use at most ${issue.maximum}`,
+      )
     case "custom": {
       const atKey = issue.params?.["atKey"] === true
       return [{ path, atKey, message: `${here}: ${issue.message}`, hint: hintOf(issue) }]
@@ -76,7 +79,7 @@ function problemsOfIssue(
   }
 }
 
-/** Reports the one option that was meant: the one whose first key is there. */
+/** Reports the problems of the intended option, which is the one whose first key is present. */
 function problemsOfUnion(
   root: z.core.$ZodType,
   value: unknown,
@@ -87,11 +90,11 @@ function problemsOfUnion(
   const input = valueAt(value, issue.path)
   const options = schemasAt(root, issue.path)
   if (isMapping(input)) {
-    const meant = options.findIndex((option) => {
+    const intended = options.findIndex((option) => {
       const [first] = keysOf([option])
       return first !== undefined && Object.hasOwn(input, first)
     })
-    const [option, issues] = [options[meant], issue.errors[meant]]
+    const [option, issues] = [options[intended], issue.errors[intended]]
     if (option !== undefined && issues !== undefined) {
       return issues.flatMap((inner) => problemsOfIssue(option, input, inner, path))
     }
@@ -109,7 +112,7 @@ function problemsOfUnion(
   const near = isShort ? nearest(input, words) : undefined
   const message =
     isMapping(input) && keys.length > 0
-      ? `${keyPath(path)} has none of ${keys.join(", ")}`
+      ? `${keyPath(path)} needs one of ${keys.join(", ")}`
       : input === null
         ? `${keyPath(path)} is empty`
         : `${keyPath(path)} is ${typeName(input)} that cannot be used here`
@@ -128,7 +131,7 @@ function unknownKey(path: readonly PropertyKey[], key: string, known: readonly s
   }
 }
 
-/** `apps.web.nodes[2]`. */
+/** Returns a path such as `apps.web.nodes[2]`. */
 export function keyPath(path: readonly PropertyKey[]): string {
   if (path.length === 0) return "the file"
   return path
@@ -159,7 +162,9 @@ function didYouMean(input: unknown, allowed: readonly string[]): string | undefi
 function typeName(value: unknown): string {
   if (value === null) return "empty"
   if (Array.isArray(value)) return "a list"
-  return { string: "text", number: "a number", boolean: "a yes or no" }[typeof value as string] ?? "a mapping"
+  return (
+    { string: "text", number: "a number", boolean: "true or false" }[typeof value as string] ?? "a mapping"
+  )
 }
 
 function typeNameOf(type: string): string {
@@ -188,7 +193,7 @@ function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
   return at
 }
 
-/** The schemas that may hold for the value at `path`: several where there is a union. */
+/** Returns the schemas that can apply to the value at `path`, which are several for a union. */
 function schemasAt(schema: z.core.$ZodType, path: readonly PropertyKey[]): z.core.$ZodType[] {
   const options = optionsOf(schema)
   const [first, ...rest] = path
@@ -207,7 +212,7 @@ function schemasAt(schema: z.core.$ZodType, path: readonly PropertyKey[]): z.cor
   })
 }
 
-/** Without what only wraps: optional, default, transforms. */
+/** Returns the options of a schema, without wrappers: optional, default, transforms. */
 function optionsOf(schema: z.core.$ZodType): z.core.$ZodType[] {
   const { def } = (schema as z.core.$ZodTypes)._zod
   switch (def.type) {

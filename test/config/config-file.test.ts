@@ -10,7 +10,7 @@ import { configSchema } from "../../src/wiring/config.ts"
 const fixtures = join(import.meta.dirname, "../fixtures")
 const numRuns = process.env["SLOW"] === undefined ? 200 : 10_000
 
-/** Each fixture is named for what is wrong with it: place, message, hint. */
+/** The fixtures, each named for its fault, with the expected place, message and hint. */
 const refused: Record<string, [place: string, message: string, hint?: string]> = {
   "age-without-identity": ["2:3", 'secrets.app.json lacks "identity_file"'],
   "alias-bomb": ["", "aliases repeat more than 100 nodes", "write the values out"],
@@ -43,18 +43,18 @@ const refused: Record<string, [place: string, message: string, hint?: string]> =
   "recipients-without-identity": ["2:3", "recipients needs identity_file"],
   "secret-name": ["2:3", '"../../etc/shadow" is not a name for a secret'],
   "signal-for-directory": ["6:5", "a directory has no process to signal", "exec:COMMAND"],
-  tabs: ["2:1", "a tab where spaces indent"],
-  tag: ["1:7", "a tag (!…) that means nothing here"],
+  tabs: ["2:1", "a tab in the indentation; use spaces"],
+  tag: ["1:7", "unknown tag (!…)"],
   "too-deep": ["1:", "nested too deeply"],
-  trust: ["3:12", "is none of enrolled, approved, pinned, discovered", '"enrolled"'],
-  "twice-the-same-key": ["4:3", '"web" stands here twice'],
+  trust: ["3:12", "is not one of enrolled, approved, pinned, discovered", '"enrolled"'],
+  "twice-the-same-key": ["4:3", 'duplicate key "web"'],
   "two-documents": ["2:1", "a second document begins"],
   "two-sources-for-one": ["4:5", 'unknown key "env" in secrets.tls.key', "known keys: file"],
   unclosed: ["4:1", "a quote, bracket, comma or colon is missing"],
   "ungiven-secret": ["7:9", "no source gives db-pasword", '"db-password"'],
   "ungranted-file": ["8:9", "b is not granted to this app"],
   "files-that-meet": ["6:5", "a and b both go to /out/a"],
-  "unknown-alias": ["2:8", "there is no anchor &nobody before this"],
+  "unknown-alias": ["2:8", "the alias *nobody has no anchor before it"],
   "unknown-app-key": ["6:5", 'unknown key "require_tmpf" in apps.web', '"require_tmpfs"'],
   "unknown-key": ["2:1", 'unknown key "secrts"', '"secrets"'],
   "unknown-source": ["3:14", 'unknown key "fil" in secrets.tls.key', '"file"'],
@@ -67,7 +67,7 @@ const refused: Record<string, [place: string, message: string, hint?: string]> =
 }
 
 suite("bad configurations", () => {
-  test("every fixture stands in the table", () => {
+  test("every fixture is in the table", () => {
     const files = readdirSync(fixtures).filter((name) => name.startsWith("bad-config-"))
     assert.deepEqual(
       files.toSorted(),
@@ -77,12 +77,12 @@ suite("bad configurations", () => {
     )
   })
   for (const [name, [place, message, hint]] of Object.entries(refused)) {
-    test(`refuses ${name.replaceAll("-", " ")}, and says where`, () => {
+    test(`refuses ${name.replaceAll("-", " ")}, with its place`, () => {
       const error = refusal(readFileSync(join(fixtures, `bad-config-${name}.yaml`), "utf8"))
       assert.ok(error.message.startsWith(`purser.yaml:${place}`), error.message)
       assert.ok(error.message.includes(message), error.message)
       if (hint !== undefined) assert.ok(error.hint?.includes(hint), error.hint)
-      // What may be a secret in the wrong place is never repeated.
+      // A value is never repeated, because it may be a secret in the wrong place.
       const all = [error.message, error.hint, ...error.others.flatMap((one) => [one.message, one.hint])].join(
         "\n",
       )
@@ -113,7 +113,7 @@ test("finds the line through an alias", () => {
   assert.match(error.message, /^purser\.yaml:2:6: b\.x is a number, not text$/)
 })
 
-test("what is parsed is frozen to the bottom", () => {
+test("a parsed configuration is deeply frozen", () => {
   const { value } = parseConfig("secrets: { a: { exec: [pass] } }", "purser.yaml", configSchema)
   assert.throws(() => Object.assign(value.secrets, { b: "store" }), TypeError)
   const source = value.secrets["a"]
@@ -121,7 +121,7 @@ test("what is parsed is frozen to the bottom", () => {
   assert.throws(() => source.exec.push("more"), TypeError)
 })
 
-test("any text is either a configuration or refused with a place, and nothing else", () => {
+test("any text is parsed as a configuration or refused with a place", () => {
   const words = [
     "apps",
     "secrets",

@@ -12,7 +12,7 @@ import {
 } from "../../src/config/scalars.ts"
 import { PurserError } from "../../src/base/errors.ts"
 
-/** Message and hint of the first problem that a key of this schema has with the value; null when it has none. */
+/** Returns message and hint of the first problem of the value with this schema, or null. */
 function problem(schema: z.ZodType, value: unknown): { message: string; hint: string | undefined } | null {
   try {
     checkConfig({ key: value }, z.strictObject({ key: schema }))
@@ -48,7 +48,7 @@ test("refuses a certificate's name with a dot segment", () => {
   assert.match(problem(certificateName, "a/../b")?.message ?? "", /^key: not a name for a certificate$/)
 })
 
-test("a parser's error and hint are those of the key", () => {
+test("a parser's error and hint become those of the key", () => {
   const parse = (text: string): number => {
     if (text === "one") return 1
     throw new PurserError("ERR_USAGE", "not a number that is known", { hint: "write one" })

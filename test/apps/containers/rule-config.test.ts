@@ -51,7 +51,7 @@ test("a rule without images, or with what cannot be one, is an error that says w
     ["{ name: web }", /names no image/, /any_image: true/],
     ["{ image: [] }", /containers\.image/, undefined],
     ["{ image: [my/web] }", /not the id of an image/, /docker inspect/],
-    ["{ any_image: false }", /any_image is none of true/, undefined],
+    ["{ any_image: false }", /any_image is not one of true/, undefined],
     [`{ any_image: true, image: [${image}] }`, /contradicts image/, undefined],
     ["{ any_image: true, compose_service: cache }", /not PROJECT\/SERVICE/, /shop\/cache/],
     ["{ any_image: true, compose_service: a/b, compose_project: c }", /is not the project/, undefined],

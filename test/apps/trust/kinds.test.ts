@@ -83,7 +83,7 @@ test("keys of another mode are missed with it, and refused without it, each at i
   )
   assert.match(
     refusal("{ trust: vouchd }"),
-    /none of enrolled, .*, discovered, vouched.*did you mean "vouched"/,
+    /not one of enrolled, .*, discovered, vouched.*did you mean "vouched"/,
   )
 })
 
