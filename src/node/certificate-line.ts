@@ -6,22 +6,24 @@ import { quote } from "../base/names.ts"
 import { parseFileLine, type FileLine } from "../files/file-line.ts"
 
 /**
- * What `PURSER_CERTIFICATE` holds, one a line: a certificate for a key that this node makes and keeps.
+ * A certificate for a key that this node makes and keeps: one line of `PURSER_CERTIFICATE`.
  *
  *     NAME dns=HOST… [ip=ADDRESS…] [email=MAILBOX…] [path=DIRECTORY] [mode=0400] [owner=USER[:GROUP]] [optional]
  */
 export interface CertificateLine extends SubjectNames {
   readonly name: string
-  /** Where its three files go. */
+  /** The file line of `tls.crt`. */
   readonly certificate: FileLine
+  /** The file line of `tls.key`. */
   readonly key: FileLine
+  /** The file line of `ca.crt`. */
   readonly ca: FileLine
 }
 
 const grammar = "NAME dns=HOST [ip=ADDRESS] [path=DIRECTORY] [mode=0400] [owner=USER[:GROUP]] [optional]"
 const mostNames = 100
 
-/** Throws `ERR_FILE_LINE`, which names the part that cannot be read. */
+/** Reads one line. Throws `ERR_FILE_LINE`, which names the part that cannot be read. */
 export function parseCertificateLine(text: string): CertificateLine {
   const dns: string[] = []
   const ip: string[] = []
@@ -38,7 +40,7 @@ export function parseCertificateLine(text: string): CertificateLine {
   }
   if (path === "") throw bad(text, "path= names no directory")
   const count = dns.length + ip.length + email.length
-  if (count === 0) throw bad(text, "it names nobody: neither dns=, ip= nor email=")
+  if (count === 0) throw bad(text, "it has no dns=, ip= or email=")
   if (count > mostNames) throw bad(text, `it holds more than ${mostNames} names`)
   const file = (leaf: string): FileLine => {
     const [name = "", ...options] = rest
@@ -63,7 +65,7 @@ export function parseCertificateLine(text: string): CertificateLine {
   }
 }
 
-/** One a line, in one text or several; empty lines and those that begin with `#` are left out. */
+/** Reads the lines of one or several texts. Ignores empty lines and those that begin with `#`. Throws `ERR_FILE_LINE`. */
 export function parseCertificateLines(text: string | readonly string[]): CertificateLine[] {
   return [text]
     .flat()
@@ -73,7 +75,7 @@ export function parseCertificateLines(text: string | readonly string[]): Certifi
     .map(parseCertificateLine)
 }
 
-/** Of all of them, as the rest of the node sees them. */
+/** The file lines of all the certificates: three each. */
 export function filesOf(lines: readonly CertificateLine[]): FileLine[] {
   return lines.flatMap(({ certificate, key, ca }) => [certificate, key, ca])
 }

@@ -12,23 +12,23 @@ import type { CertificateLine } from "./certificate-line.ts"
 import type { AgentSession } from "./session.ts"
 
 /**
- * A certificate whose key never leaves this node: it makes the key, sends a
- * request to the agent's action `certificate`, and hands the files on to be
- * installed like any others. Asks anew in the first session after two thirds of
- * the certificate's life.
+ * Gets a certificate whose key never leaves this node: makes the key, sends a
+ * certificate request (CSR) to the agent's action `certificate`, and returns the
+ * files for the rollout to install. Renews it in the first session after two
+ * thirds of its life.
  */
 
-/** The longest answer that makes sense: a leaf, its intermediates and a root. */
+/** The limit of each PEM in the answer, in characters. A leaf with its intermediates is far smaller. */
 const maxPemBytes = 65_536
 
-/** What is no loss of the connection, but an answer: others of the session go on. */
-const answers: readonly ErrorCode[] = ["ERR_NOT_GRANTED", "ERR_ACTION", "ERR_CERTIFICATE"]
+/** Errors that fail only this certificate. Any other error (a lost connection) fails the session. */
+const answerErrors: readonly ErrorCode[] = ["ERR_NOT_GRANTED", "ERR_ACTION", "ERR_CERTIFICATE"]
 
-/** Contents by the names of their file lines; empty when what is in place is good for now. */
+/** Contents by the names of their file lines; empty while the files in place need no renewal. */
 type NewFiles = ReadonlyMap<string, Secret>
 type Refusal = Exclude<Fetched, { status: "sent" }>
 
-/** One session's view of one certificate: it is asked for once, whichever of its files comes first. */
+/** One certificate in one session. Its three files share one request to the agent. */
 export class CertificateExchange {
   readonly #line: CertificateLine
   readonly #directory: string
@@ -43,7 +43,7 @@ export class CertificateExchange {
     this.#log = log
   }
 
-  /** Takes one of its lines. `fits`: whether what is in place has the mode and owner that it should. */
+  /** Fetches the file of one of its lines. `fits` tells whether the file in place has the line's mode and owner. */
   async fetch(line: FileLine, fits: boolean): Promise<Fetched> {
     this.#answer ??= this.#renewed()
     const answer = await this.#answer
@@ -62,16 +62,16 @@ export class CertificateExchange {
     try {
       return await this.#ask()
     } catch (error) {
-      const isAnswer = answers.some((code) => isPurserError(error, code))
+      const isAnswer = answerErrors.some((code) => isPurserError(error, code))
       if (!isAnswer) throw error
       this.#log.error(`${this.#line.name}: ${reasonOf(error)}`, errorFields(asPurserError(error)))
-      // Asked again in the next session: a third of its life is for that.
+      // The current certificate is still valid, so the next session asks again.
       if (current !== null && now < ends(current)) return new Map()
       return { status: isPurserError(error, "ERR_NOT_GRANTED") ? "denied" : "failed" }
     }
   }
 
-  /** What is in place, when certificate and key are there, belong together, and say what the line says. */
+  /** The certificate in place, or null unless all three files are there, the key fits, and it has every name of the line. */
   async #current(): Promise<X509Certificate | null> {
     const { certificate, key, ca } = this.#line
     const [certificatePem, keyPem, caPem] = await Promise.all(
@@ -81,7 +81,7 @@ export class CertificateExchange {
     try {
       const found = new X509Certificate(certificatePem.reveal())
       const isOurs = found.checkPrivateKey(createPrivateKey(keyPem.reveal()))
-      return isOurs && lacking(found, this.#line) === undefined ? found : null
+      return isOurs && missingName(found, this.#line) === undefined ? found : null
     } catch {
       return null
     }
@@ -95,7 +95,7 @@ export class CertificateExchange {
     })
     const { leaf, certificatePem, caPem } = parseAnswer(answer, name)
     checkLeaf(leaf, pair.privateKey, this.#line)
-    this.#log.info(`${name}: a new certificate`, { ends: new Date(ends(leaf)).toISOString() })
+    this.#log.info(`${name}: got a new certificate`, { ends: new Date(ends(leaf)).toISOString() })
     return new Map([
       [certificate.name, new Secret(certificatePem)],
       [key.name, new Secret(pair.privateKey.export({ type: "pkcs8", format: "pem" }))],
@@ -104,13 +104,13 @@ export class CertificateExchange {
   }
 }
 
-/** Two thirds of its life, in milliseconds since 1970. */
+/** The end of two thirds of its life, in milliseconds since 1970. */
 function dueAt(certificate: X509Certificate): number {
   const from = Date.parse(certificate.validFrom)
   return from + ((ends(certificate) - from) * 2) / 3
 }
 
-/** In milliseconds since 1970. Early Node 22 has only the text. */
+/** The time at which it expires, in milliseconds since 1970. Parses the text, because early Node 22 has only that. */
 function ends({ validTo }: X509Certificate): number {
   return Date.parse(validTo)
 }
@@ -131,25 +131,25 @@ function parseAnswer(
   }
 }
 
-/** The first of a PEM. */
+/** The first certificate of a PEM. */
 function parsed(pem: unknown): X509Certificate {
   if (typeof pem !== "string" || pem.length > maxPemBytes || !pem.startsWith("-----BEGIN CERTIFICATE-----"))
     throw new TypeError("not a PEM certificate")
   return new X509Certificate(pem)
 }
 
-/** Throws `ERR_CERTIFICATE` for one that nobody could use. */
+/** Throws `ERR_CERTIFICATE` for a certificate that is for another key, has expired, or lacks a name of the line. */
 function checkLeaf(leaf: X509Certificate, key: KeyObject, line: CertificateLine): void {
   const bad = (why: string): PurserError =>
     new PurserError("ERR_CERTIFICATE", `the agent's certificate for ${line.name} ${why}`)
   if (!leaf.checkPrivateKey(key)) throw bad("is for another key")
-  if (ends(leaf) <= Date.now()) throw bad("has ended already")
-  const missing = lacking(leaf, line)
-  if (missing !== undefined) throw bad(`does not hold ${missing}`)
+  if (ends(leaf) <= Date.now()) throw bad("has expired")
+  const missing = missingName(leaf, line)
+  if (missing !== undefined) throw bad(`lacks ${missing}`)
 }
 
-/** A name of the line that the certificate does not hold. */
-function lacking(leaf: X509Certificate, { dns, ip, email }: CertificateLine): string | undefined {
+/** The first name of the line that the certificate does not hold, or undefined. */
+function missingName(leaf: X509Certificate, { dns, ip, email }: CertificateLine): string | undefined {
   const strictly = { subject: "never", wildcards: false } as const
   const names = new Set(leaf.subjectAltName?.split(", "))
   return (

@@ -9,26 +9,26 @@ import { filesOf, type CertificateLine } from "./certificate-line.ts"
 import { CertificateExchange } from "./certificate-set.ts"
 import { IncompleteDelivery, type AgentSession, type StepsSummary } from "./session.ts"
 
-/** Asks for files and installs them: what most nodes do, and all that `purser node` does. */
+/** Asks for files and installs them. `purser node` has this step alone. */
 
 export interface FilesStepOptions {
-  /** Base of relative paths. Default `/run/secrets`. */
+  /** The base of relative paths. Default `/run/secrets`. */
   directory?: string | undefined
-  /** What to ask for. Without it: `list`, and everything that is granted. */
+  /** The files to ask for. Default: everything that the agent's `list` grants. */
   files?: readonly FileLine[] | undefined
-  /** Certificates for keys that are made here; they need an agent that can be asked for actions. */
+  /** Certificates for keys that are made here. They need an agent with `ask`. */
   certificates?: readonly CertificateLine[] | undefined
   reload?: Reload | undefined
   runReload: RunReload
-  /** Checked after the reload; the old files are put back when it fails. */
+  /** Checks that the new certificate is served; if it is not, the old files are put back. */
   check?: Check | undefined
   requireTmpfs?: boolean | undefined
   log: Log
-  /** Called after every session in which each required file was delivered or matched, with their absolute paths. */
+  /** Called after each session in which every required file was sent or matched, with the absolute paths of those files. */
   onComplete?: ((required: readonly string[]) => Promise<void> | void) | undefined
 }
 
-/** What the step needs of an agent. */
+/** The part of an agent session that the step needs. */
 export interface FileAgent extends Pick<AgentSession, "list" | "signal"> {
   file(name: string, options: { have: Digest | null; line: FileLine }): Promise<Fetched>
   readonly ask?: AgentSession["ask"]
@@ -46,8 +46,8 @@ export function filesStep({
   const { directory = defaultDirectory, log } = options
   let inUse = false
   const sets = new FailedSets()
-  /** Two agents may deliver at once; their files must not mix. */
-  let filling: Promise<unknown> = Promise.resolve()
+  /** Deliveries of several agents run one after the other, so that their files do not mix. */
+  let lastDelivery: Promise<unknown> = Promise.resolve()
 
   return async (agent) => {
     const asked = files ?? (await agent.list()).secrets.map(({ name }) => fileLineFor(name))
@@ -57,7 +57,7 @@ export function filesStep({
       const exchange = exchanges.get(line)
       return await (exchange?.fetch(line, have !== null) ?? agent.file(name, { have, line }))
     }
-    const turn = filling.then(() =>
+    const turn = lastDelivery.then(() =>
       deliverFiles(lines, fetch, {
         ...options,
         directory,
@@ -66,7 +66,7 @@ export function filesStep({
         signal: agent.signal,
       }),
     )
-    filling = turn.catch(() => {})
+    lastDelivery = turn.catch(() => {})
     const result = await turn
     logFiles(result, log)
     const { written, unchanged, missing, required, lacking } = result
@@ -84,7 +84,7 @@ export function filesStep({
   }
 }
 
-/** By each of its file lines. */
+/** The exchange of each certificate, by each of its three file lines. */
 function exchangesOf(
   certificates: readonly CertificateLine[],
   agent: FileAgent,
@@ -93,7 +93,7 @@ function exchangesOf(
 ): ReadonlyMap<FileLine, CertificateExchange> {
   if (certificates.length === 0) return new Map()
   const ask = agent.ask?.bind(agent)
-  if (ask === undefined) throw new TypeError("certificates need an agent that can be asked for them")
+  if (ask === undefined) throw new TypeError("certificates need an agent with ask()")
   return new Map(
     certificates.flatMap((certificate) => {
       const exchange = new CertificateExchange(certificate, directory, ask, log)

@@ -17,27 +17,27 @@ import { reportSession } from "./report-session.ts"
 import { IncompleteDelivery } from "./session.ts"
 
 /**
- * A receiver for FluxVault's own agent. It cannot tell who sends it files, but
- * for the allow-list; what it does with them is the work of the same step as
- * that of every node.
+ * A receiver for FluxVault's own agent. The protocol does not authenticate the
+ * agent, so only the allow-list restricts which addresses may send files. The
+ * files are installed by the same step as in every node.
  */
 
 export interface FluxvaultNodeOptions {
-  /** Asked for every file line that it has; there is no `list` on this wire. */
+  /** Must have its own file lines, because this protocol has no `list`. */
   step: FilesStep
-  /** Where the step writes. */
+  /** The directory that the step writes to. */
   directory: string
   allow: AllowList
   limits: ChannelLimits
   log: Log
-  /** Called after every session, with what was wrong or null. */
+  /** Called after every session, with its error or null. */
   onSession: (error: unknown) => void
 }
 
 export interface FluxvaultNode extends AsyncDisposable {
   /** Resolves with the address taken (port 0 asks for a free one). Throws `ERR_LISTEN`. */
   listen(address: ListenAddress): Promise<ListenAddress>
-  /** Refuses new connections, ends those there are, and resolves when their sessions have ended. */
+  /** Refuses new connections, closes the open ones, and resolves when their sessions have ended. */
   close(): Promise<void>
 }
 
@@ -51,47 +51,53 @@ export function createFluxvaultNode(options: FluxvaultNodeOptions): FluxvaultNod
 }
 
 /**
- * What the agent is asked for. A path that could be no name of ours is the name on this wire, where names are paths:
- * that is how a file line (`dot-env path=.env`) reaches a file of the original agent's that Purser has no name for.
- * Throws `ERR_FILE_LINE` for one that is too long to be asked for.
+ * The name that the agent is asked for. In this protocol names are paths, so a relative path that is not a valid secret
+ * name is sent instead of the line's name: the file line `dot-env path=.env` asks for `.env`.
+ * Throws `ERR_FILE_LINE` for a path that is too long to be sent.
  */
 export function wireName({ name, path }: FileLine): string {
   if (path === undefined || /^[/\\]|^[A-Za-z]:/.test(path) || isSecretName(path)) return name
   if (isAskable(path)) return path
-  throw new PurserError("ERR_FILE_LINE", `no agent can be asked for path=${quote(path)}: it is too long`, {
-    hint: "give the file a shorter path, of 255 characters at most",
+  throw new PurserError("ERR_FILE_LINE", `path=${quote(path)} is too long for FluxVault's protocol`, {
+    hint: "use at most 255 characters",
   })
 }
 
-interface Where {
+interface DeliverOptions {
   directory: string
   limits: ChannelLimits
   log: Log
   signal: AbortSignal
 }
 
-async function deliver(channel: FluxvaultNodeChannel, step: FilesStep, where: Where): Promise<void> {
+async function deliver(
+  channel: FluxvaultNodeChannel,
+  step: FilesStep,
+  options: DeliverOptions,
+): Promise<void> {
   try {
-    await step(asAgent(channel, where))
+    await step(asAgent(channel, options))
   } catch (error) {
-    // This wire has no word for a failure but an end without DONE. That a file was not to be had is none.
+    // This protocol signals a failed session only by an end without DONE. A missing file does not fail the session.
     if (error instanceof IncompleteDelivery) channel.done()
     throw error
   }
   channel.done()
 }
 
-function asAgent(channel: FluxvaultNodeChannel, { directory, limits, log, signal }: Where): FileAgent {
-  /** One request at a time. */
+function asAgent(
+  channel: FluxvaultNodeChannel,
+  { directory, limits, log, signal }: DeliverOptions,
+): FileAgent {
+  /** The previous request: this protocol allows one at a time. */
   let turn: Promise<unknown> = Promise.resolve()
   const ask = async (have: string | null, line: FileLine): Promise<Fetched> => {
     const checksum = await checksumOf(line, have, directory)
-    // 0 where there is none.
     const asked = wireName(line)
-    const { status, body } = await channel.request(asked, checksum ?? 0, signal)
+    const { status, body } = await channel.request(asked, checksum ?? 0 /* no file */, signal)
     log.debug(`asked for ${asked}: ${status}`)
     if (status === "FileNotFound") return { status: "missing" }
-    // The checksum of nothing is that of an empty file, so the original agent never sends one.
+    // An empty file has the checksum 0 too, so the original agent answers Match and never sends it.
     if (status === "Match")
       return checksum === null ? { status: "sent", content: new Secret("") } : { status: "match" }
     const content = new Secret(body)
@@ -106,7 +112,7 @@ function asAgent(channel: FluxvaultNodeChannel, { directory, limits, log, signal
   }
   return {
     signal,
-    // Never asked, since the files are given.
+    // Never called, because the step has its own file lines.
     list: async () => ({ secrets: [], actions: [] }),
     async file(_name, { have, line }) {
       const answer = turn.then(() => ask(have, line))
@@ -117,7 +123,7 @@ function asAgent(channel: FluxvaultNodeChannel, { directory, limits, log, signal
   }
 }
 
-/** Null for what is not there, or not as it should be, or is not any more what was seen there. */
+/** The CRC-32 of the file in place, or null when `have` is null or the content no longer has that digest. */
 async function checksumOf(line: FileLine, have: string | null, directory: string): Promise<number | null> {
   const content = have === null ? null : await readOnDisk(line, directory)
   return content === null || have === null || !sameText(content.digest, have) ? null : crc32(content.reveal())

@@ -3,31 +3,32 @@ import { replaceFile } from "../base/atomic-file.ts"
 import { PurserError, reasonOf, systemErrorCode } from "../base/errors.ts"
 
 /**
- * A node or an agent tells its health by a small file, since the command that
- * asks (`purser health`, a container's HEALTHCHECK) is another process.
+ * The status file in which a node or an agent keeps its health, because the
+ * command that reads it (`purser health`, a container's HEALTHCHECK) is another
+ * process.
  */
 
 export interface HealthStatus {
-  /** Absolute paths that must be in place, or null while that is not known: no delivery was complete yet. */
+  /** Absolute paths that must be in place, or null while they are not known because no delivery was complete yet. */
   readonly required: readonly string[] | null
-  /** Who wrote it. Undefined: its files are in use also after its end, or this system does not tell. */
+  /** The process that wrote it. Undefined when its files stay in use after its end, or where there is no /proc. */
   readonly process?: ProcessMark | undefined
 }
 
-/** One process of this machine until its next start: `pid` alone may be somebody else by now. */
+/** Identifies a process until the machine's next start. A `pid` alone may have been reused by another process. */
 interface ProcessMark {
   readonly pid: number
-  /** In clock ticks after the machine's start (proc_pid_stat(5)). */
+  /** The start time, in clock ticks after the machine's start (proc_pid_stat(5)). */
   readonly started: string
-  /** Numbers mean something only in one namespace (pid_namespaces(7)): another container sees other ones. */
+  /** The PID namespace, because process ids of another container's namespace differ (pid_namespaces(7)). */
   readonly namespace: string
 }
 
-/** This process; undefined where there is no /proc. */
+/** The mark of a process, this one by default; undefined when it has ended, or where there is no /proc. */
 export async function processMark(pid: number | "self" = "self"): Promise<ProcessMark | undefined> {
   try {
     const stat = await readFile(`/proc/${pid}/stat`, "latin1")
-    // The name may hold anything, parentheses too.
+    // The command's name is in parentheses, and may itself hold parentheses and spaces.
     const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ")
     // A zombie has ended.
     if (fields[0] === "Z") return undefined
@@ -41,26 +42,26 @@ export async function processMark(pid: number | "self" = "self"): Promise<Proces
   }
 }
 
-/** Throws `ERR_STATE`. */
+/** Replaces the status file. Throws `ERR_STATE`. */
 export async function writeHealth(file: string, status: HealthStatus): Promise<void> {
   await replaceFile(file, Buffer.from(`${JSON.stringify(status)}\n`), { mode: 0o644 }).catch(noStatus(file))
 }
 
-/** To be called at a clean end, so that a stopped process is not taken for a healthy one. Throws `ERR_STATE`. */
+/** Removes the status file at a clean end, so that a stopped process does not count as healthy. Throws `ERR_STATE`. */
 export async function removeHealth(file: string): Promise<void> {
   await rm(file, { force: true }).catch(noStatus(file))
 }
 
 function noStatus(file: string): (error: unknown) => never {
   return (error) => {
-    throw new PurserError("ERR_STATE", `cannot write the status ${file}: ${reasonOf(error)}`, {
+    throw new PurserError("ERR_STATE", `cannot write the status file ${file}: ${reasonOf(error)}`, {
       cause: error,
-      hint: "name another file by --status",
+      hint: "give another file with --status",
     })
   }
 }
 
-/** Throws `ERR_UNHEALTHY`, which says what is missing. */
+/** Resolves when the required files are in place and the writer still runs. Throws `ERR_UNHEALTHY`, which says what is missing. */
 export async function checkHealth(file: string): Promise<void> {
   const { required, process: writer } = await readHealth(file)
   if (writer !== undefined && (await hasEnded(writer)))
@@ -76,7 +77,7 @@ async function hasEnded({ pid, started, namespace }: ProcessMark): Promise<boole
   return (await processMark(pid))?.started !== started
 }
 
-/** Those of the paths at which there is no regular file. */
+/** The paths at which there is no regular file. */
 export async function missingFiles(paths: readonly string[]): Promise<string[]> {
   const found = await Promise.all(paths.map(isFile))
   return paths.filter((_, index) => found[index] !== true)
@@ -88,7 +89,7 @@ async function readHealth(file: string): Promise<HealthStatus> {
     if (isHealthStatus(status)) return status
   } catch (error) {
     if (systemErrorCode(error) === "ENOENT") {
-      throw new PurserError("ERR_UNHEALTHY", `no status at ${file}`, {
+      throw new PurserError("ERR_UNHEALTHY", `no status file ${file}`, {
         hint: "is a node or an agent running with the same --status, PURSER_STATUS or --state?",
       })
     }

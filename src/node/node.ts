@@ -14,40 +14,40 @@ import { reportSession } from "./report-session.ts"
 import { runSession, type Steps } from "./session.ts"
 
 /**
- * The receiver. It listens, lets only the pinned agent in, and runs its steps
- * in every session. It goes into other people's containers, so it may import
- * nothing but `node:`, `base/`, `channel/` and `files/`.
+ * The receiver. It listens, accepts only a pinned agent, and runs its steps in
+ * every session. It runs inside applications' containers, so it may import
+ * nothing from npm.
  */
 
 export interface NodeOptions {
   /** The string that `purser enrol APP` printed, or its parts. */
   enrolment: string | Enrolment
-  /** What is done in each session: `filesStep({…})`, or the application's own. */
+  /** Runs in each session: `filesStep({…})`, or steps of the application's own. */
   steps: Steps
-  /** How the agent lists this node. Default: the host name as far as it is a name, else `node`. */
+  /** The name by which the agent lists this node. Default: the first label of the host name if it is a valid name, else `node`. */
   name?: string | undefined
-  /** Default: a fresh one, which lives as long as the process. */
+  /** The node's key. Default: a new one, kept in memory only. */
   identity?: Identity | undefined
-  /** Who may connect at all. Default: everybody, since the pin decides. */
+  /** The addresses that may connect. Default: all, because the pin authenticates the agent. */
   allow?: AllowList | undefined
   limits?: Partial<ChannelLimits> | undefined
   log?: Log | undefined
-  /** Called after every session, with what was wrong or null. */
+  /** Called after every session, with its error or null. */
   onSession?: ((error: unknown) => void) | undefined
 }
 
 export interface PurserNode extends AsyncDisposable {
   readonly pin: Pin
   readonly app: string
-  /** Starts to listen. Resolves with the address taken (port 0 asks for a free one). */
+  /** Listens. Resolves with the address taken (port 0 asks for a free one). Throws `ERR_LISTEN`. */
   listen(address: { host?: string; port?: number }): Promise<{ host: string; port: number }>
   /** Takes over a TCP connection that an application's own server accepted. */
   handle(socket: Socket): void
-  /** Refuses new connections and ends the sessions in flight. */
+  /** Refuses new connections, ends the open sessions, and resolves when they have ended. */
   close(): Promise<void>
 }
 
-/** Throws `ERR_ENROLMENT` for a damaged enrolment string. */
+/** Makes a node that does not listen yet. Throws `ERR_ENROLMENT` for a damaged enrolment string. */
 export function createNode(options: NodeOptions): PurserNode {
   const { steps, log = silentLog, onSession } = options
   const enrolment =

@@ -8,26 +8,26 @@ import { runPendingReload } from "../rollout/pending-reload.ts"
 import type { Reload, RunReload } from "../rollout/reload.ts"
 import { filesOf, type CertificateLine } from "./certificate-line.ts"
 
-/** Finishes at the start of a node what an earlier process of it was doing when it was killed: writing or reloading. */
+/** Cleans up at a node's start after an earlier process that was killed while it wrote files or before it reloaded. */
 
 export interface Recovery {
   readonly directory: string
-  /** Undefined where the node asks for everything that is granted. */
+  /** Undefined when the node asks for everything that is granted. */
   readonly files: readonly FileLine[] | undefined
   readonly certificates: readonly CertificateLine[]
   readonly reload: Reload | undefined
   readonly runReload: RunReload
-  /** Undefined also where nothing runs yet that could serve the new certificate. */
+  /** Undefined also when no service runs yet that could serve the new certificate. */
   readonly check: Check | undefined
   readonly log: Log
 }
 
-/** Removes temporaries of files that were never renamed into place. */
+/** Removes temporary files that were never renamed into place. */
 export async function removeHalfWritten(recovery: Recovery): Promise<void> {
   for (const scope of scopesOf(recovery)) await removeStaleTemporaries(scope)
 }
 
-/** Runs a pending reload. One that fails is logged, stays pending, and is tried again by the next delivery. */
+/** Runs a pending reload. A reload that fails is logged and stays pending; the next delivery tries it again. */
 export async function finishReloads(recovery: Recovery, signal: AbortSignal): Promise<void> {
   const { directory, reload, runReload, check, log } = recovery
   for (const scope of scopesOf(recovery)) {
@@ -54,7 +54,7 @@ interface Scope {
   readonly files?: readonly FileLine[]
 }
 
-/** Without a list of files whatever lies below the directory is looked at, and certificates elsewhere by their lines. */
+/** Without a list of files, covers every directory below the base, and the certificates' directories by their lines. */
 function scopesOf({ directory, files, certificates }: Recovery): Scope[] {
   const certificateFiles = filesOf(certificates)
   if (files !== undefined) return [{ directory, files: [...files, ...certificateFiles] }]

@@ -1,15 +1,15 @@
 import { isPurserError, reasonOf } from "../base/errors.ts"
 import { errorFields, type Log } from "../base/log.ts"
 
-/** Runs one session, logs what went wrong, and tells `onSession` of its end. Never rejects. */
+/** Runs one session, logs its error, and calls `onSession` with the error or null. Never rejects. */
 export async function reportSession(
   { remoteAddress }: { readonly remoteAddress: string },
   log: Log,
   onSession: ((error: unknown) => void) | undefined,
   run: () => Promise<void>,
 ): Promise<void> {
-  // In a turn of its own, when the session is over and only its connection has to close: who ends the node there must
-  // not cut off its last words.
+  // Called in a later turn, when only the connection has to close, because `onSession` may end the node and must not
+  // cut off the session's last frame.
   const report = (error: unknown): void => {
     if (onSession !== undefined) setImmediate(() => onSession(error))
   }

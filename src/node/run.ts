@@ -18,14 +18,14 @@ import type { RunFluxvaultNodeOptions, RunNodeOptions, RunPurserNodeOptions } fr
 import { createSupervisor, type Supervisor } from "./supervise.ts"
 
 /**
- * A node from its start to its end, as `purser node` runs it: it finishes what an earlier process of it was killed in
- * the middle of, tells its health, serves agents, and starts the application once its files are there.
+ * Runs a node from start to end, as `purser node` does: cleans up after a killed process, keeps the status file, serves
+ * agents, and starts the application once its files are in place. It reads no flags and no environment of its own.
  */
 
 /**
- * Runs until the signal, the command's end, or (with `once`) the first complete delivery. Resolves with the command's exit
- * code, and 0 where it did not end by itself. Throws `ERR_LISTEN`, `ERR_CHILD`, `ERR_STATE`, `ERR_TARGET`, and what the
- * enrolment string and the identity's file throw.
+ * Runs until the signal, the command's end, or (with `once`) the first complete delivery. Resolves with the command's
+ * exit code, or 0 when the command did not end by itself. Throws `ERR_LISTEN`, `ERR_CHILD`, `ERR_STATE`, `ERR_TARGET`,
+ * and the errors of `parseEnrolment` and `loadOrCreateIdentity`.
  */
 export async function runNode(options: RunNodeOptions, signal: AbortSignal): Promise<number> {
   const { directory = defaultDirectory, files, reload, check, command, env = {}, once = false } = options
@@ -35,7 +35,7 @@ export async function runNode(options: RunNodeOptions, signal: AbortSignal): Pro
   const requiredPaths = required?.map((line) => targetPath(line, directory))
 
   const ended = Promise.withResolvers<number>()
-  // Observed at the end; a failure before that must not count as unhandled.
+  // Awaited only at the end; an earlier rejection must not count as unhandled.
   ended.promise.catch(() => {})
   const stop = (): void => ended.resolve(0)
   signal.addEventListener("abort", stop, { once: true })
@@ -51,7 +51,7 @@ export async function runNode(options: RunNodeOptions, signal: AbortSignal): Pro
   }
 
   const runReload = options.runReload ?? reloader(supervisor, env)
-  // A command does not run yet, so it serves nothing that could be checked.
+  // The command does not run yet, so nothing serves a certificate to check.
   const checkAtStart = command === undefined ? check : undefined
   const recovery = { directory, files, certificates, reload, runReload, check: checkAtStart, log }
   await removeHalfWritten(recovery)
@@ -122,8 +122,8 @@ async function openFluxvaultNode(
   const address = await node.listen({ host, port })
   log.info(listeningOn(address), { protocol: "fluxvault" })
   log.warn(
-    "FluxVault's protocol proves neither end: whoever connects from an allowed address can write these files, and who is in between can read them",
-    { hint: "once the agent is Purser's, set PURSER_ENROL instead (docs/fluxvault.md)" },
+    "FluxVault's protocol is unauthenticated: any allowed address can write these files, and any host in between can read them",
+    { hint: "once the agent is Purser, set PURSER_ENROL instead (docs/fluxvault.md)" },
   )
   onReady?.(node, address)
   return node
@@ -133,7 +133,7 @@ function listeningOn({ host, port }: ListenAddress): string {
   return `listening on ${formatHostPort(host, port)}`
 }
 
-/** Signals and restarts are for the command; one that does not run yet will read the new files anyway. */
+/** Sends signals and restarts to the command. A command that does not run yet needs no reload: it will read the new files. */
 function reloader(supervisor: Supervisor | undefined, env: NodeJS.ProcessEnv): RunReload {
   return async (reload, signal) => {
     if (supervisor !== undefined && !supervisor.started) return

@@ -18,27 +18,27 @@ import {
 } from "../channel/messages.ts"
 import { proofOf } from "../channel/proof.ts"
 /**
- * The node's half of one delivery. The node leads: it proves itself, asks for
- * what it wants, and says `done` when everything is written and reloaded. It
- * knows nothing of files; that is what the steps are for.
+ * The node's half of one session. The node sends the requests: it authenticates,
+ * runs its steps, and sends `done` when they have finished. The session does not
+ * write files; the steps do.
  */
 
-/** What a node's steps may do with the agent that dialled. Requests may be made without waiting for earlier answers. */
+/** The agent that dialled, as a node's steps see it. Requests may be sent before earlier answers have arrived. */
 export interface AgentSession {
   readonly agentPin: string
-  /** The agent's version of Purser, as it says. */
+  /** The version of Purser that the agent claims. */
   readonly version: string
-  /** Aborted when the session ends, for whatever reason. */
+  /** Aborted when the session ends. */
   readonly signal: AbortSignal
-  /** What the agent grants to this node's app. */
+  /** Resolves with the secrets and actions that the agent grants to this node's app. Throws `ERR_ACTION`. */
   list(): Promise<Listing>
-  /** One secret. `have` is the digest of what is in place: the same content is answered with "match". */
+  /** Asks for one secret. `have` is the digest of the file in place; the answer for the same content is "match". */
   file(name: string, options?: { have?: Digest | null }): Promise<Fetched>
-  /** An action of the agent's. Resolves with its JSON result. Throws `ERR_NOT_GRANTED` or `ERR_ACTION`. */
+  /** Asks for an action of the agent. Resolves with its JSON result. Throws `ERR_NOT_GRANTED` or `ERR_ACTION`. */
   ask(action: string, parameters?: Readonly<Record<string, unknown>>): Promise<unknown>
 }
 
-/** What a node does in a session. What it returns goes into the `done` frame. */
+/** The node's work in a session. The summary goes into the `done` frame. */
 export type Steps = (agent: AgentSession) => Promise<StepsSummary | void>
 
 export interface StepsSummary {
@@ -57,7 +57,7 @@ export interface NodeSessionOptions {
   steps: Steps
 }
 
-/** Throws `ERR_REFUSED` when the agent does not take this node, and whatever the steps throw. */
+/** Runs the steps in one session. Throws `ERR_REFUSED` when the agent refuses this node, `ERR_PROTOCOL`, and what the steps throw. */
 export async function runSession(
   channel: NodeChannel,
   options: NodeSessionOptions,
@@ -69,7 +69,7 @@ export async function runSession(
   const reply = parseReply(await reader.next({ signal, timeoutMs: limits.frameMs }))
   if (reply.type === "refused") {
     throw new PurserError("ERR_REFUSED", "the agent refused this node", {
-      hint: "the agent's log says why: another app, a token that was revoked, a node that waits for approval, or one node too many",
+      hint: "the agent's log says why: another app, a revoked token, a node that waits for approval, or too many nodes",
     })
   }
   const session = new NodeSession(channel, limits, reply.version, signal)
@@ -78,7 +78,7 @@ export async function runSession(
     summary = (await options.steps(session)) ?? { written: 0, unchanged: 0, missing: 0 }
     await session.settled()
   } catch (error) {
-    await sayFailed(channel, error)
+    await reportFailure(channel, error)
     throw error
   }
   await writer.write(done("ok", summary))
@@ -102,8 +102,8 @@ function done(status: "ok" | "failed", summary: StepsSummary, message?: string):
   return { type: "done", status, ...summary, ...(message === undefined ? {} : { message }) }
 }
 
-/** The agent should learn why; that it cannot be told any more is no second failure. */
-async function sayFailed(channel: NodeChannel, error: unknown): Promise<void> {
+/** Sends `done` with the error to the agent. Ignores a failure to send it. */
+async function reportFailure(channel: NodeChannel, error: unknown): Promise<void> {
   const message = error instanceof PurserError ? error.message : "the node failed"
   const summary =
     error instanceof IncompleteDelivery ? error.summary : { written: 0, unchanged: 0, missing: 0 }
@@ -114,7 +114,7 @@ async function sayFailed(channel: NodeChannel, error: unknown): Promise<void> {
   }
 }
 
-/** Thrown by steps that did a part of their work and must report the rest as failed. */
+/** Thrown by steps that delivered only some of their files. Code `ERR_DELIVERY`. */
 export class IncompleteDelivery extends PurserError {
   readonly summary: StepsSummary
 
@@ -131,7 +131,7 @@ class NodeSession implements AgentSession {
   readonly #channel: NodeChannel
   readonly #limits: ChannelLimits
   #lastId = 0
-  /** Answers come in the order of the requests, so reading them is one queue. */
+  /** Resolves when every answer so far has been read. Answers arrive in the order of the requests. */
   #answers: Promise<unknown> = Promise.resolve()
 
   constructor(channel: NodeChannel, limits: ChannelLimits, version: string, signal: AbortSignal) {
@@ -158,7 +158,7 @@ class NodeSession implements AgentSession {
     if (answer.status === "sent")
       throw new PurserError("ERR_PROTOCOL", `the agent sent ${name} without a body`)
     if (answer.status === "match" && !(have !== null && sameText(answer.digest ?? "", have))) {
-      throw new PurserError("ERR_PROTOCOL", `the agent says that ${name} matches what is not here`)
+      throw new PurserError("ERR_PROTOCOL", `the agent says that ${name} matches another digest`)
     }
     return { status: answer.status, message: answer.message }
   }
@@ -169,12 +169,12 @@ class NodeSession implements AgentSession {
     const reason = answer.message === undefined ? "" : `: ${answer.message}`
     throw answer.status === "denied" || answer.status === "missing"
       ? new PurserError("ERR_NOT_GRANTED", `the agent does not grant the action ${action}${reason}`, {
-          hint: "name it under actions: of this app, in the agent's configuration",
+          hint: "add it to actions: of this app in the agent's configuration",
         })
       : new PurserError("ERR_ACTION", `the action ${action} failed at the agent${reason}`)
   }
 
-  /** Resolves once nothing is outstanding, so that `done` cannot overtake a request whose answer nobody waited for. */
+  /** Resolves once every answer has arrived, so that `done` cannot overtake a request that the steps did not await. */
   async settled(): Promise<void> {
     await this.#answers
   }
@@ -190,7 +190,7 @@ class NodeSession implements AgentSession {
     const written = this.#channel.writer.write({ type: "request", id, action, ...fields })
     const answered = Promise.all([this.#answers, written]).then(() => this.#readAnswer(id))
     this.#answers = answered
-    // Whoever asked sees the failure; an answer nobody waits for must not end the process.
+    // The caller gets the rejection too; an answer that the caller does not await must not end the process.
     answered.catch(() => {})
     return await answered
   }

@@ -5,13 +5,12 @@ import { PurserError, reasonOf } from "../base/errors.ts"
 import type { Log } from "../base/log.ts"
 
 /**
- * Exec mode: the node is the parent of the application. It starts the command,
- * passes signals on, restarts or signals it when a reload says so, and ends with
- * its exit code. It does not reap other people's orphans: as PID 1 that is the
- * work of an init.
+ * Runs the application as a child of the node: starts the command, forwards
+ * signals, signals or restarts it for a reload, and reports its exit code. It
+ * does not reap orphaned processes; a container needs an init as PID 1 for that.
  */
 
-/** What a container runtime or a terminal sends, and a parent must hand on. */
+/** The signals of container runtimes and terminals that are forwarded to the command. */
 const forwarded = [
   "SIGTERM",
   "SIGINT",
@@ -23,18 +22,18 @@ const forwarded = [
   "SIGCONT",
 ] as const
 
-/** After one of these a restart under way must not bring the command back. */
+/** After one of these a restart in progress does not start the command again. */
 const ending: readonly NodeJS.Signals[] = ["SIGTERM", "SIGINT", "SIGQUIT"]
 
-/** A terminal sends these to the whole foreground group, the command included: a second copy would count as "force". */
+/** A terminal sends these to the command too, and many programs take a second one as "force", so they are not forwarded there. */
 const fromTerminal: readonly NodeJS.Signals[] = ["SIGINT", "SIGQUIT", "SIGWINCH", "SIGHUP"]
 
 export interface SuperviseOptions {
-  /** argv; the first is looked up in PATH. */
+  /** argv; its first word is looked up in PATH. */
   command: readonly [string, ...string[]]
   env: NodeJS.ProcessEnv
   log: Log
-  /** Between SIGTERM and SIGKILL of a restart. Default 10,000. */
+  /** The time between SIGTERM and SIGKILL. Default 10,000. */
   graceMs?: number
 }
 
@@ -43,9 +42,9 @@ export interface Supervisor extends AsyncDisposable {
   start(): Promise<void>
   readonly started: boolean
   signal(signal: NodeJS.Signals): void
-  /** SIGTERM, SIGKILL after the grace, start again. */
+  /** Stops the command with SIGTERM, or SIGKILL after `graceMs`, and starts it again. Throws `ERR_CHILD`. */
   restart(): Promise<void>
-  /** Resolves with the exit code once the command ended by itself: its own, or 128 + the signal's number. */
+  /** Resolves once the command has ended by itself, with its exit code or 128 + the signal's number. */
   readonly exited: Promise<number>
 }
 
@@ -127,7 +126,7 @@ export function createSupervisor(options: SuperviseOptions): Supervisor {
   }
 }
 
-/** The environment for the command: this process's own without what was meant for the node. */
+/** The environment without the `PURSER_` variables, which are for the node and may hold its token. */
 export function childEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(env).filter(([key]) => !key.startsWith("PURSER_")))
 }

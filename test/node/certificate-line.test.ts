@@ -13,7 +13,7 @@ function refuses(text: string, message: RegExp): void {
   )
 }
 
-test("a line becomes three files beside one another", () => {
+test("turns a line into three files in one directory", () => {
   const line = parseCertificateLine(
     "www dns=Shop.LAN dns=*.shop.lan,xn--bcher-kva.lan ip=::1 path=/run/www mode=0440 owner=web",
   )
@@ -27,20 +27,20 @@ test("a line becomes three files beside one another", () => {
   ])
 })
 
-test("without a path the files lie below their own name", () => {
+test("puts the files of a line without a path below its name", () => {
   const [line] = parseCertificateLines("# of the shop\n\nwww email=ops@shop.lan\n")
   assert.deepEqual(line?.key, { name: "www/tls.key", mode: 0o400, optional: false })
 })
 
-test("names of other alphabets are asked for in the form that certificates hold", () => {
+test("asks for host names of other alphabets in their ASCII form", () => {
   assert.deepEqual(parseCertificateLine("www dns=bücher.lan").dns, ["xn--bcher-kva.lan"])
 })
 
-test("what cannot be read is named", () => {
-  refuses("www", /names nobody/)
-  refuses("www path=/x", /names nobody/)
+test("names the part that cannot be read", () => {
+  refuses("www", /it has no dns=/)
+  refuses("www path=/x", /it has no dns=/)
   refuses("../www dns=shop.lan", /not a name/)
-  refuses("", /names nobody|not a name/)
+  refuses("", /it has no dns=|not a name/)
   refuses("www dns=", /dns="" is not a host name/)
   refuses("www dns=sh!op", /not a host name/)
   refuses("www dns=192.0.2.1", /not a host name/)
@@ -51,13 +51,13 @@ test("what cannot be read is named", () => {
   refuses("www email=ops", /not a mail address/)
   refuses("www dns=a path=", /path=/)
   refuses("www dns=a path=/x/../y", /dot segment/)
-  refuses("www dns=a path=/x path=/y", /stands twice/)
+  refuses("www dns=a path=/x path=/y", /is given twice/)
   refuses("www dns=a mode=9", /three octal digits/)
   refuses("www dns=a colour=red", /colour/)
   refuses(`www ${"dns=a ".repeat(101)}`, /more than 100/)
 })
 
-test("nothing but our own error comes out, whatever goes in", () => {
+test("throws nothing but ERR_FILE_LINE for any text", () => {
   const part = fc.oneof(fc.string(), fc.constantFrom("dns=a", "ip=::1", "path=/x", "mode=0400", "optional"))
   const text = fc.array(part).map((parts) => parts.join(" "))
   fc.assert(

@@ -15,7 +15,7 @@ import { tempDir } from "../support/temp.ts"
 const run = promisify(execFile)
 const day = 24 * 60 * 60 * 1000
 
-/** An agent that signs whatever it is sent, with the real openssl; `ask` may be put in its place. */
+/** An agent that signs every request with the real openssl, unless `ask` replaces it. */
 async function stage(t: TestContext, line = "www dns=shop.lan ip=192.0.2.7") {
   const directory = await tempDir(t)
   const authority = await tempDir(t)
@@ -77,7 +77,7 @@ async function stage(t: TestContext, line = "www dns=shop.lan ip=192.0.2.7") {
   }
 }
 
-test("a certificate is asked for once, written with its key, and good for the next session", async (t) => {
+test("asks for a certificate once, writes it with its key, and keeps it in the next session", async (t) => {
   if (!(await requireService(t, "openssl"))) return
   const { step, agent, read, path, requests, reloads } = await stage(t)
   assert.deepEqual(await step(agent), { written: 3, unchanged: 0, missing: 0 })
@@ -91,7 +91,7 @@ test("a certificate is asked for once, written with its key, and good for the ne
   assert.equal(reloads.length, 0, "nobody used the files before they were complete")
 })
 
-test("the key is never in what the agent is sent", async (t) => {
+test("never sends the key to the agent", async (t) => {
   if (!(await requireService(t, "openssl"))) return
   const { step, agent, read } = await stage(t)
   const sent: string[] = []
@@ -109,7 +109,7 @@ test("the key is never in what the agent is sent", async (t) => {
   assert.ok(!sent.join().includes("PRIVATE"))
 })
 
-test("after two thirds of its life it is asked for again, with a new key and one reload", async (t) => {
+test("renews a certificate after two thirds of its life, with a new key and one reload", async (t) => {
   if (!(await requireService(t, "openssl"))) return
   const { step, agent, read, requests, reloads } = await stage(t)
   await step(agent)
@@ -124,7 +124,7 @@ test("after two thirds of its life it is asked for again, with a new key and one
   assert.equal(reloads.length, 1)
 })
 
-test("a renewal that is refused leaves what is in place until that has ended", async (t) => {
+test("keeps the certificate in place until it expires when its renewal is refused", async (t) => {
   if (!(await requireService(t, "openssl"))) return
   const { step, agent, read, lines } = await stage(t)
   await step(agent)
@@ -144,7 +144,7 @@ test("a renewal that is refused leaves what is in place until that has ended", a
   assert.equal(await read("tls.crt"), before)
 })
 
-test("what does not belong together, or lacks a name, is asked for anew", async (t) => {
+test("asks for a new certificate when the key does not fit or a name is missing", async (t) => {
   if (!(await requireService(t, "openssl"))) return
   const { step, agent, read, path, requests, sign } = await stage(t)
   await step(agent)
@@ -161,12 +161,12 @@ test("what does not belong together, or lacks a name, is asked for anew", async 
       await sign(String(all?.["csr"]), { names: "subjectAltName=DNS:shop.lan" }),
   }
   await writeFile(path("ca.crt"), "")
-  // The good one is not touched for one that nobody could use.
+  // The valid certificate is not replaced by one that lacks a name.
   await step(short).catch(() => {})
   assert.match(new X509Certificate(await read("tls.crt")).subjectAltName ?? "", /192\.0\.2\.7/)
 })
 
-test("a changed mode is mended without a new certificate", async (t) => {
+test("corrects a changed mode without a new certificate", async (t) => {
   if (!(await requireService(t, "openssl"))) return
   const { step, agent, read, path, requests } = await stage(t)
   await step(agent)
@@ -178,7 +178,7 @@ test("a changed mode is mended without a new certificate", async (t) => {
   assert.equal((await stat(path("tls.key"))).mode & 0o777, 0o400)
 })
 
-test("answers that are no certificate for this key and these names are refused, and nothing is written", async (t) => {
+test("refuses an answer without a certificate for this key and these names, and writes nothing", async (t) => {
   if (!(await requireService(t, "openssl"))) return
   const { step, agent, sign, path, lines } = await stage(t)
   const other = await stage(t)
@@ -198,13 +198,10 @@ test("answers that are no certificate for this key and these names are refused, 
       /holds no certificate/,
     ],
     [async () => foreign, /is for another key/],
-    [
-      async (_, all) => await sign(csrOf(all), { names: "subjectAltName=DNS:evil.lan" }),
-      /does not hold shop\.lan/,
-    ],
+    [async (_, all) => await sign(csrOf(all), { names: "subjectAltName=DNS:evil.lan" }), /lacks shop\.lan/],
     [
       async (_, all) => await sign(csrOf(all), { names: "subjectAltName=DNS:shop.lan" }),
-      /does not hold 192\.0\.2\.7/,
+      /lacks 192\.0\.2\.7/,
     ],
   ]
   for (const [ask, message] of cases) {
@@ -215,7 +212,7 @@ test("answers that are no certificate for this key and these names are refused, 
   }
 })
 
-test("a lost connection is no answer: the session fails as a whole", async (t) => {
+test("fails the whole session when the connection is lost", async (t) => {
   if (!(await requireService(t, "openssl"))) return
   const { step, agent } = await stage(t)
   const ask = async () => {

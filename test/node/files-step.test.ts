@@ -11,7 +11,7 @@ import { home, startTestNode, type Home, type NodeSettings, type TestAgent } fro
 import { requireService } from "../support/services.ts"
 import { tempDir } from "../support/temp.ts"
 
-/** Whole deliveries into places that will not have them: one clear line at both ends, nothing left, others go on. */
+/** Deliveries into places that cannot be written: one clear line at both ends, nothing left behind, other nodes served. */
 
 const run = promisify(execFile)
 const secrets = { "db-password": "swordfish", "tls.key": "x".repeat(3000) }
@@ -21,7 +21,7 @@ interface Hostile {
   files?: readonly string[]
 }
 
-/** Delivers to the hostile place and to a good one, twice. */
+/** Delivers twice, to the place under test and to a good one. */
 async function play(
   t: TestContext,
   hostile: Hostile,
@@ -63,7 +63,7 @@ async function play(
   )
 }
 
-test("a directory on the way that is a link leading elsewhere is refused, and nothing is written there", async (t) => {
+test("a path through a link to another directory is refused, and nothing is written there", async (t) => {
   const directory = await tempDir(t)
   const elsewhere = await tempDir(t)
   await symlink(elsewhere, join(directory, "sub"))
@@ -73,7 +73,7 @@ test("a directory on the way that is a link leading elsewhere is refused, and no
   assert.deepEqual(await readdir(directory), ["sub"], "nor the other file of the set")
 })
 
-test("a target that is a link is refused, and what it leads to is left alone", async (t) => {
+test("a target that is a link is refused, and the file that it leads to stays as it is", async (t) => {
   const directory = await tempDir(t)
   const victim = join(await tempDir(t), "victim")
   await writeFile(victim, "mine")
@@ -103,7 +103,7 @@ test("a directory that is a file is refused", async (t) => {
   await play(t, { directory }, "ERR_TARGET", /cannot write .*file\/.*: /)
 })
 
-test("a full disk fails the delivery, leaves no part of it, and the old file whole", async (t) => {
+test("a full disk fails the delivery, and leaves the old file whole and no new one", async (t) => {
   if (!(await requireService(t, "linux", "root"))) return
   const directory = await mounted(t, "-t", "tmpfs", "-o", "size=8k", "purser-test")
   await writeFile(join(directory, "db-password"), "old")
@@ -120,7 +120,7 @@ test("a read-only file system fails the delivery", async (t) => {
   await play(t, { directory }, "ERR_TARGET", /cannot write .*: the file system is read-only/)
 })
 
-test("a reload that fails is the delivery's failure, with files in place", async (t) => {
+test("a failed reload fails the delivery, and the new files stay", async (t) => {
   const directory = join(await tempDir(t), "secrets")
   await mkdir(directory)
   await writeFile(join(directory, "db-password"), "old")
@@ -131,7 +131,7 @@ test("a reload that fails is the delivery's failure, with files in place", async
   assert.equal(await readFile(join(directory, "db-password"), "utf8"), "swordfish")
 })
 
-test("files of a set come together or not at all, when one cannot be had", async (t) => {
+test("a required file that is denied is named at both ends", async (t) => {
   const place = await home(t)
   const node = await startTestNode(t, await place.enrol(), { files: ["db-password", "tls.key"] })
   const agent = await place.agent({ secrets, app: { secrets: ["db-password"] }, nodes: [node.address] })
@@ -169,7 +169,7 @@ test("two agents that deliver at once take turns, so that their files do not mix
   ours.catalogue.onRead = async (name) => {
     if (name !== "tls.key") return
     inTheMiddle.resolve()
-    // Until the other one gets in between, or clearly does not.
+    // Long enough for the other delivery to start in between, if it could.
     await Promise.race([theirTurn.promise, delay(500)])
     happened.push("the first has its answer")
   }

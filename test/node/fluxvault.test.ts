@@ -20,7 +20,7 @@ import { tempDir } from "../support/temp.ts"
 import { waitFor } from "../support/wait.ts"
 import { ended } from "../support/ended.ts"
 
-/** Our node, and agents that are FluxVault's own or worse. */
+/** Our node, against FluxVault's own agent and against agents that break its protocol. */
 
 interface Settings {
   files: string
@@ -111,7 +111,7 @@ for (const [index, session] of recorded.entries()) {
   })
 }
 
-test("an empty file, which the original calls a match and never sends, is created, and stays as it is", async (t) => {
+test("an empty file, for which the original agent answers Match, is created, and stays as it is", async (t) => {
   const node = await startNode(t, { files: "empty", reload: "HUP" })
   assert.deepEqual((await originalAgent(node.port, { empty: "" }))?.length, 1)
   const { size, mode, mtimeMs } = await stat(join(node.directory, "empty"))
@@ -123,7 +123,7 @@ test("an empty file, which the original calls a match and never sends, is create
   assert.deepEqual(node.reloads, [], "nothing has changed")
 })
 
-test("a match is one with what was asked about: a file that changed meanwhile is none", async (t) => {
+test("a file that changes after its checksum was sent does not count as a match", async (t) => {
   const node = await startNode(t, { files: "a\nb" })
   await originalAgent(node.port, { a: "1", b: "2" })
   const agent = await joinAsAgent(node.port)
@@ -142,7 +142,7 @@ test("a match is one with what was asked about: a file that changed meanwhile is
   assert.equal(await node.read("b"), "", "which is what matches a checksum of 0")
 })
 
-test("modes, paths and reloads are those of the file lines, and what has not changed is not written", async (t) => {
+test("modes and paths are those of the file lines, and unchanged files are neither written nor reloaded", async (t) => {
   const other = join(await tempDir(t), "other")
   const node = await startNode(t, { files: `a mode=0440\nb path=${other}`, reload: "HUP" })
   await originalAgent(node.port, { a: "1", b: "ä€\n" })
@@ -169,7 +169,7 @@ test("a file of the wrong mode is asked for as if it were not there, and gets th
   assert.equal((await stat(join(node.directory, "a"))).mode & 0o777, 0o400)
 })
 
-test("a path that no name of ours could be is what the agent is asked for", async (t) => {
+test("the agent is asked for the path when it is not a valid secret name", async (t) => {
   const node = await startNode(t, { files: "dot-env path=.env\ndeep path=.config/app.json" })
   const asked = await originalAgent(node.port, { ".env": "A=1\n", ".config/app.json": "{}" })
   assert.deepEqual(
@@ -184,7 +184,7 @@ test("a path that no name of ours could be is what the agent is asked for", asyn
   assert.match(node.text(), /debug: asked for \.config\/app\.json: FileNotFound\n/)
 })
 
-test("any other path says where the file goes, and not what it is called", () => {
+test("any other path is only the file's place, and the agent is asked for the name", () => {
   const names = [
     "a",
     "a path=b",
@@ -200,7 +200,7 @@ test("any other path says where the file goes, and not what it is called", () =>
   )
 })
 
-test("a required file that the agent does not have: the others are written, the agent hears DONE, and the log says so", async (t) => {
+test("when the agent lacks a required file, the others are written, the agent gets DONE, and the log names it", async (t) => {
   const node = await startNode(t, { files: "a\nb" })
   assert.equal((await originalAgent(node.port, { a: "1" }))?.length, 2)
   await node.ended()
@@ -211,7 +211,7 @@ test("a required file that the agent does not have: the others are written, the 
   assert.equal(node.sessions[1], null)
 })
 
-test("what cannot be written is no DONE", async (t) => {
+test("a file that cannot be written ends the session without DONE", async (t) => {
   const directory = join(await tempDir(t), "secrets")
   await mkdir(join(directory, "a"), { recursive: true })
   const node = await startNode(t, { files: "a", directory })
@@ -220,7 +220,7 @@ test("what cannot be written is no DONE", async (t) => {
   assert.match(node.text(), /cannot write .*: a directory is there/)
 })
 
-test("a stranger is refused at once and told nothing, and no file of theirs is written", async (t) => {
+test("a peer outside the allow-list is refused at once without a byte, and its file is not written", async (t) => {
   const node = await startNode(t, { files: "a", allow: ["192.0.2.1"] })
   assert.equal(await originalAgent(node.port, { a: "theirs" }), undefined)
   const socket = connect(node.port, "127.0.0.1")
@@ -245,7 +245,7 @@ test("each connection gets a key of its own", async (t) => {
   assert.equal(new Set(keys).size, 6)
 })
 
-test("no connection waits for a key to be made", async (t) => {
+test("a connection does not wait for its key to be made", async (t) => {
   const jobs = new Set<number>()
   let made = 0
   const hook = createHook({
@@ -254,7 +254,7 @@ test("no connection waits for a key to be made", async (t) => {
   }).enable()
   t.after(() => hook.disable())
   const node = await startNode(t, { files: "a", limits: { sessions: 1 } })
-  // More than once, since a key may happen to be made quickly.
+  // More than once, because a key may happen to be made quickly.
   const waited: number[] = []
   for (let count = 1; count <= 5; count++) {
     await waitFor("a key to be ready", () => made === count)
@@ -266,7 +266,7 @@ test("no connection waits for a key to be made", async (t) => {
   assert.ok(waited.includes(0), String(waited))
 })
 
-test("a session key that comes byte by byte is taken", async (t) => {
+test("a session key that arrives byte by byte is accepted", async (t) => {
   const node = await startNode(t, { files: "a" })
   const agent = await joinAsAgent(node.port, async (socket, text) => {
     for (const byte of text) {
@@ -301,7 +301,7 @@ test("no two messages of a node have the same fill", async (t) => {
   assert.equal(fills.size, 3)
 })
 
-test("an allowed address that comes and goes keeps the agent from nothing", async (t) => {
+test("repeated connections from an allowed address do not keep the agent out", async (t) => {
   const node = await startNode(t, { files: "a", limits: { handshakeMs: 4000 } })
   for (let count = 0; count < 150; count++) {
     const socket = connect(node.port, "127.0.0.1")
@@ -340,7 +340,7 @@ for (const [what, says, message] of breaches) {
   })
 }
 
-test("a message that was altered on the way ends the session, whichever bit it was", async (t) => {
+test("a message with any one bit changed ends the session", async (t) => {
   const node = await startNode(t, { files: "a" })
   for (const name of ["nonce", "tag", "ciphertext"]) {
     const agent = await joinAsAgent(node.port)
@@ -356,12 +356,12 @@ test("a message that was altered on the way ends the session, whichever bit it w
   assert.equal(existsSync(node.directory), false)
 })
 
-test("an answer that comes byte by byte, with the next one glued to it, is taken", async (t) => {
+test("an answer that arrives byte by byte, directly followed by the next one, is accepted", async (t) => {
   const node = await startNode(t, { files: "a\nb" })
   const agent = await joinAsAgent(node.port)
   assert.ok(agent)
   await agent.recv()
-  // What is asked next is known: the second answer may come before its question.
+  // The second answer may come before its request, because the test knows the request in advance.
   const both = ["a", "b"].map((name) =>
     JSON.stringify(encrypt(agent.sessionKey, { ...answer, FILE: name, Body: name })),
   )
@@ -375,7 +375,7 @@ test("an answer that comes byte by byte, with the next one glued to it, is taken
   assert.equal((await node.read("a")) + (await node.read("b")), "ab")
 })
 
-test("an agent that stalls is given up: in the key exchange, and in the middle of an answer", async (t) => {
+test("an agent that stalls in the key exchange or in an answer is disconnected", async (t) => {
   const impatient = await startNode(t, { files: "a", limits: { handshakeMs: 300 } })
   const silent = new Wire(connect(impatient.port, "127.0.0.1"))
   await silent.recv()
@@ -391,7 +391,7 @@ test("an agent that stalls is given up: in the key exchange, and in the middle o
   assert.match(String(node.sessions[0]), /no whole frame within 300 ms/)
 })
 
-test("an answer may come slowly, as long as it comes", async (t) => {
+test("a slow answer within the time limits is accepted", async (t) => {
   const node = await startNode(t, { files: "a", limits: { frameMs: 400 } })
   const agent = await joinAsAgent(node.port)
   assert.ok(agent)
@@ -408,7 +408,7 @@ test("an answer may come slowly, as long as it comes", async (t) => {
   assert.equal(await node.read("a"), "slow")
 })
 
-test("an answer that never ends is given up when the session's time is up", async (t) => {
+test("an answer that never ends is aborted at the session's time limit", async (t) => {
   const node = await startNode(t, { files: "a", limits: { frameMs: 400, sessionMs: 800 } })
   const agent = await joinAsAgent(node.port)
   assert.ok(agent)
@@ -421,7 +421,7 @@ test("an answer that never ends is given up when the session's time is up", asyn
   assert.match(String(node.sessions[0]), /the session took longer than 800 ms/)
 })
 
-test("more agents than sessions: those over the limit are turned away, and the others are served", async (t) => {
+test("agents over the limit of sessions are refused, and the others are served", async (t) => {
   const node = await startNode(t, { files: "a", limits: { sessions: 2 } })
   const first = await joinAsAgent(node.port)
   const second = await joinAsAgent(node.port)
@@ -429,7 +429,7 @@ test("more agents than sessions: those over the limit are turned away, and the o
   const third = await joinAsAgent(node.port)
   assert.equal(await third?.recv(), undefined)
   assert.match(node.text(), /too many sessions are open/)
-  // Their files must not mix: who came second is asked when the first is done.
+  // The second agent is asked when the first is done, so that their files do not mix.
   first?.send({ ...answer, Body: "first" })
   assert.equal((await second?.recv())?.["State"], "REQUEST")
   second?.send({ ...answer, Body: "second" })
@@ -438,12 +438,12 @@ test("more agents than sessions: those over the limit are turned away, and the o
   assert.equal(await node.read("a"), "second")
 })
 
-test("a name that fits no segment, or that our agent refuses, is an error before anybody connects", () => {
+test("a name that fits no segment, or that our agent refuses, is an error at the start", () => {
   const named = (path: string): string => wireName(parseFileLine(`long path=.${path}`))
   assert.equal(named("x".repeat(254)).length, 255)
   assert.equal(named("ä".repeat(70)).length, 71)
   for (const path of ["x".repeat(255), "ä".repeat(75)])
-    assert.throws(() => named(path), { code: "ERR_FILE_LINE", message: /path=".*" ?: it is too long/ })
+    assert.throws(() => named(path), { code: "ERR_FILE_LINE", message: /path=".*" is too long/ })
 })
 
 test("the longest request arrives in the smallest segment there is", () => {
@@ -453,7 +453,7 @@ test("the longest request arrives in the smallest segment there is", () => {
   }
 })
 
-test("closing ends the sessions and leaves nothing half done", async (t) => {
+test("closing ends the sessions and leaves no half-written file", async (t) => {
   const node = await startNode(t, { files: "a" })
   const agent = await joinAsAgent(node.port)
   await agent?.recv()

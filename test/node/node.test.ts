@@ -11,7 +11,7 @@ import { createNode } from "../../src/node/node.ts"
 import { home, startTestNode } from "../support/pair.ts"
 import { rawAgent } from "../support/raw.ts"
 
-test("a node that an application's own server hands its connections is served as any other", async (t) => {
+test("a node serves connections that an application's own server accepted", async (t) => {
   const place = await home(t)
   let received: string | undefined
   const node = createNode({
@@ -32,7 +32,7 @@ test("a node that an application's own server hands its connections is served as
   assert.equal(received, "swordfish")
 })
 
-test("its name is the host's as far as that is a name, and its pin is a fresh one unless it is given", async (t) => {
+test("its name defaults to the host's if that is valid, and its pin is new unless an identity is given", async (t) => {
   const place = await home(t)
   const enrolment = await place.enrol()
   const identity = createIdentity()
@@ -59,7 +59,7 @@ test("a damaged enrolment string is refused at once, without showing it", () => 
   )
 })
 
-test("closing a node ends the session in flight, whose steps hear of it, and refuses new ones", async (t) => {
+test("closing a node aborts the steps of the open session, and refuses new sessions", async (t) => {
   const place = await home(t)
   const begun = Promise.withResolvers<void>()
   const node = await startTestNode(t, await place.enrol(), {
@@ -80,7 +80,7 @@ test("closing a node ends the session in flight, whose steps hear of it, and ref
   await node.node.close()
 })
 
-test("closing a node right after its session waits until the agent has read what it was told", async (t) => {
+test("closing a node right after its session waits until the agent has read the last frame", async (t) => {
   const place = await home(t)
   let isClosed = false
   const closed = Promise.withResolvers<void>()
@@ -107,7 +107,7 @@ test("closing a node right after its session waits until the agent has read what
   await closed.promise
 })
 
-test("a node with two agent pins takes either agent, for the time of a rotation", async (t) => {
+test("a node with two agent pins accepts either agent during a rotation", async (t) => {
   const [old, next] = [await home(t), await home(t)]
   const { token, app } = await old.enrolment()
   assert.ok(token)

@@ -7,7 +7,7 @@ import { parseReload, PurserError, runNode } from "../../src/index.ts"
 import { startScript, type Child } from "../support/script.ts"
 import { stage } from "./run-stage.ts"
 
-/** A program that embeds a node, and dies within its first reload where its arguments say so. */
+/** A program that embeds a node, and dies during its first reload if its arguments say so. */
 const embedding = `
 const { appendFileSync } = await import("node:fs")
 const { parseReload, runNode } = await import(src("index.ts"))
@@ -28,7 +28,7 @@ await runNode(
 )
 `
 
-test("a program that is killed between the rename and the reload reloads at its next start, once, before it can be served", async (t) => {
+test("a program killed between the rename and the reload reloads once at its next start, before it accepts connections", async (t) => {
   const { base, directory, enrolment, agentAt } = await stage(t)
   const diary = join(base, "diary")
   const start = async (...more: string[]): Promise<{ child: Child; port: number }> => {
@@ -49,7 +49,7 @@ test("a program that is killed between the rename and the reload reloads at its 
   assert.equal(readFileSync(diary, "utf8"), "reloaded\n")
 })
 
-/** A node whose reload has failed, so that it is pending. */
+/** A node whose reload has failed and is therefore pending. */
 async function withPendingReload(t: TestContext) {
   const place = await stage(t)
   const reload = parseReload("HUP")
@@ -65,7 +65,7 @@ async function withPendingReload(t: TestContext) {
   return { ...place, reload }
 }
 
-test("a pending reload that fails at the start is a warning, and the next delivery tries it again", async (t) => {
+test("a pending reload that fails at the start is logged as a warning, and the next delivery tries it again", async (t) => {
   const { start, said, reload, agentAt } = await withPendingReload(t)
   let tries = 0
   const { port } = await start({
@@ -106,7 +106,7 @@ test("a signal during a pending reload ends the node, and the reload stays pendi
   assert.equal(ran, 1)
 })
 
-test("what a killed process left half-written is removed at the start, and nothing else", async (t) => {
+test("only the temporary files of a killed process are removed at the start", async (t) => {
   const { directory, start } = await stage(t)
   await mkdir(join(directory, "below"), { recursive: true })
   const stale = ".purser-0123456789abcdef.tmp"

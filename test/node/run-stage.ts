@@ -26,7 +26,7 @@ export async function stage(t: TestContext) {
     said,
     agentAt: (port: number, settings: AgentSettings = {}): Promise<TestAgent> =>
       place.agent({ nodes: [`127.0.0.1:${port}`], ...settings }),
-    /** Resolves once it can be served. */
+    /** Resolves once the node accepts connections. */
     start: async (options: Partial<RunPurserNodeOptions> = {}): Promise<RunningNode> => {
       const stopping = new AbortController()
       const ready = Promise.withResolvers<{ node: PurserNode; port: number }>()

@@ -10,7 +10,7 @@ import { checkHealth } from "../../src/node/health.ts"
 import { waitFor } from "../support/wait.ts"
 import { stage } from "./run-stage.ts"
 
-test("the status file tells purser health what is required, from the start to the end", async (t) => {
+test("the status file lists the required files from the start to the end", async (t) => {
   const { base, directory, start, agentAt } = await stage(t)
   const statusFile = join(base, "status.json")
   const files = parseFileLines(["db-password", "extra optional"])
@@ -28,7 +28,7 @@ test("the status file tells purser health what is required, from the start to th
   assert.equal(existsSync(statusFile), false)
 })
 
-test("with once it ends after the first complete delivery, and its status stays good", async (t) => {
+test("with once it ends after the first complete delivery, and its status stays healthy", async (t) => {
   const { base, start, agentAt } = await stage(t)
   const statusFile = join(base, "status.json")
   const { port, ended } = await start({ statusFile, once: true })
@@ -57,7 +57,7 @@ test("onComplete is called at the start when the files are there, and after each
   await waitFor("the third call", () => completed.length === 3)
 })
 
-test("an application that is not ready for its files fails the delivery", async (t) => {
+test("the delivery fails when onComplete rejects", async (t) => {
   const { start, agentAt } = await stage(t)
   const sessions: unknown[] = []
   const { port } = await start({
@@ -70,7 +70,7 @@ test("an application that is not ready for its files fails the delivery", async 
   assert.match(String(sessions[0]), /the pool is full/)
 })
 
-test("a signal or restart without a command fails, and is not taken for done", async (t) => {
+test("a signal or restart without a command fails the delivery", async (t) => {
   const { start, agentAt } = await stage(t)
   for (const reload of ["HUP", "restart"]) {
     const { port, stop } = await start({ reload: parseReload(reload) })
@@ -130,7 +130,7 @@ test("a node that cannot listen is an error, and leaves no status", async (t) =>
   assert.equal(existsSync(statusFile), false)
 })
 
-test("a signal that was given before the start is obeyed", async (t) => {
+test("a signal that is aborted before the start ends the node", async (t) => {
   const { directory, enrolment } = await stage(t)
   const onReady = (): void => assert.fail("it came to listen")
   assert.equal(await runNode({ enrolment, directory, onReady }, AbortSignal.abort()), 0)

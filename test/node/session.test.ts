@@ -12,7 +12,7 @@ import { home, startTestNode, type NodeSettings, type TestNode } from "../suppor
 import { rawAgent, silentStrangers, type RawAgent } from "../support/raw.ts"
 import { tempDir } from "../support/temp.ts"
 
-/** What a node refuses to an agent whose frames are written by hand: it has the right key, and breaks the rules. */
+/** A node against an agent that has the right key, but sends hand-written frames that break the protocol. */
 
 const old = "the old password"
 const chunkOf = (bytes: Buffer, index = 0, id = 1): object => ({
@@ -31,7 +31,7 @@ const sent = (bytes: Buffer, changes: object = {}): object => ({
   ...changes,
 })
 
-/** A node that has the old file and asks for the new one, and an agent that answers as it likes. */
+/** A node that has the old file and asks for the new one, and an agent whose answers the test writes. */
 async function play(
   t: TestContext,
   converse: (agent: RawAgent, request: Frame) => Promise<void>,
@@ -55,7 +55,7 @@ async function keepsOldFile(node: TestNode): Promise<void> {
   assert.deepEqual(await readdir(node.directory), ["db-password"], "and leaves nothing beside it")
 }
 
-test("asks with the digest of what it has, and writes what it is sent", async (t) => {
+test("asks with the digest of its file, and writes the content that the agent sends", async (t) => {
   const bytes = Buffer.from("new")
   const { node, error, request } = await play(t, async ({ write, next }) => {
     await write(sent(bytes))
@@ -144,7 +144,7 @@ test("an agent that goes away in the middle of a body leaves the old file whole"
   await keepsOldFile(node)
 })
 
-test("an agent that stalls in the middle of a body is given up after the frame's time", async (t) => {
+test("an agent that stalls in the middle of a body is disconnected after the frame's time limit", async (t) => {
   const { node, error } = await play(t, async ({ write }) => await write(sent(bytes)), {
     limits: { frameMs: 200 },
   })
@@ -152,7 +152,7 @@ test("an agent that stalls in the middle of a body is given up after the frame's
   await keepsOldFile(node)
 })
 
-test("an agent that sends a byte now and then is given up after the frame's time", async (t) => {
+test("an agent that sends single bytes slowly is disconnected after the frame's time limit", async (t) => {
   const { error } = await play(
     t,
     async ({ channel }) => {
@@ -164,7 +164,7 @@ test("an agent that sends a byte now and then is given up after the frame's time
   assert.ok(isPurserError(error, "ERR_TIMEOUT"), String(error))
 })
 
-test("an agent that says nothing after the hello is given up, and a session has its own time too", async (t) => {
+test("an agent that does not answer the hello is disconnected, and a session has a time limit too", async (t) => {
   const place = await home(t)
   for (const limits of [{ frameMs: 200 }, { sessionMs: 200 }]) {
     const node = await startTestNode(t, await place.enrol(), { limits })
@@ -175,7 +175,7 @@ test("an agent that says nothing after the hello is given up, and a session has 
   }
 })
 
-test("forty strangers who say nothing keep no agent out", async (t) => {
+test("forty silent strangers do not keep an agent out", async (t) => {
   const place = await home(t)
   const node = await startTestNode(t, await place.enrol())
   const agent = await place.agent({ nodes: [node.address] })
@@ -207,7 +207,7 @@ test("a fifth session is refused, and the four go on", async (t) => {
   }
 })
 
-test("an agent with another key is turned away before a word, and the pinned one still delivers", async (t) => {
+test("an agent with another key is refused before the first frame, and the pinned agent still delivers", async (t) => {
   const place = await home(t)
   const node = await startTestNode(t, await place.enrol())
   const channel = await connectToNode({
@@ -222,7 +222,7 @@ test("an agent with another key is turned away before a word, and the pinned one
   assert.equal((await agent.round())[0]?.status, "ok")
 })
 
-test("a peer outside the allow-list gets no handshake, and the agent says what it sees", async (t) => {
+test("a peer outside the allow-list gets no handshake, and the agent reports that", async (t) => {
   const place = await home(t)
   const node = await startTestNode(t, await place.enrol(), { allow: AllowList.parse(["192.0.2.0/24"]) })
   const agent = await place.agent({ nodes: [node.address] })
@@ -232,7 +232,7 @@ test("a peer outside the allow-list gets no handshake, and the agent says what i
   await assert.rejects(readdir(node.directory), { code: "ENOENT" })
 })
 
-test("steps of an application's own ask, get an answer, and their failure is told to the agent without its words", async (t) => {
+test("an application's own steps get an answer to their action, and the agent is told of their failure without its message", async (t) => {
   const place = await home(t)
   const node = await startTestNode(t, await place.enrol(), {
     async steps(agent) {
@@ -249,7 +249,7 @@ test("steps of an application's own ask, get an answer, and their failure is tol
   assert.equal(delivery?.error?.message, "the node says that it failed: the node failed")
 })
 
-test("more requests than the limit end the steps at the node already", async (t) => {
+test("the node itself fails the steps at more requests than the limit", async (t) => {
   const place = await home(t)
   const node = await startTestNode(t, await place.enrol(), {
     limits: { requests: 2 },

@@ -63,7 +63,7 @@ test("the command runs without PURSER_ variables, and its exit code becomes ours
   assert.equal(await exitCode, 7)
 })
 
-test("signals are passed on", async (t) => {
+test("signals are forwarded to the command", async (t) => {
   const { process: parent, saw, exitCode } = await supervised(t)
   await saw("start clean", "ready")
   parent.kill("SIGHUP")
@@ -91,14 +91,14 @@ test("a restart stops the command, waits for its end, and starts it again", asyn
   assert.equal(await exitCode, 7)
 })
 
-test("a command that ignores SIGTERM is killed after the grace, and started again", async (t) => {
+test("a command that ignores SIGTERM is killed after graceMs, and started again", async (t) => {
   const { tell, saw } = await supervised(t, { ending: "stubborn", graceMs: 200 })
   await saw("start clean", "ready")
   tell("restart")
   await saw("start clean", "ready", "SIGTERM", "start clean", "ready")
 })
 
-test("SIGTERM in the middle of a restart ends, and does not bring the command back", async (t) => {
+test("SIGTERM during a restart ends the node without starting the command again", async (t) => {
   const { process: parent, tell, saw, exitCode } = await supervised(t, { ending: "stubborn", graceMs: 500 })
   await saw("start clean", "ready")
   tell("restart")
@@ -108,7 +108,7 @@ test("SIGTERM in the middle of a restart ends, and does not bring the command ba
   await saw("start clean", "ready", "SIGTERM", "SIGTERM")
 })
 
-test("a command that does not exist is refused by name", async (t) => {
+test("a command that does not exist is an error with its name", async (t) => {
   const dir = await tempDir(t)
   await using supervisor = createSupervisor({ command: [join(dir, "no-such")], env: {}, log: silentLog })
   await assert.rejects(
