@@ -7,39 +7,41 @@ import type { Secret } from "../base/secret.ts"
 import type { AuditEvent } from "./events.ts"
 
 /**
- * The audit log: one line a decision, each with its number and the hash of the
- * line before. The head (number and hash of the last line) is kept in another
- * place, so that a cut tail shows. Nothing in it lets a secret be guessed.
+ * The audit log: one line for each decision, with its number and the hash of the
+ * previous line. The head (number and hash of the last line) is kept in another
+ * place, so that a truncated file is detected. No line holds anything from which
+ * a secret could be guessed.
  *
- * A batch of lines is committed together with the new head first and written to
- * the file then, both under one lock of the head store: whoever comes next
- * completes what a crash left, and a line that nobody committed is a forgery.
+ * A batch of lines is first committed to the head store, together with the new
+ * head, and then written to the file, both under the store's lock. After a crash
+ * the next process writes the committed lines that the file lacks. A line that
+ * was never committed is a forgery.
  */
 
 export interface AuditHead {
-  /** Number of the last line; 0 before the first. */
+  /** The number of the last line; 0 while there is none. */
   readonly seq: number
-  /** SHA-256 of the last line without its newline. */
+  /** The SHA-256 of the last line without its newline. */
   readonly hash: Digest
-  /** The size of the file with all lines. */
+  /** The size of the file once it holds every committed line. */
   readonly sizeBytes: number
-  /** The last batch, which a crash may have kept out of the file. */
+  /** The text of the last batch, some of which the file may lack after a crash. */
   readonly pending: string
 }
 
-/** The place of the head: the state database. */
+/** Stores the head: the state database. */
 export interface HeadStore {
   read(): AuditHead
-  /** Runs `work` while no other process has the head; what it returns is durable when this returns. */
+  /** Runs `work` under a lock against other processes, and stores the head that it returns durably. */
   update(work: (head: AuditHead) => AuditHead): void
 }
 
 export interface AuditLog extends AsyncDisposable {
   /** Resolves when the line is on disk. */
   append(event: AuditEvent): Promise<void>
-  /** Tells contents apart without letting anybody guess them: HMAC-SHA256 under a key of the state directory, in hex. */
+  /** The HMAC-SHA256 of the content under a key of the state directory, in hex: tells contents apart, and cannot be used to guess them. */
   contentTag(content: Secret): string
-  /** `SEQ:HASH`, to be kept elsewhere for `purser audit verify --expect`. */
+  /** The head as `SEQ:HASH`, to be kept elsewhere for `purser audit verify --expect`. */
   head(): string
 }
 
@@ -52,15 +54,15 @@ export interface AuditLogOptions {
   now?: () => Date
 }
 
-/** Deliveries run side by side, and their lines share a write and its sync. A lone line never waits for others. */
-const togetherMs = 20
+/** The shortest time between two writes, so that concurrent deliveries share a write and its sync. A line after a pause is written at once. */
+const batchMs = 20
 
-/** Stands for the hash of the line before the first. */
+/** The `previous` hash of the first line. */
 export const emptyHash: Digest = `sha256:${"0".repeat(64)}`
 
 export const firstHead: AuditHead = { seq: 0, hash: emptyHash, sizeBytes: 0, pending: "" }
 
-/** Completes what an earlier process left. Throws `ERR_STATE` when the file cannot be written. */
+/** Opens the log, and writes the committed lines that an earlier process did not. Throws `ERR_STATE` when the file cannot be written. */
 export function openAuditLog({
   file,
   heads,
@@ -73,25 +75,25 @@ export function openAuditLog({
   let closed = false
   let flushed = Number.NEGATIVE_INFINITY
   try {
-    settleAlone()
+    completeUnderLock()
   } catch (error) {
     closeSync(descriptor)
     throw cannotWrite(file, error)
   }
 
-  /** Brings the file to where the head says it is. */
-  function settle(head: AuditHead): void {
+  /** Appends the committed bytes that the file lacks. */
+  function complete(head: AuditHead): void {
     let missing = missingPart(head, fstatSync(descriptor).size)
     if (missing.length === 0) return
-    // A disk that is nearly full takes a part, and says so at the next attempt.
+    // A nearly full disk takes a part of the bytes, and fails at the next write.
     while (missing.length > 0) missing = missing.subarray(writeSync(descriptor, missing))
     fsyncSync(descriptor)
   }
 
-  /** Under the lock: of two processes that find the same part missing, only one may write it. */
-  function settleAlone(): void {
+  /** Completes the file under the lock, because of two processes that miss the same part only one may write it. */
+  function completeUnderLock(): void {
     heads.update((head) => {
-      settle(head)
+      complete(head)
       return head
     })
   }
@@ -103,7 +105,7 @@ export function openAuditLog({
     flushed = performance.now()
     try {
       heads.update((head) => {
-        settle(head)
+        complete(head)
         return withLines(
           head,
           fstatSync(descriptor).size,
@@ -111,7 +113,7 @@ export function openAuditLog({
           now(),
         )
       })
-      settleAlone()
+      completeUnderLock()
       for (const { done } of batch) done.resolve()
     } catch (error) {
       const failure = cannotWrite(file, error)
@@ -124,7 +126,7 @@ export function openAuditLog({
     async append(event) {
       if (closed) throw new TypeError("the audit log is closed")
       const done = Promise.withResolvers<void>()
-      if (queue.length === 0) setTimeout(flush, Math.max(0, flushed + togetherMs - performance.now()))
+      if (queue.length === 0) setTimeout(flush, Math.max(0, flushed + batchMs - performance.now()))
       queue.push({ event, done })
       await done.promise
     },
@@ -149,7 +151,10 @@ function cannotWrite(file: string, error: unknown): PurserError {
   })
 }
 
-/** The part of the last batch that a file of this size lacks. A file that somebody cut or added to gets nothing: `verify` tells. */
+/**
+ * The part of the last batch that a file of this size lacks. Empty for a file that is shorter or longer than a crash can
+ * leave it; `purser audit verify` reports that.
+ */
 export function missingPart({ sizeBytes, pending }: AuditHead, fileBytes: number): Buffer {
   const bytes = Buffer.from(pending)
   const written = fileBytes - (sizeBytes - bytes.length)

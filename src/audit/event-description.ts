@@ -2,11 +2,11 @@ import type { ErrorCode } from "../base/errors.ts"
 import type { AuditEvent, AuditKind, FieldsOf } from "./events.ts"
 
 /**
- * The type of the table of audit events. It follows from `AuditEvent`, so that a kind or a field that the table lacks, or
- * has too many, is a compile error.
+ * The type of the table of audit events. It is derived from `AuditEvent`, so that a missing or surplus kind or field in
+ * the table is a compile error.
  */
 
-/** One field, as the documentation describes it. */
+/** The documentation of one field. */
 export type AuditField =
   | {
       readonly type: "text" | "number" | "error code"
@@ -15,7 +15,7 @@ export type AuditField =
     }
   | { readonly type: "choice"; readonly about: string; readonly values: Readonly<Record<string, string>> }
 
-/** The description of a field of this type; each value of a closed set has a meaning of its own. */
+/** The description of a field of type `Value`. Each value of a closed set is described on its own. */
 type FieldOfType<Value> = [string] extends [Value]
   ? { readonly type: "text"; readonly about: string; readonly example: string }
   : [number] extends [Value]
@@ -28,14 +28,14 @@ type FieldOfType<Value> = [string] extends [Value]
           readonly values: Readonly<Record<Value & string, string>>
         }
 
-/** The type of one field over the members of a union that have it. */
+/** The type of one field in the members of a union that have it. */
 type TypesOf<Union, Field extends PropertyKey> = Union extends unknown
   ? Field extends keyof Union
     ? Union[Field]
     : never
   : never
 
-/** True where every member of the union always has the field. */
+/** True if every member of the union has the field, and none has it optionally. */
 type IsAlways<Union, Field extends PropertyKey> = false extends (
   Union extends unknown
     ? Field extends keyof Union

@@ -10,12 +10,12 @@ const address = {
 } as const
 const pin = {
   type: "text",
-  about: "the key that the node showed",
+  about: "the pin of the key that the node showed",
   example: "sha256:xgsQYx-d6QbQcIJTRGIb7xAV6xOznIsnujbnU3gVJyE",
 } as const
 const node = {
   type: "text",
-  about: "the name that the node gives itself, which proves nothing",
+  about: "the name that the node claims, which proves nothing",
   example: "front-1",
 } as const
 const protocol = {
@@ -45,8 +45,8 @@ const request = {
     directory,
     container,
     name,
-    action: { type: "text", about: "`file`, or the action that a node asked for", example: "file" },
-    secret: { type: "text", about: "the secret's name as it was asked for", example: "db-password" },
+    action: { type: "text", about: "`file`, or the name of the action", example: "file" },
+    secret: { type: "text", about: "the secret's name in the request", example: "db-password" },
     as: {
       type: "text",
       about: "the name by which the file was asked for, where the grant has an `as:`",
@@ -60,7 +60,7 @@ const certificate = {
   serial: { type: "text", about: "its serial number in hex", example: "c5a6c7d68fc48d0ae360e973867b138d" },
   names: {
     type: "text",
-    about: "the names that it is for, with spaces between",
+    about: "its names, separated by spaces",
     example: "www.example.org shop.example.org",
   },
   until: { type: "text", about: "the time at which it expires (UTC)", example: "2027-02-28T14:31:30.000Z" },
@@ -97,7 +97,7 @@ export const auditEvents: AuditEventTable = {
     about: "new files were [not served](files.md#checks), and the previous ones were put back",
     always: {
       app,
-      files: { type: "text", about: "their names or paths, with spaces between", example: "tls.crt tls.key" },
+      files: { type: "text", about: "their names or paths, separated by spaces", example: "tls.crt tls.key" },
       reason: {
         type: "text",
         about: "the check that failed",
@@ -119,7 +119,7 @@ export const auditEvents: AuditEventTable = {
       sent: { type: "number", about: "files that were sent", example: 2 },
       matched: {
         type: "number",
-        about: "files that the node had already; they have no lines of their own",
+        about: "files that the node already had; they have no lines of their own",
         example: 1,
       },
       missing: { type: "number", about: "files that the node asked for and did not get", example: 0 },
@@ -133,7 +133,7 @@ export const auditEvents: AuditEventTable = {
     },
   },
   rejected: {
-    about: "a peer was not trusted, or a container asked for an app that it does not get",
+    about: "a peer was not trusted, or a container asked for an app that it may not have",
     always: { app, reason: { type: "text", about: "the cause", example: "it has no token" } },
     sometimes: {
       address,
@@ -150,7 +150,7 @@ export const auditEvents: AuditEventTable = {
     },
   },
   alert: {
-    about: "somebody should look",
+    about: "an operator should look at this",
     always: {
       app,
       address,
@@ -159,14 +159,14 @@ export const auditEvents: AuditEventTable = {
         about: "the cause",
         values: {
           "waits for approval": "a new node waits for `purser nodes approve`",
-          max_nodes: "one node more than `max_nodes` asked",
+          max_nodes: "a node asked beyond the limit `max_nodes`",
         },
       },
     },
     sometimes: { pin, node, protocol },
   },
   trust: {
-    about: "a node took the place of another, or a person decided about one",
+    about: "a node replaced another, or an operator decided about one",
     always: {},
     sometimes: {
       app,
@@ -200,7 +200,7 @@ export const auditEvents: AuditEventTable = {
           created: "its first token was made",
           shown: "the enrolment string was printed again",
           rotated: "a new token was made",
-          revoked: "every token was ended",
+          revoked: "every token was revoked",
         },
       },
     },

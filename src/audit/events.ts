@@ -1,8 +1,8 @@
 import type { ErrorCode } from "../base/errors.ts"
 
 /**
- * Every decision that the audit log knows, as a union over `kind`. `event-table.ts` describes the same kinds and fields
- * for the documentation. Text of peers needs no escaping here: JSON escapes it, and `purser audit` does when it prints.
+ * Every event of the audit log, as a union over `kind`. `event-table.ts` describes the same kinds and fields for the
+ * documentation. Text of peers is not escaped here, because JSON escapes it in the file and `purser audit` when it prints.
  */
 
 export type AuditEvent =
@@ -23,24 +23,24 @@ export type AuditEvent =
 
 export type AuditKind = AuditEvent["kind"]
 
-/** A node of Purser's own, as far as it is known. */
+/** A node that was dialled by Purser's own protocol. */
 export interface DialledNode {
   readonly app: string
   /** `host:port` as it was dialled. */
   readonly address: string
-  /** The key that was shown; absent when the connection ended before that. */
+  /** The pin of the key that the node showed; absent when the connection ended before that. */
   readonly pin?: string
-  /** As the node calls itself; absent before its first frame. */
+  /** The name that the node claims; absent before its first frame. */
   readonly node?: string
 }
 
-/** A node whose hello was read. */
+/** A node whose `hello` was read. */
 export interface IdentifiedNode extends DialledNode {
   readonly pin: string
   readonly node: string
 }
 
-/** A node of FluxVault's own, which has neither a key nor a name. */
+/** A node that speaks FluxVault's protocol, which has neither a key nor a name. */
 export interface AuditedFluxvaultNode {
   readonly app: string
   readonly address: string
@@ -54,12 +54,12 @@ export interface AuditedDirectory {
 
 export interface AuditedContainer {
   readonly app: string
-  /** Full id. */
+  /** The full id. */
   readonly container: string
   readonly name: string
 }
 
-/** One thing that was asked for, and for whom. */
+/** One secret or action that was asked for, and its target. */
 export type AuditedRequest = EachAlone<
   | (DialledNode & {
       /** `file`, or the action's name. */
@@ -87,7 +87,7 @@ export type DeliveredEvent = AuditedRequest & {
 /** No source has the secret. */
 export type MissingEvent = AuditedRequest & { readonly kind: "missing" }
 
-/** The app is not granted it. */
+/** The app is not granted the secret or action. */
 export type DeniedEvent = AuditedRequest & { readonly kind: "denied" }
 
 /** The source or the action failed. */
@@ -96,7 +96,7 @@ export type FailedEvent = AuditedRequest & { readonly kind: "failed"; readonly r
 /** New files were not served, and the previous ones were put back. */
 export type RolledBackEvent = EachAlone<AuditedDirectory | AuditedContainer> & {
   readonly kind: "rolled-back"
-  /** Names or paths of the files, with spaces between. */
+  /** The names or paths of the files, separated by spaces. */
   readonly files: string
   readonly reason: string
 }
@@ -104,7 +104,7 @@ export type RolledBackEvent = EachAlone<AuditedDirectory | AuditedContainer> & {
 /** One delivery to a node is over. */
 export type SessionEvent = EachAlone<
   | (IdentifiedNode & {
-      /** Key exchange group, as TLS names it. */
+      /** The TLS name of the key exchange group. */
       readonly group: string
     })
   | AuditedFluxvaultNode
@@ -117,18 +117,18 @@ export type SessionEvent = EachAlone<
   readonly error?: ErrorCode
 }
 
-/** A peer was not trusted, or a container asked in vain. */
+/** A peer was not trusted, or a container asked for an app that it may not have. */
 export type RejectedEvent = EachAlone<
   DialledNode | AuditedFluxvaultNode | (AuditedContainer & { readonly image: string })
 > & { readonly kind: "rejected"; readonly reason: string }
 
-/** Somebody should look. */
+/** An operator should look at this. */
 export type AlertEvent = EachAlone<IdentifiedNode | AuditedFluxvaultNode> & {
   readonly kind: "alert"
   readonly reason: "waits for approval" | "max_nodes"
 }
 
-/** Another node than before is trusted, or a person decided about one. */
+/** A node replaced another, or an operator decided about one. */
 export type TrustEvent = EachAlone<
   | (IdentifiedNode & {
       /** The pin of the previous node at this address. */
@@ -144,7 +144,7 @@ export interface EnrolmentEvent {
   readonly kind: "enrolment"
   readonly app: string
   readonly change: "created" | "shown" | "rotated" | "revoked"
-  /** How many were revoked. */
+  /** The number of revoked tokens. */
   readonly tokens?: number
 }
 
@@ -158,11 +158,11 @@ export interface IdentityEvent {
 interface Certificate {
   /** The name by which the CA lists it. */
   readonly certificate: string
-  /** Serial number in hex. */
+  /** The serial number in hex. */
   readonly serial: string
-  /** DNS names, IP addresses and mail addresses, with spaces between. */
+  /** The DNS names, IP addresses and mail addresses, separated by spaces. */
   readonly names: string
-  /** When it expires, in ISO 8601. */
+  /** The time at which it expires, in ISO 8601. */
   readonly until: string
 }
 
@@ -181,7 +181,7 @@ export interface SignedEvent extends Certificate, IdentifiedNode {
   readonly kind: "signed"
 }
 
-/** A union whose members exclude each other's fields: an object of two halves is none of them. */
+/** The union with the other members' fields forbidden in each member, so that no object mixes the fields of two. */
 type EachAlone<Union, Member = Union> = Member extends unknown
   ? Member & { readonly [Field in Exclude<FieldsOf<Union>, keyof Member>]?: never }
   : never

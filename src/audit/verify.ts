@@ -4,7 +4,7 @@ import { digestOf, isDigest, type Digest } from "../base/digest.ts"
 import { PurserError, reasonOf, systemErrorCode } from "../base/errors.ts"
 import { emptyHash, missingPart, type AuditHead } from "./audit-log.ts"
 
-/** A place in the chain that was written down elsewhere. */
+/** The number and hash of a line that were kept elsewhere. */
 export interface ExpectedHead {
   readonly seq: number
   readonly hash: Digest
@@ -12,31 +12,31 @@ export interface ExpectedHead {
 
 export interface VerifyOptions {
   file: string
-  /** Reads the head; asked before and after, since an agent may be writing. */
+  /** Reads the head. Called before and after the file is read, because an agent may be appending. */
   readHead: () => AuditHead
   expect?: ExpectedHead
-  /** An agent commits lines a moment before it writes them: what is missing for longer was left by a crash. Default 1000. */
+  /** The time to wait for committed lines that a running agent is still writing. Default 1000. */
   patienceMs?: number
 }
 
-/** `SEQ:HASH`. Throws `ERR_USAGE`. */
+/** Reads `SEQ:HASH`. Throws `ERR_USAGE`. */
 export function parseExpected(text: string): ExpectedHead {
   const [, seq, hash] = /^(\d{1,15}):(.+)$/.exec(text) ?? []
   if (seq === undefined || !isDigest(hash)) {
-    throw new PurserError("ERR_USAGE", "cannot read what is to be expected", {
+    throw new PurserError("ERR_USAGE", "cannot read the expected head", {
       hint: "write SEQ:sha256:HEX, as the agent logs it every hour",
     })
   }
   return { seq: Number(seq), hash }
 }
 
-/** A line holds a frame at most, and frames have 64 KiB: what goes on for longer is not read into memory. */
-const longestLine = 1024 * 1024
+/** The limit of a line in bytes, so that a damaged file is not read into memory. Real lines hold at most a frame of 64 KiB. */
+const maxLineBytes = 1024 * 1024
 
-/** Between two looks at an end that is missing. */
+/** The pause between two attempts while the end of the file is missing. */
 const pauseMs = 50
 
-/** Resolves with the last line's number and hash. Throws `ERR_AUDIT`, which names the line and what is wrong with it. */
+/** Verifies the file against its chain and the head. Resolves with the last line's number and hash. Throws `ERR_AUDIT`, which names the line and its fault. */
 export async function verifyAuditLog(options: VerifyOptions, signal: AbortSignal): Promise<ExpectedHead> {
   const until = performance.now() + (options.patienceMs ?? 1000)
   for (;;) {
@@ -49,7 +49,7 @@ export async function verifyAuditLog(options: VerifyOptions, signal: AbortSignal
   }
 }
 
-/** The end of the file is missing or torn as if it were still being written. */
+/** Thrown when the file lacks only bytes that a running agent or a crash may have left unwritten. */
 class Unfinished extends PurserError {}
 
 async function verifyOnce({ file, readHead, expect }: VerifyOptions): Promise<ExpectedHead> {
@@ -73,14 +73,13 @@ async function verifyOnce({ file, readHead, expect }: VerifyOptions): Promise<Ex
       hint: "the next start of the agent completes it",
     })
   }
-  if (atBefore === undefined)
-    throw damage(`${file} was cut: it ends with line ${seq}, and there were ${before.seq}`)
+  if (atBefore === undefined) throw damage(`${file} was cut: it ends at line ${seq} of ${before.seq}`)
   const after = readHead()
-  if (seq > after.seq) throw damage(`line ${after.seq + 1} of ${file} was added by somebody else`)
+  if (seq > after.seq) throw damage(`line ${after.seq + 1} of ${file} was not written by Purser`)
   if (atBefore !== before.hash || (seq === after.seq && hash !== after.hash)) {
     const known = atBefore === before.hash ? after : before
     throw damage(
-      `line ${known.seq} of ${file} is not the one that the state database knows: it was changed, or the log was written anew`,
+      `line ${known.seq} of ${file} does not match the state database: it was changed, or the log was rewritten`,
     )
   }
   if (expect !== undefined && atExpected !== expect.hash) {
@@ -100,7 +99,7 @@ function checkLine(file: string, line: Buffer, seq: number, previous: Digest): v
   if (entry === undefined) throw damage(`line ${seq} of ${file} is damaged: it is not a JSON object`)
   if (entry.seq !== seq) {
     throw damage(
-      `line ${seq} of ${file} is missing or out of order: ${typeof entry.seq === "number" ? `line ${entry.seq}` : "a line without a number"} stands there`,
+      `line ${seq} of ${file} is missing or out of order: found ${typeof entry.seq === "number" ? `line ${entry.seq}` : "a line without a number"}`,
     )
   }
   if (entry.previous !== previous) {
@@ -121,23 +120,23 @@ function entryOf(line: Buffer): { seq?: unknown; previous?: unknown } | undefine
   }
 }
 
-/** `endsAt`: bytes of the file up to the tear. */
+/** The error for an incomplete last line. `endsAt` is the size of the file in bytes. */
 function torn(
   file: string,
   { seq, line, endsAt }: { seq: number; line: Buffer; endsAt: number },
   { sizeBytes, pending }: AuditHead,
 ): PurserError {
   const message = `line ${seq} of ${file} is torn`
-  // Compared as bytes: a crash may cut within a character.
+  // Compared as bytes, because a crash may cut within a character.
   const batch = Buffer.from(pending)
   const written = batch.subarray(0, Math.max(0, endsAt - (sizeBytes - batch.length)))
   if (line.length <= written.length && written.subarray(-line.length).equals(line)) {
     return new Unfinished("ERR_AUDIT", message, {
-      hint: "a crash did that; the next start of the agent completes it",
+      hint: "a crash cut it; the next start of the agent completes it",
     })
   }
   return new PurserError("ERR_AUDIT", message, {
-    hint: "no crash did that: it is not the beginning of a line that was being written",
+    hint: "no crash can cause this: it is not the start of a line that was being written",
   })
 }
 
@@ -150,8 +149,8 @@ async function* linesOf(file: string): AsyncGenerator<{ line: Buffer; isWhole: b
         yield { line: rest.subarray(0, end), isWhole: true }
         rest = rest.subarray(end + 1)
       }
-      // Whatever it is, no line of ours.
-      if (rest.length > longestLine) break
+      // Longer than any line of an audit log.
+      if (rest.length > maxLineBytes) break
     }
   } catch (error) {
     if (systemErrorCode(error) === "ENOENT") return

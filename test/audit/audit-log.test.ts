@@ -15,7 +15,7 @@ import { requireService } from "../support/services.ts"
 import { tempDir } from "../support/temp.ts"
 import { alert, delivered, events, place, trust } from "./support.ts"
 
-test("each line has its number, its time and the hash of the one before, then what happened", async (t) => {
+test("each line has its number, its time, the hash of the previous line, and the event", async (t) => {
   const { state, file, lines } = await place(t)
   await using audit = openAuditLog({
     file,
@@ -43,7 +43,7 @@ test("each line has its number, its time and the hash of the one before, then wh
   assert.equal(audit.head(), `2:${digestOf(Buffer.from(second))}`)
 })
 
-test("many appended at once become lines in their order, and each resolves only when it is in the file", async (t) => {
+test("concurrent appends become lines in their order, and each resolves only when its line is in the file", async (t) => {
   const { open, lines, verify } = await place(t)
   await using audit = open()
   await Promise.all(
@@ -59,7 +59,7 @@ test("many appended at once become lines in their order, and each resolves only 
   assert.equal((await verify()).seq, 50)
 })
 
-test("closing writes what still waits", async (t) => {
+test("closing writes the pending lines", async (t) => {
   const { open, lines, verify } = await place(t)
   const audit = open()
   await audit.append(alert)
@@ -97,7 +97,7 @@ test(
   },
 )
 
-test("a line that cannot be written is an error for whoever wanted it, and is said", async (t) => {
+test("a line that cannot be written rejects its append, and is logged", async (t) => {
   const { state, file } = await place(t)
   const said = testLog()
   let full = false
@@ -122,7 +122,7 @@ test("a line that cannot be written is an error for whoever wanted it, and is sa
   assert.equal(audit.head().split(":")[0], "2")
 })
 
-test("on a full disk nothing counts as written that is not, and with room again the log goes on whole", async (t) => {
+test("on a full disk appends reject, and with free space the log continues without a gap", async (t) => {
   if (!(await requireService(t, "linux", "root"))) return
   const { state } = await place(t)
   const directory = await mounted(t, "-t", "tmpfs", "-o", "size=8k", "none")
@@ -147,7 +147,7 @@ test("on a full disk nothing counts as written that is not, and with room again 
   assert.equal((await verify()).seq, 4)
 })
 
-/** A real process that dies at the worst moment: the head is committed, and its lines are not in the file. */
+/** A process that is killed when the head is committed and its lines are not in the file yet. */
 const dieAfterCommit = `
 const { openState } = await import(src("state/state.ts"))
 const { openAuditLog } = await import(src("audit/audit-log.ts"))
@@ -158,7 +158,7 @@ const heads = {
   read: () => state.auditHead.read(),
   update(work) {
     state.auditHead.update(work)
-    // The first is the opening.
+    // The first update is that of the opening.
     if (++calls === 2) process.kill(process.pid, "SIGKILL")
   },
 }
@@ -167,7 +167,7 @@ await audit.append({ kind: "delivered", secret: "last words" })
 console.log("survived")
 `
 
-test("a line that a process killed after its decision left out is written by the next one", async (t) => {
+test("the next process writes a line that a killed process had committed", async (t) => {
   const { append, dir, file, lines, verify, open } = await place(t)
   await append(...events.slice(0, 2))
   const child = startScript(t, dieAfterCommit, [dir, file])
@@ -193,7 +193,7 @@ test("opening completes a line that was torn anywhere", async (t) => {
   }
 })
 
-test("appending completes what is missing before it adds its own", async (t) => {
+test("appending writes missing lines before its own", async (t) => {
   const { append, file, verify, open } = await place(t)
   await append(...events)
   await using audit = open()
@@ -202,7 +202,7 @@ test("appending completes what is missing before it adds its own", async (t) => 
   assert.equal((await verify()).seq, events.length + 1)
 })
 
-test("of a file that was cut or added to by somebody nothing is missing that a crash could have left out", () => {
+test("a file that another program cut or appended to is not completed", () => {
   const head = { ...firstHead, sizeBytes: 100, pending: "0123456789" }
   assert.equal(missingPart(head, 90).toString(), "0123456789")
   assert.equal(missingPart(head, 97).toString(), "789")
@@ -235,7 +235,7 @@ test("processes that append at once write one whole chain", async (t) => {
   assert.deepEqual(new Set(pids.slice(0, 15)), new Set(children.map(({ pid }) => pid)))
 })
 
-test("verifying beside a process that appends finds no fault", async (t) => {
+test("verifying while a process appends finds no fault", async (t) => {
   const { dir, verify } = await place(t)
   const child = startScript(t, appendMany, [dir])
   await child.line()
@@ -291,7 +291,7 @@ for (const [what, change] of tampering) {
   })
 }
 
-test("contents leave a tag that only the state directory's key makes, and no digest", async (t) => {
+test("a content is logged as a tag under the state directory's key, and not as a digest", async (t) => {
   const place = await home(t)
   const secrets = { "db-password": "swordfish", other: "swordfish", third: "halibut" }
   const node = await startTestNode(t, await place.enrolment())
@@ -319,7 +319,7 @@ test("contents leave a tag that only the state directory's key makes, and no dig
   }
 })
 
-test("another state directory tags the same content otherwise", async (t) => {
+test("another state directory gives the same content another tag", async (t) => {
   const tags = []
   for (const _ of [1, 2]) {
     const { open } = await place(t)
@@ -331,7 +331,7 @@ test("another state directory tags the same content otherwise", async (t) => {
   assert.notEqual(tags[0], tags[1])
 })
 
-test("a file in which a directory should be is named", async (t) => {
+test("a file in the place of a directory is named", async (t) => {
   const dir = await tempDir(t)
   await writeFile(join(dir, "file"), "")
   const { state } = await place(t)

@@ -8,7 +8,7 @@ import { verifyAuditLog } from "../../src/audit/verify.ts"
 import { digestOf } from "../../src/base/digest.ts"
 import { compileErrors } from "../support/compile.ts"
 
-/** A line of every form that an earlier version wrote; the last three come from a version that nobody has. */
+/** A line of every form that an earlier version wrote; the last three have kinds and fields that no version knows. */
 const file = resolve(import.meta.dirname, "../fixtures/audit-log.jsonl")
 const foreign = 3
 

@@ -13,13 +13,13 @@ export interface Place {
   readonly dir: string
   readonly file: string
   readonly state: State
-  /** Opens it, adds these lines one after another, closes it. */
+  /** Opens the log, appends these events one after another, and closes it. */
   readonly append: (...events: AuditEvent[]) => Promise<void>
   readonly open: () => AuditLog
-  /** Whole lines, without their newlines. */
+  /** The complete lines, without their newlines. */
   readonly lines: () => Promise<string[]>
   readonly write: (lines: readonly string[]) => Promise<void>
-  /** Without waiting long for what a crash may have left out, unless told otherwise. */
+  /** Verifies with a short wait for missing lines by default. */
   readonly verify: (expect?: string, patienceMs?: number) => Promise<ExpectedHead>
 }
 
@@ -63,7 +63,7 @@ export function delivered(secret: string): AuditEvent {
 /** Five decisions. */
 export const events: readonly AuditEvent[] = ["one", "two", "three", "four", "fünf"].map(delivered)
 
-/** Short ones, where it does not matter what was decided. */
+/** Short events, for tests that do not depend on their content. */
 export const alert: AuditEvent = {
   kind: "alert",
   app: "web",

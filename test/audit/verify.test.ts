@@ -26,7 +26,7 @@ const tampering: [claim: string, change: (lines: string[]) => string[], message:
   [
     "an edited last line is found by the head",
     (lines) => lines.with(4, (lines[4] ?? "").replace("fünf", "zwei")),
-    /line 5 of .* is not the one that the state database knows/,
+    /line 5 of .* does not match the state database/,
   ],
   [
     "an added space is found",
@@ -41,39 +41,39 @@ const tampering: [claim: string, change: (lines: string[]) => string[], message:
   [
     "a removed line is found",
     (lines) => lines.toSpliced(2, 1),
-    /line 3 of .* is missing or out of order: line 4 /,
+    /line 3 of .* is missing or out of order: found line 4 /,
   ],
   [
     "a removed first line is found",
     (lines) => lines.slice(1),
-    /line 1 of .* is missing or out of order: line 2 /,
+    /line 1 of .* is missing or out of order: found line 2 /,
   ],
   [
     "exchanged lines are found",
     (lines) => lines.with(1, lines[2] ?? "").with(2, lines[1] ?? ""),
-    /line 2 of .* is missing or out of order: line 3 /,
+    /line 2 of .* is missing or out of order: found line 3 /,
   ],
   [
     "a repeated line is found",
     (lines) => lines.toSpliced(2, 0, lines[1] ?? ""),
-    /line 3 of .*: line 2 stands there/,
+    /line 3 of .*: found line 2/,
   ],
-  ["a cut tail is found", (lines) => lines.slice(0, 3), /was cut: it ends with line 3, and there were 5/],
-  ["an emptied file is found", () => [], /was cut: it ends with line 0, and there were 5/],
+  ["a cut tail is found", (lines) => lines.slice(0, 3), /was cut: it ends at line 3 of 5/],
+  ["an emptied file is found", () => [], /was cut: it ends at line 0 of 5/],
   [
     "an appended line that fits the chain is found",
     (lines) => [...lines, nextLine(lines.at(-1) ?? "", 6)],
-    /line 6 of .* was added by somebody else/,
+    /line 6 of .* was not written by Purser/,
   ],
   [
     "a log that was chained anew is found",
     (lines) => chainedAnew(lines),
-    /line 5 of .* or the log was written anew/,
+    /line 5 of .* or the log was rewritten/,
   ],
   [
     "a log that was chained anew and went on is found",
     (lines) => chainedAnew([...lines, lines[0] ?? ""]),
-    /line 6 of .* was added by somebody else/,
+    /line 6 of .* was not written by Purser/,
   ],
   ["a line that is no JSON is found", (lines) => lines.with(3, "{nonsense"), /line 4 of .* is damaged/],
   ["a line that is JSON but no object is found", (lines) => lines.with(3, "null"), /line 4 of .* is damaged/],
@@ -81,7 +81,7 @@ const tampering: [claim: string, change: (lines: string[]) => string[], message:
   [
     "a line with something else for a number is found",
     (lines) => lines.with(3, (lines[3] ?? "").replace('"seq":4', '"seq":"\\u001b[2J"')),
-    /line 4 of .*: a line without a number stands there$/,
+    /line 4 of .*: found a line without a number$/,
   ],
 ]
 for (const [claim, change, message] of tampering) {
@@ -97,7 +97,7 @@ test("whatever single byte is changed, added or taken away, verifying fails", as
   const { append, file, verify } = await place(t)
   await append(...events)
   const whole = await readFile(file)
-  // Where what is left could be completed, a crash is waited for: that is another test's.
+  // A cut that a crash could have made is waited for, and has a test of its own.
   const end = whole.lastIndexOf(10, whole.length - 2)
   await fc.assert(
     fc.asyncProperty(
@@ -117,24 +117,24 @@ test("whatever single byte is changed, added or taken away, verifying fails", as
   await verify()
 })
 
-test("a torn line is reported as torn, and whose doing it is", async (t) => {
+test("a torn line is reported, and whether a crash can have caused it", async (t) => {
   const { append, file, verify } = await place(t)
   await append(...events)
   const whole = await readFile(file)
-  // Within the two bytes of ü.
+  // Between the two bytes of ü.
   await truncate(file, whole.lastIndexOf("ü") + 1)
   await assert.rejects(verify(), {
     code: "ERR_AUDIT",
     message: /line 5 of .* is torn$/,
-    hint: "a crash did that; the next start of the agent completes it",
+    hint: "a crash cut it; the next start of the agent completes it",
   })
   await truncate(file, whole.indexOf("two"))
-  await assert.rejects(verify(), { message: /line 2 of .* is torn$/, hint: /no crash did that/ })
+  await assert.rejects(verify(), { message: /line 2 of .* is torn$/, hint: /no crash can cause this/ })
   await writeFile(file, Buffer.concat([whole, Buffer.from('{"seq":6,"ti')]))
-  await assert.rejects(verify(), { message: /line 6 of .* is torn$/, hint: /no crash did that/ })
+  await assert.rejects(verify(), { message: /line 6 of .* is torn$/, hint: /no crash can cause this/ })
 })
 
-test("a line without an end is not read into memory", async (t) => {
+test("an endless line is not read into memory", async (t) => {
   const { append, file, verify } = await place(t)
   await append(...events)
   for (let megabytes = 0; megabytes < 64; megabytes++) await appendFile(file, Buffer.alloc(1 << 20, "x"))
@@ -146,24 +146,24 @@ test("a line without an end is not read into memory", async (t) => {
   assert.ok(most < 40 << 20, `${most} bytes`)
 })
 
-test("a lost file is a cut one", async (t) => {
+test("a lost file is reported as cut", async (t) => {
   const { append, file, verify } = await place(t)
   await append(...events)
   await rm(file)
-  await assert.rejects(verify(), { code: "ERR_AUDIT", message: /was cut: it ends with line 0/ })
+  await assert.rejects(verify(), { code: "ERR_AUDIT", message: /was cut: it ends at line 0 of/ })
 })
 
-test("a log whose database was lost is not taken for a new one", async (t) => {
+test("a log whose database was lost does not verify", async (t) => {
   const { append, file } = await place(t)
   await append(...events)
   const { state } = await place(t)
   await assert.rejects(
     verifyAuditLog({ file, readHead: () => state.auditHead.read() }, new AbortController().signal),
-    { code: "ERR_AUDIT", message: /line 1 of .* was added by somebody else/ },
+    { code: "ERR_AUDIT", message: /line 1 of .* was not written by Purser/ },
   )
 })
 
-test("a head that was kept elsewhere is found again, as long as the log has it", async (t) => {
+test("a head that was kept elsewhere verifies while the log has its line", async (t) => {
   const { append, open, verify } = await place(t)
   const heads: string[] = []
   {
@@ -178,7 +178,7 @@ test("a head that was kept elsewhere is found again, as long as the log has it",
   for (const head of heads) assert.equal((await verify(head)).seq, 6)
 })
 
-test("a head that the log does not have is told", async (t) => {
+test("a head that the log does not have is an error", async (t) => {
   const { append, verify } = await place(t)
   await append(...events)
   const { seq, hash } = await verify()
@@ -189,7 +189,7 @@ test("a head that the log does not have is told", async (t) => {
   await assert.rejects(verify(`${seq + 1}:${hash}`), { code: "ERR_AUDIT", hint: "the log has only 5 lines" })
 })
 
-test("whoever rewrites log and database is found out by a head that was kept elsewhere", async (t) => {
+test("a log rewritten together with its database does not match a head that was kept elsewhere", async (t) => {
   const { append, lines, write, state, verify } = await place(t)
   await append(...events)
   const { seq, hash } = await verify()
@@ -201,7 +201,7 @@ test("whoever rewrites log and database is found out by a head that was kept els
   await assert.rejects(verify(`${seq}:${hash}`), { code: "ERR_AUDIT" })
 })
 
-test("what is to be expected is read back as it was written", () => {
+test("a head is read back as it was written", () => {
   fc.assert(
     fc.property(fc.nat(), fc.uint8Array({ minLength: 32, maxLength: 32 }), (seq, bytes) => {
       const hash = `sha256:${Buffer.from(bytes).toString("hex")}` as const
@@ -211,7 +211,7 @@ test("what is to be expected is read back as it was written", () => {
   )
 })
 
-test("anything else is no expectation", () => {
+test("any other text is refused", () => {
   const hash = `sha256:${"a".repeat(64)}`
   for (const text of [
     "",
@@ -238,7 +238,7 @@ function nextLine(line: string, seq: number): string {
     .replace(/"previous":"[^"]*"/, `"previous":"${digestOf(Buffer.from(line))}"`)
 }
 
-/** As a forger with the file alone would: the second decision is another, and every hash fits. */
+/** The lines with another second decision and matching hashes, as a forger with only the file can make them. */
 function chainedAnew(lines: readonly string[]): string[] {
   const forged = [...lines].map((line) => line.replace("two", "TWO"))
   for (let index = 1; index < forged.length; index++) {
