@@ -5,12 +5,12 @@ import type { Secret } from "../base/secret.ts"
 import type { TargetDirectory } from "./target-directory.ts"
 import { lstat, open, type FileHandle } from "./system-calls.ts"
 
-/** Opens and reads what is at a path now, without following a link and without waiting for a FIFO's other end. */
+/** Opens and reads the file at a path, without following a link and without waiting for a FIFO's other end. */
 
-/** O_PATH, which Node has no name for (open(2)). */
+/** O_PATH, for which Node has no constant, with O_NOFOLLOW (open(2)). */
 export const pathOnly = 0o10_000_000 | constants.O_NOFOLLOW
 
-/** No secret is larger (the channel's hard limit), so that nobody makes us read without end. */
+/** The largest secret (the channel's hard limit). Larger files are not read. */
 export const maxBytes = 16 * 1024 * 1024
 
 export type FilePlace = Pick<TargetDirectory, "directory" | "leaf" | "path">
@@ -20,7 +20,7 @@ export interface Current extends AsyncDisposable {
   readonly stats: Stats
 }
 
-/** Null when nothing is there, or it may not be read. Throws `ERR_TARGET` for what is no regular file. */
+/** Opens the file for reading. Null when it does not exist or may not be read. Throws `ERR_TARGET` when it is not a regular file. */
 export async function openCurrent({ directory, leaf, path }: FilePlace): Promise<Current | null> {
   try {
     return await openRegular(join(directory, leaf), path, constants.O_RDONLY)
@@ -31,16 +31,16 @@ export async function openCurrent({ directory, leaf, path }: FilePlace): Promise
 }
 
 /**
- * A regular file, opened without following a link and without touching anything else: opening a FIFO waits, and
- * opening a device may do what it likes. Throws `ERR_TARGET` for those, and Node's system errors.
+ * Opens a regular file without following a link, and opens nothing else, because opening a FIFO waits and opening a
+ * device may have effects. Throws `ERR_TARGET` for anything but a regular file, and Node's system errors.
  */
 export async function openRegular(file: string, path: string, flags: number): Promise<Current> {
-  // First only its name, so that what is opened is the very file whose type was looked at.
+  // Opened by O_PATH first, so that the file that is opened for reading is the one whose type was checked.
   const named = process.platform === "linux" ? await open(file, pathOnly) : null
   try {
     const before = await (named?.stat() ?? lstat(file))
     if (!before.isFile()) throw notAFile(path, before)
-    // Windows has neither flag, and undefined adds nothing.
+    // Windows has neither flag, and `| undefined` adds nothing.
     const safely = flags | constants.O_NOFOLLOW | constants.O_NONBLOCK
     const handle = await (named ? open(`/proc/self/fd/${named.fd}`, flags) : open(file, safely))
     const stats = await handle.stat()
@@ -52,7 +52,7 @@ export async function openRegular(file: string, path: string, flags: number): Pr
   }
 }
 
-/** Null for more than a secret's size. */
+/** Reads the whole file. Null when it is larger than {@link maxBytes}. */
 export async function readAll({ handle, stats }: Current): Promise<Buffer | null> {
   if (stats.size > maxBytes) return null
   const bytes = Buffer.alloc(stats.size)
@@ -62,17 +62,18 @@ export async function readAll({ handle, stats }: Current): Promise<Buffer | null
   return bytes.subarray(0, length)
 }
 
+/** Whether the file has exactly this content. */
 export async function holds(current: Current, content: Secret): Promise<boolean> {
   if (current.stats.size !== content.sizeBytes) return false
   return (await readAll(current))?.equals(content.reveal()) === true
 }
 
-/** Reads back what was written, by a descriptor of its own. Throws `ERR_TARGET` when it is not the content. */
+/** Reads a written file back through a new descriptor. Throws `ERR_TARGET` when it does not have the content. */
 export async function verifyContent(file: string, path: string, content: Secret): Promise<void> {
   await using current = await openRegular(file, path, constants.O_RDONLY)
   if (await holds(current, content)) return
-  throw new PurserError("ERR_TARGET", `cannot write ${path}: what was read back is not what was written`, {
-    hint: "the disk or its file system is damaged, or somebody else writes there",
+  throw new PurserError("ERR_TARGET", `cannot write ${path}: it reads back differently`, {
+    hint: "the disk or its file system is damaged, or another process writes there",
   })
 }
 

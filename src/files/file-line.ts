@@ -3,36 +3,36 @@ import { PurserError } from "../base/errors.ts"
 import { isSecretName, parseSecretName, quote } from "../base/names.ts"
 
 /**
- * File lines say which secret goes where, and how: the one syntax for YAML,
- * container labels, environment variables and `--file`.
+ * A file line: which secret goes to which path, with which mode and owner. YAML,
+ * container labels, environment variables and `--file` share this syntax.
  *
  *     NAME [path=PATH] [mode=0400] [owner=USER[:GROUP]] [optional]
  */
 export interface FileLine {
   readonly name: string
-  /** As written: absolute, or below the base directory. Undefined: the name. */
+  /** The path as written, absolute or below the base directory. Default: the name. */
   readonly path?: string
-  /** Permission bits, 0 to 0o777. */
+  /** The permission bits, 0 to 0o777. */
   readonly mode: number
-  /** `USER` or `USER:GROUP`, names or numbers. */
+  /** `USER` or `USER:GROUP`, as names or numbers. */
   readonly owner?: string
-  /** Nobody waits for it. */
+  /** A delivery is complete without this file. */
   readonly optional: boolean
 }
 
-/** The part of a line that says where its file goes. */
+/** The part of a line that determines the path of its file. */
 export type LinePath = Pick<FileLine, "name" | "path">
 
 export const defaultDirectory = "/run/secrets"
 const defaultMode = 0o400
 const grammar = "NAME [path=PATH] [mode=0400] [owner=USER[:GROUP]] [optional]"
 
-/** The line of a secret about which nothing was said. */
+/** The line of a secret with every default. Throws `ERR_NAME`. */
 export function fileLineFor(name: string): FileLine {
   return { name: parseSecretName(name), mode: defaultMode, optional: false }
 }
 
-/** Throws `ERR_FILE_LINE`, which names the part that cannot be read. */
+/** Reads one line. Throws `ERR_FILE_LINE`, which names the part that cannot be read. */
 export function parseFileLine(text: string): FileLine {
   const [name = "", ...parts] = text.trim().split(/\s+/)
   if (!isSecretName(name)) throw bad(text, `${quote(name)} is not a name for a secret`)
@@ -40,7 +40,7 @@ export function parseFileLine(text: string): FileLine {
   const line: { -readonly [K in keyof FileLine]: FileLine[K] } = { name, mode: defaultMode, optional: false }
   for (const part of parts) {
     const [key = "", ...rest] = part.split("=")
-    if (seen.has(key)) throw bad(text, `${quote(key)} stands twice`)
+    if (seen.has(key)) throw bad(text, `${quote(key)} is given twice`)
     seen.add(key)
     const value = rest.join("=")
     if (part === "optional") line.optional = true
@@ -52,7 +52,10 @@ export function parseFileLine(text: string): FileLine {
   return line
 }
 
-/** One a line, in one text or several; empty lines and those that begin with `#` are left out. Two lines for one path are an error. */
+/**
+ * Reads the lines of one or several texts. Ignores empty lines and those that begin with `#`. Throws `ERR_FILE_LINE`,
+ * also when two lines have one path.
+ */
 export function parseFileLines(text: string | readonly string[]): FileLine[] {
   const texts = typeof text === "string" ? [text] : text
   const lines = texts
@@ -60,12 +63,12 @@ export function parseFileLines(text: string | readonly string[]): FileLine[] {
     .map((part) => part.trim())
     .filter((part) => part !== "" && !part.startsWith("#"))
     .map(parseFileLine)
-  // Where relative ones will lie is not known yet: anywhere but where an absolute one does.
+  // The base is not known yet, so relative paths are put below one that no absolute path has.
   checkPaths(lines, join(sep, ".purser-base"))
   return lines
 }
 
-/** Throws `ERR_FILE_LINE` when two lines go to one path, or one goes below what is another's file. */
+/** Throws `ERR_FILE_LINE` when two lines have one path, or one's path lies below the other's file. */
 export function checkPaths(lines: readonly LinePath[], directory: string): void {
   const paths = new Map<string, LinePath>()
   for (const line of lines) {
@@ -87,14 +90,14 @@ export function checkPaths(lines: readonly LinePath[], directory: string): void 
       if (other === undefined) continue
       throw new PurserError(
         "ERR_FILE_LINE",
-        `${line.name} goes to ${writtenPath(line)}, but ${writtenPath(other)} is the file of ${other.name}`,
+        `${line.name} goes to ${writtenPath(line)}, below the file ${writtenPath(other)} of ${other.name}`,
         { hint: "give one of them another path=" },
       )
     }
   }
 }
 
-/** {@link parseFileLine} gives the line back. */
+/** Writes a line as text. {@link parseFileLine} reads it back. */
 export function formatFileLine({ name, path, mode, owner, optional }: FileLine): string {
   return [
     name,
@@ -105,13 +108,13 @@ export function formatFileLine({ name, path, mode, owner, optional }: FileLine):
   ].join(" ")
 }
 
-/** Absolute path of the file. */
+/** The absolute path of the file. */
 export function targetPath(line: LinePath, directory: string = defaultDirectory): string {
   const relative = writtenPath(line)
   return isAbsolute(relative) ? normalize(relative) : join(directory, relative)
 }
 
-/** The path as the line has it: absolute, or below the base directory. */
+/** The path as written in the line, absolute or below the base directory. */
 export function writtenPath({ name, path }: LinePath): string {
   return path ?? name
 }
@@ -121,7 +124,7 @@ function parsePath(text: string, path: string): string {
   if (path.includes("\0")) throw bad(text, "path= holds a NUL")
   if (path.split(/[/\\]/).some((part) => part === ".." || part === "."))
     throw bad(text, "path= holds a dot segment")
-  if (basename(path).startsWith(".purser-")) throw bad(text, "path= names a file that is Purser's own")
+  if (basename(path).startsWith(".purser-")) throw bad(text, "path= begins with .purser-, which is reserved")
   return path
 }
 
@@ -133,7 +136,7 @@ function parseMode(text: string, mode: string): number {
 function parseOwner(text: string, owner: string): string {
   if (!/^[A-Za-z0-9_][A-Za-z0-9_.-]*(:[A-Za-z0-9_][A-Za-z0-9_.-]*)?$/.test(owner))
     throw bad(text, `owner=${quote(owner)} is not USER or USER:GROUP`)
-  // The last number would mean "as it is" (chown(2)).
+  // 4294967295 means "do not change" to chown(2).
   if (owner.split(":").some((part) => /^\d+$/.test(part) && Number(part) >= 0xffff_ffff))
     throw bad(text, `owner=${quote(owner)} holds a number over 4294967294`)
   return owner

@@ -10,43 +10,43 @@ import { rm } from "./system-calls.ts"
 import { openTargetDirectory, type TargetDirectory } from "./target-directory.ts"
 
 /**
- * Writes files into directories, whole or not at all: everything is staged and verified under temporary names before
- * the first rename, then renamed back to back. Content comes from elsewhere, and whatever follows is the caller's.
+ * Writes a set of files into directories, all or none: every file is staged and verified under a temporary name before
+ * the first rename. Does not fetch contents, and runs no reload.
  */
 
 export interface InstallOptions extends DiskOptions {
-  /** Base of relative paths; created if absent. */
+  /** The base of relative paths; created if absent. */
   readonly directory: string
   readonly signal: AbortSignal
-  /** Called once, when everything is staged and verified, before the first name changes; not when nothing changes. */
+  /** Called once, when every file is staged and verified, before the first rename. Not called when nothing changes. */
   readonly beforeRename?: (staged: readonly StagedFile[]) => Promise<void>
   /** Opens the directory of a file; default: {@link openTargetDirectory} below `directory`. Throws `ERR_TARGET`. */
   readonly openPlace?: (file: FileToInstall) => Promise<TargetDirectory>
-  /** The owner that a file is to have; default: {@link ownerOf}, by this system's names. */
+  /** Resolves the owner that a file gets; default: {@link ownerOf}, by this system's names. */
   readonly ownerOf?: (file: FileToInstall, place: TargetDirectory) => Promise<Owner | undefined>
 }
 
-/** Paths, as they are given. */
+/** Paths as written in the file lines. */
 export interface InstallResult {
-  /** Their content is new. */
+  /** Files that were created or got other content. */
   readonly written: readonly string[]
   /** The part of `written` that held other content before. */
   readonly replaced: readonly string[]
-  /** Their content was there already; mode and owner were corrected where they differed. */
+  /** Files that had the content already. Their mode and owner were corrected if they differed. */
   readonly unchanged: readonly string[]
 }
 
 /**
- * Throws `ERR_FILE_LINE`, `ERR_TARGET` or `ERR_DISK`, and then no content has changed (unless the target itself does
- * while we rename), or what `beforeRename` throws.
+ * Installs the files. Throws `ERR_FILE_LINE`, `ERR_TARGET`, `ERR_DISK`, or what `beforeRename` throws. After an error no content has changed,
+ * unless a rename failed after others had succeeded.
  */
 export async function installFiles(
   files: readonly FileToInstall[],
   options: InstallOptions,
 ): Promise<InstallResult> {
-  /** By the path of the directory. */
+  /** The open directories, by path. */
   const opened = new Map<string, TargetDirectory>()
-  // Not a DisposableStack, which Node 22 does not have.
+  // Node 22 has no AsyncDisposableStack.
   await using _ = { [Symbol.asyncDispose]: () => closeAll([...opened.values()]) }
   const staged: StagedFile[] = []
   const unchanged: string[] = []
@@ -80,11 +80,11 @@ async function closeAll(places: readonly TargetDirectory[]): Promise<void> {
 }
 
 async function removeTemporaries(staged: readonly StagedFile[]): Promise<void> {
-  // The first error is the one that is reported. A file that stays is removed at the next start.
+  // Errors are ignored: the first error is reported, and the next start removes remaining files.
   for (const { temporary } of staged) await rm(temporary, { force: true }).catch(() => {})
 }
 
-/** Files of one directory share it, so that it is opened and synced once. */
+/** Opens the directory of a file, or shares the open one, so that each directory is opened and synced once. */
 async function placeOf(
   file: FileToInstall,
   { directory, ...options }: InstallOptions,

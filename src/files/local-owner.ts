@@ -6,8 +6,8 @@ import { resolveOwner, type Owner } from "./owner.ts"
 import type { TargetDirectory } from "./target-directory.ts"
 
 /**
- * `USER[:GROUP]` by this system's own names. Without a group: the user's own, or for a number that has none here, the
- * same number. Throws `ERR_TARGET` for a name that is not there.
+ * Resolves `USER[:GROUP]` by this system's own names. The default group is the user's own, or the same number for a
+ * numeric user without an entry. Throws `ERR_TARGET` for an unknown name.
  */
 export async function resolveLocalOwner(owner: string): Promise<Owner> {
   return await resolveOwner(owner, (path) => readFile(path, "utf8").catch(() => null), {
@@ -19,7 +19,10 @@ export async function resolveLocalOwner(owner: string): Promise<Owner> {
   })
 }
 
-/** The owner that a file gets: its line's, or its directory's; undefined for the writer itself, where it is not root. */
+/**
+ * The owner that a file gets: that of its line, else that of its directory. Undefined when this process is not root and
+ * therefore remains the owner.
+ */
 export async function ownerOf(
   { owner }: Pick<FileLine, "owner">,
   place: TargetDirectory,

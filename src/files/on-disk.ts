@@ -7,15 +7,15 @@ import type { FileLine } from "./file-line.ts"
 import { ownerOf } from "./local-owner.ts"
 import { openTargetDirectory, type TargetDirectory } from "./target-directory.ts"
 
-/** Looks at what an earlier delivery left at a line's path. Only a readable regular file counts as there. */
+/** Reads the file that an earlier delivery left at a line's path. Anything but a readable regular file counts as absent. */
 
 interface OnDisk {
   readonly digest: Digest
-  /** Whether mode and owner are as the line says. */
+  /** Whether the file has the mode and owner of its line. */
   readonly fits: boolean
 }
 
-/** Null for what is not there, or too large for a secret. */
+/** The digest of the file, and whether it fits its line. Null when the file is absent or too large for a secret. */
 export async function inspectOnDisk(line: FileLine, directory: string): Promise<OnDisk | null> {
   return await atPlace(line, directory, async (place) => {
     const found = await digestAt(place)
@@ -23,41 +23,41 @@ export async function inspectOnDisk(line: FileLine, directory: string): Promise<
   })
 }
 
-/** The digest of a file that {@link inspectOnDisk} finds and whose mode and owner fit; else null, and it has to be sent. */
+/** The digest of a file whose mode and owner fit its line; null when the content has to be sent. */
 export async function digestOnDisk(line: FileLine, directory: string): Promise<Digest | null> {
   const found = await inspectOnDisk(line, directory)
   return found?.fits === true ? found.digest : null
 }
 
-/** The content of what {@link inspectOnDisk} finds, or null. */
+/** The content of the file. Null when the file is absent or too large for a secret. */
 export async function readOnDisk(line: FileLine, directory: string): Promise<Secret | null> {
   const found = await lookOnDisk(line, directory)
   return found?.bytes ? new Secret(found.bytes) : null
 }
 
-interface LookedAt {
-  /** Null for more than a secret's size. */
+interface LookResult {
+  /** Null when the file is too large for a secret. */
   readonly bytes: Buffer | null
   readonly stats: Stats
 }
 
-/** Null for what is not there. */
-export async function lookOnDisk(line: FileLine, directory: string): Promise<LookedAt | null> {
+/** The bytes and stats of the file. Null when it is absent. */
+export async function lookOnDisk(line: FileLine, directory: string): Promise<LookResult | null> {
   return await atPlace(line, directory, lookAt)
 }
 
-/** Null for what is not there, or too large for a secret. */
+/** The digest and stats of a file. Null when it is absent or too large for a secret. */
 export async function digestAt(place: FilePlace): Promise<{ digest: Digest; stats: Stats } | null> {
   const found = await lookAt(place)
   return found?.bytes ? { digest: digestOf(found.bytes), stats: found.stats } : null
 }
 
-async function lookAt(place: FilePlace): Promise<LookedAt | null> {
+async function lookAt(place: FilePlace): Promise<LookResult | null> {
   try {
     await using current = await openCurrent(place)
     return current && { bytes: await readAll(current), stats: current.stats }
   } catch (error) {
-    // Writing will find the same, and say so.
+    // Writing to this path will fail with the same error, and report it.
     if (error instanceof PurserError || systemErrorCode(error) !== undefined) return null
     throw error
   }

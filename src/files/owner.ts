@@ -1,10 +1,10 @@
 import type { PurserError } from "../base/errors.ts"
 
 /**
- * `USER[:GROUP]`, each a number or a name, by the text of passwd(5) and group(5). Read as container engines read it
- * (github.com/moby/sys/user, `GetExecUser`), so that what we write belongs to the user that the application gets: a
- * number is an id and never a name, and the first line that fits counts. Reading the text is the caller's, because it
- * is this system's own, or a container's through the engine or through its process's root.
+ * Resolves `USER[:GROUP]`, each a number or a name, by the text of passwd(5) and group(5). Follows the rules of container
+ * engines (github.com/moby/sys/user, `GetExecUser`), so that files belong to the user that the application runs as: a
+ * number is an id and never a name, and the first matching line counts. The caller reads the text, because it is either
+ * this system's, or a container's (through the engine or its process's root).
  */
 
 export interface Owner {
@@ -15,17 +15,17 @@ export interface Owner {
 /** The text of a file, or null where there is none. */
 export type ReadNames = (path: "/etc/passwd" | "/etc/group") => Promise<string | null>
 
-/** Far more than any that people keep; the container may have written it. */
+/** The limit for each file, because a container may have written it. Real ones are far smaller. */
 export const maxNamesBytes = 1024 * 1024
 
 export interface OwnerRules {
-  /** The group of a number without a line in /etc/passwd: 0 is the engine's rule. */
+  /** The group of a numeric user without a line in /etc/passwd. Container engines use 0. */
   groupOfUnlisted: (uid: number) => number
-  /** The error for a name that is not there. */
+  /** The error for a name without a line. */
   unknown: (kind: "user" | "group", name: string) => PurserError
 }
 
-/** No user is root, and no group is the user's own. Reads only what it needs: numbers with a group need neither file. */
+/** Resolves an owner; the default user is root, the default group the user's own. Reads only the files that it needs. Throws `unknown`. */
 export async function resolveOwner(
   owner: string,
   read: ReadNames,
@@ -68,7 +68,7 @@ function linesOf(text: string): string[][] {
   return text.split("\n").map((line) => line.trim().split(":"))
 }
 
-/** 4294967295 is no id: to chown(2) it means that nothing changes. */
+/** Reads an id. 4294967295 is not one, because it means "do not change" to chown(2). */
 function idOf(text: string): number | undefined {
   return /^\d{1,10}$/.test(text) && Number(text) < 0xffff_ffff ? Number(text) : undefined
 }

@@ -31,7 +31,7 @@ async function overwrite(target: string, { file, place, owner }: StagedFile): Pr
     if (stats.nlink !== 1) {
       throw new PurserError(
         "ERR_TARGET",
-        `cannot write ${place.path}: it is a mount point and no regular file with one name`,
+        `cannot write ${place.path}: it is a mount point with other hard links`,
       )
     }
     await setOwnerAndMode(handle, file.mode, owner)
@@ -39,7 +39,7 @@ async function overwrite(target: string, { file, place, owner }: StagedFile): Pr
     try {
       await writeOver(handle, file.content.reveal())
     } catch (error) {
-      // Its blocks are still the file's own, so a full disk does not stop this.
+      // The file still has its blocks, so a full disk does not prevent this.
       if (old !== null) await writeOver(handle, old).catch(() => {})
       throw error
     }
@@ -49,7 +49,7 @@ async function overwrite(target: string, { file, place, owner }: StagedFile): Pr
   }
 }
 
-/** Cut only afterwards, so that no block is given up before it is known that the rest can be had. */
+/** Overwrites a file. Truncates it only at the end, so that no block is freed before the new content has all its blocks. */
 async function writeOver(handle: FileHandle, bytes: Buffer): Promise<void> {
   for (let done = 0; done < bytes.length;)
     done += (await handle.write(bytes, done, bytes.length - done, done)).bytesWritten

@@ -7,14 +7,14 @@ import { open } from "./system-calls.ts"
 import type { TargetDirectory } from "./target-directory.ts"
 
 export interface DiskOptions {
-  /** Throw `ERR_DISK` for a directory that is not in memory, instead of a warning. */
+  /** Throws `ERR_DISK` for a directory that is not in memory, instead of logging a warning. */
   readonly requireTmpfs?: boolean | undefined
   readonly log: Log
 }
 
 /**
- * Looks at the directory, and at the file itself where one from elsewhere is mounted on its name. A device in `checked`
- * is not looked at again. Throws `ERR_DISK`, or warns.
+ * Checks that the directory is in memory, and the file too, because another file system may be mounted on its name. Each
+ * device is checked once. Throws `ERR_DISK`, or logs a warning.
  */
 export async function checkMemory(
   place: TargetDirectory,
@@ -39,7 +39,7 @@ export async function checkMemory(
   }
 }
 
-/** Throws `ERR_DISK`, or warns. */
+/** Throws `ERR_DISK`, or logs a warning. */
 export function refuseDisk(path: string, { requireTmpfs, log }: DiskOptions): void {
   const hint =
     "use a tmpfs: tmpfs: /run/secrets in a Compose file, --tmpfs with docker run, or a volume of type tmpfs"

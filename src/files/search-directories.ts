@@ -4,22 +4,22 @@ import { targetPath, type LinePath } from "./file-line.ts"
 import { readdir } from "./system-calls.ts"
 import { openDirectory, openTargetDirectory, resolveAbove, targetError } from "./target-directory.ts"
 
-/** Finds the directories in which an earlier process may have left something. */
+/** Visits the directories in which an earlier process may have left temporary files or records of reloads. */
 
 const maxDirectories = 1000
-/** A name has at most seven directories. */
+/** One more than a secret's name can have directories, which is seven. */
 const maxDepth = 8
 
 export interface SearchScope {
-  /** Base directory. */
+  /** The base directory. */
   readonly directory: string
-  /** Lines whose paths may lie elsewhere. */
+  /** File lines, whose paths may lie outside the base directory. */
   readonly files?: readonly LinePath[]
 }
 
 type Visit = (directory: string) => Promise<void>
 
-/** Visits the directories of the lines, as far as they are there and may be looked into. */
+/** Visits the directories of the lines. Skips absent and unreadable ones. */
 export async function eachDirectoryOfLines(
   { directory, files = [] }: SearchScope,
   visit: Visit,
@@ -37,8 +37,8 @@ export async function eachDirectoryOfLines(
 }
 
 /**
- * Visits the base directory and those below it, as far as they are there and may be looked into. Opened as {@link openTargetDirectory}
- * does it, so that a symbolic link put there meanwhile leads nobody out.
+ * Visits the base directory and those below it. Skips absent and unreadable ones. Opens each as {@link
+ * openTargetDirectory} does, so that a symbolic link that is put there meanwhile is not followed.
  */
 export async function eachDirectoryBelow({ directory: base }: SearchScope, visit: Visit): Promise<void> {
   let left = maxDirectories

@@ -6,7 +6,7 @@ import type { Owner } from "./owner.ts"
 import { open, rm, type FileHandle } from "./system-calls.ts"
 import { targetError, type TargetDirectory } from "./target-directory.ts"
 
-/** A new file under its temporary name, whole and verified, before it gets its own. */
+/** Writes a new file under a temporary name, and verifies it. Does not rename it. */
 
 export interface FileToInstall extends Omit<FileLine, "optional"> {
   readonly content: Secret
@@ -17,11 +17,11 @@ export interface StagedFile {
   readonly place: TargetDirectory
   readonly temporary: string
   readonly owner: Owner | undefined
-  /** Other content is there. */
+  /** Whether the file's own name holds other content now. */
   readonly replaces: boolean
 }
 
-/** Null where the content is there already; its mode and owner are corrected then. Throws `ERR_TARGET`. */
+/** Stages a file. Null when its name has the content already; then its mode and owner are corrected. Throws `ERR_TARGET`. */
 export async function stage(
   file: FileToInstall,
   place: TargetDirectory,
@@ -33,7 +33,7 @@ export async function stage(
   try {
     const handle = await open(temporary, createFlags, 0o600)
     try {
-      // Before the content: at no time may anybody read it who must not.
+      // Before the content is written, so that no other user can read it at any time.
       await setOwnerAndMode(handle, file.mode, owner)
       await handle.writeFile(file.content.reveal())
       await handle.sync()
@@ -48,7 +48,7 @@ export async function stage(
   }
 }
 
-/** The same content is not written again; its mode and owner are set right on the descriptor. */
+/** Compares the file in place. Corrects the mode and owner of the same content through its descriptor. */
 async function compare(
   { content, mode }: FileToInstall,
   place: TargetDirectory,
@@ -58,7 +58,7 @@ async function compare(
     await using current = await openCurrent(place)
     if (current === null) return "none"
     if (!(await holds(current, content))) return "other"
-    // It has another name too, where mode and owner may have to stay as they are.
+    // Replaced rather than changed, because its other hard links may need the present mode and owner.
     if (current.stats.nlink > 1) return "none"
     await setOwnerAndMode(current.handle, mode, owner)
     return "same"
@@ -67,6 +67,7 @@ async function compare(
   }
 }
 
+/** Sets owner and mode where they differ. Does nothing on Windows. */
 export async function setOwnerAndMode(
   handle: FileHandle,
   mode: number,

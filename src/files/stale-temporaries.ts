@@ -3,7 +3,7 @@ import { temporaryPattern } from "../base/atomic-file.ts"
 import { eachDirectoryBelow, eachDirectoryOfLines, type SearchScope } from "./search-directories.ts"
 import { readdir, rm } from "./system-calls.ts"
 
-/** Removes what a killed process left half-written. */
+/** Removes temporary files that a killed process left. */
 export async function removeStaleTemporaries(scope: SearchScope): Promise<void> {
   for (const each of [eachDirectoryOfLines, eachDirectoryBelow])
     await each(scope, async (directory) => {

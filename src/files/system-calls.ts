@@ -2,11 +2,11 @@ import * as fs from "node:fs"
 import { promisify } from "node:util"
 
 /**
- * The calls of `node:fs/promises` that this folder needs, made at once instead
- * of by the thread pool. Each takes a microsecond or two in memory, where the
- * files belong, and fifty by way of the pool: two dozen of them were more than
- * the whole TLS handshake of a delivery. Only `sync`, which waits for a disk
- * where there is one, goes the long way.
+ * The calls of `node:fs/promises` that this folder needs, made synchronously
+ * instead of by the thread pool. On a file system in memory each takes one or
+ * two microseconds, and fifty through the pool: two dozen of them took longer
+ * than the whole TLS handshake of a delivery. Only `sync` uses the pool, because
+ * it may wait for a disk.
  */
 
 const syncToDisk = promisify(fs.fsync)
@@ -44,7 +44,7 @@ export class FileHandle {
     return { bytesWritten: fs.writeSync(this.fd, bytes, offset, length, position) }
   }
 
-  /** All of it, from where the descriptor stands. */
+  /** Writes all bytes at the descriptor's position. */
   async writeFile(bytes: Uint8Array): Promise<void> {
     fs.writeFileSync(this.fd, bytes)
   }

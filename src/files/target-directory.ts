@@ -6,20 +6,21 @@ import { targetPath, type LinePath } from "./file-line.ts"
 import { lstat, mkdir, open, readdir, realpath, type FileHandle } from "./system-calls.ts"
 
 /**
- * The directory that a file goes into, held open. Whoever uses the files may
- * own the directories below the base and race us with symlinks, so on Linux each
- * step of the way is opened without following, and what is done there is done
- * through `/proc/self/fd/N`. Links above the base are the operator's own
- * (`/var/run`), and followed once; the base itself may not be one, since its
- * place may be in a directory of theirs.
+ * The directory that a file goes into, held open. The application may own the
+ * directories below the base and replace them by symbolic links at any time, so
+ * on Linux each directory of the path is opened without following links, and
+ * used through `/proc/self/fd/N`. Links above the base are the operator's own
+ * (`/var/run`), and followed once. The base itself may not be a link, because
+ * the application may own the directory that it is in.
  */
 export interface TargetDirectory extends AsyncDisposable {
-  /** For system calls: the directory, however it is reached. */
+  /** The directory's path for system calls: on Linux `/proc/self/fd/N`. */
   readonly directory: string
+  /** The file's name in the directory. */
   readonly leaf: string
-  /** For people. */
+  /** The file's path for messages. */
   readonly path: string
-  /** For `fstat`, `fsync` and `statfs`. */
+  /** The open directory, for `fstat` and `fsync`; undefined on systems other than Linux. */
   readonly handle: FileHandle | undefined
 }
 
@@ -28,7 +29,7 @@ export const directoryFlags = throughDescriptors
   ? constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW
   : 0
 
-/** Null when the directory is not there and `create` is false. Throws `ERR_TARGET`. */
+/** Opens the directory of a line. Null when it is absent and `create` is false. Throws `ERR_TARGET`. */
 export async function openTargetDirectory(
   line: LinePath,
   base: string,
@@ -57,7 +58,7 @@ export function isBelow(path: string, base: string): boolean {
   return inside !== "" && !isAbsolute(inside) && !/^\.\.(?:[/\\]|$)/.test(inside)
 }
 
-/** Null for what is not there, may not be looked into, or is no directory but, say, a link to one. */
+/** Opens a directory. Null when it is absent, unreadable, or not a directory, such as a link to one. */
 export async function openDirectory(
   path: string,
 ): Promise<(Pick<TargetDirectory, "directory"> & AsyncDisposable) | null> {
@@ -69,7 +70,7 @@ export async function openDirectory(
   }
 }
 
-/** The path without links, except in its last segment. Throws Node's system errors. */
+/** The path with links resolved, except in its last segment. Throws Node's system errors. */
 export async function resolveAbove(path: string): Promise<string> {
   return join(await realpath(dirname(path)), basename(path))
 }
@@ -112,8 +113,8 @@ async function enter(directory: string, create: boolean): Promise<string> {
 }
 
 /**
- * Who owns a directory owns those that we make below it, or files whose owner is their directory's would be root's.
- * Only one with nothing in it: somebody could have put another in its place.
+ * Gives a directory that we made the owner of its parent; otherwise files that get their directory's owner would belong
+ * to root. Skips a directory that is not empty, because another process may have put it in place of ours.
  */
 export async function inheritOwner(made: FileHandle, parent: FileHandle): Promise<void> {
   if (process.getuid?.() !== 0) return
@@ -122,7 +123,7 @@ export async function inheritOwner(made: FileHandle, parent: FileHandle): Promis
   if ((await readdir(`/proc/self/fd/${made.fd}`)).length === 0) await made.chown(uid, gid)
 }
 
-/** Resolves with whether it was not there. */
+/** Makes a directory. Resolves with false when it exists already. */
 export async function makeDirectory(path: string): Promise<boolean> {
   try {
     await mkdir(path, { mode: 0o755 })
@@ -134,11 +135,11 @@ export async function makeDirectory(path: string): Promise<boolean> {
 }
 
 const explanations: Readonly<Record<string, readonly [what: string, hint: string]>> = {
-  EEXIST: ["something on the way is not a directory", "remove it, or choose another path"],
+  EEXIST: ["part of the path is not a directory", "remove it, or choose another path"],
   ELOOP: ["a symbolic link is there", "remove it, or choose another path"],
-  // Linux says this of a symbolic link too, where only a directory will do.
+  // Linux gives this code for a symbolic link too when O_DIRECTORY is set.
   ENOTDIR: [
-    "on the way there is a symbolic link, or something else that is not a directory",
+    "part of the path is a symbolic link or not a directory",
     "remove it, or name the directory that it leads to",
   ],
   EISDIR: ["a directory is there", "remove it, or choose another path"],
@@ -156,7 +157,7 @@ const explanations: Readonly<Record<string, readonly [what: string, hint: string
   ENOENT: ["it is not there", "check the directory"],
 }
 
-/** Any failure on the way to a file, by the path that people know. */
+/** The `ERR_TARGET` for a failure to write a file, with the path and a hint. Returns a `PurserError` as it is. */
 export function targetError(path: string, error: unknown): PurserError {
   if (error instanceof PurserError) return error
   const [what, hint] = explanations[systemErrorCode(error) ?? ""] ?? [reasonOf(error), undefined]

@@ -15,13 +15,13 @@ import { requireService } from "../support/services.ts"
 import { tempDir } from "../support/temp.ts"
 import { agentWith, everything, installOptions } from "./support.ts"
 
-/** A process that writes files is killed at each step, for real, and another takes over. */
+/** A process that writes files is killed with SIGKILL at each step, and another one takes over. */
 
 const fixture = resolve(import.meta.dirname, "../fixtures/install.ts")
 const files = parseFileLines("key\nsub/other")
 const [old, fresh] = ["o".repeat(70_000), "n".repeat(80_000)]
 
-/** A directory with the old content, and a process killed while it writes the new. Null where it cannot be done. */
+/** A directory with the old content, and a process killed while it writes the new. Null when that is not possible here. */
 async function killed(
   t: TestContext,
   step: string,
@@ -50,18 +50,22 @@ const contentOf = (directory: string): Promise<string[]> =>
 
 const appending = (reloaded: string): string => `echo reloaded >> ${reloaded}`
 
-/** What the killed process leaves, so that the tests below test something; and what has to be true after another has started. */
+/** The state that the killed process has to leave for the test to prove something, and the state after the next start. */
 const steps: [
   step: string,
   command: (reloaded: string) => string,
-  left: { temporary: number; content: string; owed: boolean; reloads: number },
+  left: { temporary: number; content: string; pending: boolean; reloads: number },
 ][] = [
-  ["staged", appending, { temporary: 2, content: old, owed: false, reloads: 0 }],
-  ["recorded", appending, { temporary: 2, content: old, owed: true, reloads: 0 }],
-  ["renamed", appending, { temporary: 0, content: fresh, owed: true, reloads: 0 }],
-  ["during the reload", () => "kill -KILL $PPID", { temporary: 0, content: fresh, owed: true, reloads: 0 }],
-  ["reloaded", appending, { temporary: 0, content: fresh, owed: true, reloads: 1 }],
-  ["cleared", appending, { temporary: 0, content: fresh, owed: false, reloads: 1 }],
+  ["staged", appending, { temporary: 2, content: old, pending: false, reloads: 0 }],
+  ["recorded", appending, { temporary: 2, content: old, pending: true, reloads: 0 }],
+  ["renamed", appending, { temporary: 0, content: fresh, pending: true, reloads: 0 }],
+  [
+    "during the reload",
+    () => "kill -KILL $PPID",
+    { temporary: 0, content: fresh, pending: true, reloads: 0 },
+  ],
+  ["reloaded", appending, { temporary: 0, content: fresh, pending: true, reloads: 1 }],
+  ["cleared", appending, { temporary: 0, content: fresh, pending: false, reloads: 1 }],
 ]
 
 for (const [step, command, left] of steps) {
@@ -74,11 +78,11 @@ for (const [step, command, left] of steps) {
     const { directory, reload, reloads } = place
     const found = await everything(directory)
     const temporary = found.filter((path) => temporaryPattern.test(path.replace(/^.*\//, ""))).length
-    const owed = [directory, join(directory, "sub")].every((path) =>
+    const pending = [directory, join(directory, "sub")].every((path) =>
       existsSync(join(path, ".purser-owed.json")),
     )
     assert.deepEqual(
-      { temporary, content: (await contentOf(directory))[0], owed, reloads: await reloads() },
+      { temporary, content: (await contentOf(directory))[0], pending, reloads: await reloads() },
       left,
     )
 
@@ -89,7 +93,7 @@ for (const [step, command, left] of steps) {
       runReload: (one, signal) => runLocalReload(one, signal, { PATH: process.env["PATH"] }),
     })
     assert.deepEqual(await contentOf(directory), [left.content, left.content])
-    assert.equal(ran, isNew && left.owed)
+    assert.equal(ran, isNew && left.pending)
     assert.equal(await reloads(), left.reloads + (ran ? 1 : 0))
     if (isNew) assert.ok((await reloads()) >= 1)
     assert.deepEqual(await everything(directory), ["key", "sub", "sub/other"])
@@ -108,7 +112,7 @@ for (const [step, command, left] of steps) {
     assert.deepEqual(result.lacking, [])
     assert.deepEqual(await contentOf(directory), [fresh, fresh])
     assert.equal((await stat(join(directory, "key"))).mode & 0o7777, 0o400)
-    assert.equal(await reloads(), left.reloads + (left.owed || !isNew ? 1 : 0))
+    assert.equal(await reloads(), left.reloads + (left.pending || !isNew ? 1 : 0))
     assert.deepEqual(await everything(directory), ["key", "sub", "sub/other"])
   })
 }
@@ -145,7 +149,7 @@ test(
       for (const text of found) assert.ok(text === before || text === content, `round ${round}: a torn file`)
       if (found[0] === content) assert.equal(await readFile(reloaded, "utf8"), content)
       assert.ok((await everything(directory)).every((path) => ["key", "sub", "sub/other"].includes(path)))
-      // So that the next round begins with a whole set.
+      // Makes the next round begin with a complete set.
       assert.equal(await install(directory, content, command), null)
       before = content
     }
@@ -153,7 +157,7 @@ test(
   },
 )
 
-/** Resolves with true when so many things have happened in the directory, with false when the process ends first. */
+/** Resolves with true after this number of events in the directory, with false when the process ends first. */
 async function changes(count: number, directory: string, ended: Promise<unknown>): Promise<boolean> {
   const watcher = watch(directory)
   let seen = 0

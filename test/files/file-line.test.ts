@@ -39,7 +39,7 @@ const line: fc.Arbitrary<FileLine> = fc
   )
   .filter((one) => isSecretName(one.name))
 
-test("a line that was formatted is read back as it was", () => {
+test("a formatted line is read back unchanged", () => {
   fc.assert(
     fc.property(line, (one) => assert.deepEqual(parseFileLine(formatFileLine(one)), one)),
     { numRuns },
@@ -83,8 +83,8 @@ const refused: [text: string, message: RegExp][] = [
   ["a path=", /path= names no file/],
   ["a path=/", /path= names no file/],
   ["a path=b/", /path= names no file/],
-  ["a path=.purser-owed.json", /Purser's own/],
-  ["a path=sub/.purser-0123456789abcdef.tmp", /Purser's own/],
+  ["a path=.purser-owed.json", /reserved/],
+  ["a path=sub/.purser-0123456789abcdef.tmp", /reserved/],
   ["a mode=888", /mode="888" is not three octal digits/],
   ["a mode=4755", /mode="4755" is not/],
   ["a mode=01777", /mode="01777" is not/],
@@ -101,8 +101,8 @@ const refused: [text: string, message: RegExp][] = [
   ["a optional=yes", /"optional=yes" is none of/],
   ["a Mode=0400", /"Mode=0400" is none of/],
   ["a b", /"b" is none of/],
-  ["a mode=0400 mode=0440", /"mode" stands twice/],
-  ["a optional optional", /"optional" stands twice/],
+  ["a mode=0400 mode=0440", /"mode" is given twice/],
+  ["a optional optional", /"optional" is given twice/],
 ]
 for (const [text, message] of refused) {
   test(`refuses ${JSON.stringify(text.slice(0, 40))} and names what is wrong with it`, () => {
@@ -110,7 +110,7 @@ for (const [text, message] of refused) {
   })
 }
 
-test("whatever the text, reading it gives a line or one of our errors, without control characters", () => {
+test("any text gives a line or ERR_FILE_LINE, without control characters", () => {
   const parts = fc.constantFrom(
     "a",
     "/",
@@ -148,7 +148,7 @@ test("whatever the text, reading it gives a line or one of our errors, without c
   )
 })
 
-test("several lines: one a line, without empty ones and comments", () => {
+test("several lines are read without empty ones and comments", () => {
   const names = parseFileLines("a\r\n\n  # not this\n b optional\n").map((one) => one.name)
   assert.deepEqual(names, ["a", "b"])
   assert.deepEqual(
@@ -163,11 +163,11 @@ test("two lines for one path are refused with both names", () => {
   assert.equal(parseFileLines("a path=/x\nb path=x").length, 2)
 })
 
-test("a line below what is another's file is refused with both names", () => {
+test("a line below the file of another is refused with both names", () => {
   for (const text of ["a\na/b/c", "a/b/c\na"])
     assert.throws(
       () => parseFileLines(text),
-      purserError("ERR_FILE_LINE", /^a\/b\/c goes to a\/b\/c, but a is the file of a$/),
+      purserError("ERR_FILE_LINE", /^a\/b\/c goes to a\/b\/c, below the file a of a$/),
     )
   assert.equal(parseFileLines("a\na-b/c\na.d").length, 3)
 })

@@ -23,7 +23,7 @@ test("a new file has mode 0400 and the owner of its directory", async (t) => {
   assert.deepEqual(await everything(directory), ["db", "db/password"])
 })
 
-test("what root writes below somebody's directory is theirs, the directories on the way too", async (t) => {
+test("files and directories that root writes below a user's directory belong to that user", async (t) => {
   if (!(await requireService(t, "linux", "root"))) return
   const directory = await tempDir(t)
   await chown(directory, 1234, 1235)
@@ -42,7 +42,7 @@ test("mode= and owner= are what the file gets", async (t) => {
   assert.deepEqual([mode & 0o7777, uid, gid], [0o640, 1234, 1234])
 })
 
-test("the umask takes nothing from the mode", async (t) => {
+test("the umask does not change the mode", async (t) => {
   if (!(await requireService(t, "linux"))) return
   const directory = await tempDir(t)
   const before = process.umask(0o777)
@@ -60,7 +60,7 @@ test("an empty file and one of a megabyte are written whole", async (t) => {
   assert.ok(large.equals(await readFile(join(directory, "large"))))
 })
 
-test("a file replaced while somebody holds the old one open leaves them the old one", async (t) => {
+test("a process that holds a replaced file open still reads the old content", async (t) => {
   const directory = await tempDir(t)
   await installFiles([toInstall("key", "old")], installOptions(directory))
   const held = await open(join(directory, "key"))
@@ -111,7 +111,7 @@ test("when one of a set cannot be staged, the others are left as they were, and 
   assert.deepEqual(await everything(directory), ["tls.crt", "tls.key"])
 })
 
-test("when somebody aborts after the first of a set, nothing has changed", async (t) => {
+test("an abort after the first staged file of a set changes nothing", async (t) => {
   const directory = await tempDir(t)
   const stop = new AbortController()
   const files = [toInstall("a", "1"), toInstall("b", "2")]
@@ -168,14 +168,14 @@ test("a directory below the base that is a link elsewhere is refused, and nothin
   for (const line of ["sub/key", "key path=sub/deep/er", `key path=${directory}/sub/key`]) {
     await assert.rejects(
       installFiles([toInstall(line, "x")], installOptions(directory)),
-      purserError("ERR_TARGET", /cannot write .*sub.*: on the way there is a symbolic link/),
+      purserError("ERR_TARGET", /cannot write .*sub.*: part of the path is a symbolic link/),
     )
   }
   assert.deepEqual(await everything(elsewhere), [])
   assert.deepEqual(await everything(directory), ["sub"])
 })
 
-test("so is one whose name only begins with two dots", async (t) => {
+test("a link whose name begins with two dots is refused too", async (t) => {
   if (!(await requireService(t, "linux"))) return
   const [directory, elsewhere] = [await tempDir(t), await tempDir(t)]
   await symlink(elsewhere, join(directory, "..sub"))
@@ -188,12 +188,12 @@ test("so is one whose name only begins with two dots", async (t) => {
   assert.equal(await readFile(join(directory, "..other/key"), "utf8"), "x")
 })
 
-test("a file on the way is refused", async (t) => {
+test("a file as a directory of the path is refused", async (t) => {
   const directory = await tempDir(t)
   await writeFile(join(directory, "sub"), "a file")
   await assert.rejects(
     installFiles([toInstall("sub/key", "x")], installOptions(directory)),
-    purserError("ERR_TARGET", /on the way/),
+    purserError("ERR_TARGET", /part of the path/),
   )
   assert.equal(await readFile(join(directory, "sub"), "utf8"), "a file")
 })
@@ -220,7 +220,7 @@ test("two files for one path, one of them absolute, are refused before anything 
   assert.deepEqual(await everything(directory), [])
 })
 
-test("an owner that is not there is refused, and nothing written", async (t) => {
+test("an unknown owner is refused, and nothing is written", async (t) => {
   if (!(await requireService(t, "linux"))) return
   const directory = await tempDir(t)
   await assert.rejects(
@@ -230,7 +230,7 @@ test("an owner that is not there is refused, and nothing written", async (t) => 
   assert.deepEqual(await everything(directory), [])
 })
 
-test("a directory on a disk draws one warning, and with requireTmpfs an error before anything is written", async (t) => {
+test("a directory on a disk gets one warning, or with requireTmpfs an error before anything is written", async (t) => {
   if (!(await requireService(t, "linux"))) return
   const directory = await onDisk(t)
   if (directory === null) return
@@ -249,7 +249,7 @@ test("a directory on a disk draws one warning, and with requireTmpfs an error be
   assert.equal(await readFile(join(directory, "a"), "utf8"), "1")
 })
 
-/** Null, and the test is skipped, where temporary files lie in memory. */
+/** Null when temporary files are in memory; the test is skipped then. */
 async function onDisk(t: TestContext): Promise<string | null> {
   const directory = await tempDir(t)
   if (!(await isMemory(directory))) return directory
@@ -257,7 +257,7 @@ async function onDisk(t: TestContext): Promise<string | null> {
   return null
 }
 
-test("what is read of a FIFO's name is nothing, at once", { timeout: 10_000 }, async (t) => {
+test("a FIFO counts as absent, without waiting", { timeout: 10_000 }, async (t) => {
   if (!(await requireService(t, "linux"))) return
   const directory = await tempDir(t)
   await run("mkfifo", [join(directory, "fifo")])

@@ -12,7 +12,7 @@ test("tmpfs and ramfs are memory", async (t) => {
   assert.equal(await isMemory(await mounted(t, "-t", "ramfs", "none")), true)
 })
 
-test("other file systems are not, nor is what is not there", async (t) => {
+test("other file systems and absent directories are not memory", async (t) => {
   if (!(await requireService(t, "linux"))) return
   assert.equal(await isMemory("/proc"), false)
   assert.equal(await isMemory(join(await tempDir(t), "absent")), false)

@@ -25,9 +25,9 @@ import {
   toInstall,
 } from "./support.ts"
 
-/** Files on file systems that are full, read-only, or of a single file. All need root, for mounts of their own. */
+/** Files on full and read-only file systems, and single files that are mounts. All need root to mount. */
 
-test("a full disk is told, leaves the old content whole, and nothing of the new", async (t) => {
+test("a full disk is an error that leaves the old content whole and no new file", async (t) => {
   if (!(await requireService(t, "linux", "root"))) return
   const directory = await mounted(t, "-t", "tmpfs", "-o", "size=64k", "none")
   await installFiles([toInstall("key", "old")], installOptions(directory))
@@ -44,7 +44,7 @@ test("a full disk is told, leaves the old content whole, and nothing of the new"
   assert.deepEqual(options.reloads, ["HUP"])
 })
 
-test("so is one with no space for the note that a reload is owed", async (t) => {
+test("a disk without space for the record of a pending reload is an error too", async (t) => {
   if (!(await requireService(t, "linux", "root"))) return
   const directory = await mounted(t, "-t", "tmpfs", "-o", "size=8k", "none")
   const options = installOptions(directory, { reload: hup })
@@ -55,7 +55,7 @@ test("so is one with no space for the note that a reload is owed", async (t) => 
   assert.deepEqual(await everything(directory), [])
 })
 
-test("a read-only file system is told", async (t) => {
+test("a read-only file system is an error", async (t) => {
   if (!(await requireService(t, "linux", "root"))) return
   const directory = await mounted(t, "-t", "tmpfs", "none")
   await writeFile(join(directory, "key"), "old", { mode: 0o400 })
@@ -68,7 +68,7 @@ test("a read-only file system is told", async (t) => {
   assert.deepEqual(unchanged, ["key"])
 })
 
-test("a single file that is a mount is overwritten in place, which is said", async (t) => {
+test("a single file that is a mount is overwritten in place, with a warning", async (t) => {
   if (!(await requireService(t, "linux", "root"))) return
   const directory = await mounted(t, "-t", "tmpfs", "none")
   const [source, target] = [join(directory, "source"), join(directory, "key")]
@@ -98,7 +98,7 @@ test("a single file that has another name too is not overwritten", async (t) => 
   await run("mount", ["--bind", source, target])
   await assert.rejects(
     installFiles([toInstall("key", "new")], installOptions(directory)),
-    purserError("ERR_TARGET", /a mount point and no regular file with one name/),
+    purserError("ERR_TARGET", /a mount point with other hard links/),
   )
   assert.equal(await readFile(source, "utf8"), "old")
   assert.deepEqual(await everything(directory), ["key", "other-name", "source"])
@@ -124,7 +124,7 @@ test("a single file mounted from a disk over one in memory counts as a disk", as
   assert.deepEqual(await everything(directory), ["key"])
 })
 
-test("memory draws no warning, and requireTmpfs is content", async (t) => {
+test("a file system in memory gets no warning, and satisfies requireTmpfs", async (t) => {
   if (!(await requireService(t, "linux", "root"))) return
   const directory = await mounted(t, "-t", "tmpfs", "none")
   const { log, text } = notingLog()
@@ -132,7 +132,7 @@ test("memory draws no warning, and requireTmpfs is content", async (t) => {
   assert.equal(text(), "")
 })
 
-test("somebody who may not write there is told so, and how it can be changed", async (t) => {
+test("missing permission is an error with a hint", async (t) => {
   if (!(await requireService(t, "linux", "root"))) return
   const directory = await tempDir(t)
   const { seteuid } = process
@@ -191,7 +191,7 @@ test(
 )
 
 test(
-  "somebody who swaps a file for a FIFO cannot make us wait for its other end",
+  "a process that swaps a file for a FIFO cannot make us wait for its other end",
   { timeout: 30_000 },
   async (t) => {
     if (!(await requireService(t, "linux"))) return
@@ -221,7 +221,7 @@ test(
   },
 )
 
-test("a link to a directory does not make us remove files elsewhere when we tidy up", async (t) => {
+test("removing temporary files does not follow a link to another directory", async (t) => {
   if (!(await requireService(t, "linux"))) return
   const [directory, elsewhere] = [await tempDir(t), await tempDir(t)]
   const names = [".purser-0123456789abcdef.tmp", ".purser-owed.json"]

@@ -29,7 +29,7 @@ short
 `
 const group = "root:x:0:\nstaff:x:50:web\n88:x:2088:\nodd:x:no:\n"
 
-test("a name brings its own group, a number that of its line, and a number without one that of the rules", async () => {
+test("the default group is that of the user's line, or of the rules for an unlisted number", async () => {
   const cases: [owner: string, uid: number, gid: number][] = [
     ["", 0, 0],
     ["root", 0, 0],
@@ -57,7 +57,7 @@ test("a name brings its own group, a number that of its line, and a number witho
   assert.deepEqual(await resolveOwner("4711", names(null, null), same), { uid: 4711, gid: 4711 })
 })
 
-test("a name that is not there, or whose id is not one, is the rules' error", async () => {
+test("an unknown name, or one with an invalid id, throws the rules' error", async () => {
   for (const [owner, message] of [
     ["nobody", "no user nobody"],
     ["odd", "no user odd"],
@@ -73,7 +73,7 @@ test("a name that is not there, or whose id is not one, is the rules' error", as
   await assert.rejects(resolveOwner("root", names(null, null), rules), { message: "no user root" })
 })
 
-test("files are read only for what needs them", async () => {
+test("files are read only when they are needed", async () => {
   const cases: [owner: string, reads: string[]][] = [
     ["", []],
     ["1:2", []],
@@ -124,7 +124,7 @@ test("every user and group of a file is found, by name and by number", async () 
   )
 })
 
-test("whatever stands in these files, an owner is two numbers that may be ids, or the rules' error", async () => {
+test("for any text in these files, the result is two valid ids or the rules' error", async () => {
   const line = fc.oneof(
     fc.string(),
     fc

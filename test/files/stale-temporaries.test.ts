@@ -7,7 +7,7 @@ import { removeStaleTemporaries } from "../../src/files/stale-temporaries.ts"
 import { tempDir } from "../support/temp.ts"
 import { everything } from "./support.ts"
 
-test("temporary files of a process that was killed are removed, and nothing else", async (t) => {
+test("only temporary files of a killed process are removed", async (t) => {
   const [directory, other] = [await tempDir(t), await tempDir(t)]
   const stale = ".purser-0123456789abcdef.tmp"
   const kept = [
@@ -20,7 +20,7 @@ test("temporary files of a process that was killed are removed, and nothing else
   await mkdir(join(other, "below"))
   for (const place of [directory, join(directory, "a/b"), other, join(other, "below")])
     for (const name of [stale, ...kept]) await writeFile(join(place, name), "")
-  // Whoever made a directory of this name shall not keep us from starting.
+  // A directory of such a name must not prevent the start.
   await mkdir(join(directory, ".purser-fedcba9876543210.tmp"))
   await removeStaleTemporaries({ directory, files: parseFileLines(`key path=${other}/key`) })
   for (const place of [join(directory, "a/b"), other])
@@ -33,7 +33,7 @@ test("temporary files of a process that was killed are removed, and nothing else
   await removeStaleTemporaries({ directory: join(directory, "a/b/key") })
 })
 
-test("a line's directory is looked into, though it is the last of more than are looked through", async (t) => {
+test("a line's directory is visited even beyond the limit of directories", async (t) => {
   const directory = await tempDir(t)
   for (let index = 0; index < 1100; index++) await mkdir(join(directory, `d${index}`))
   const last = (await readdir(directory)).at(-1) ?? ""

@@ -22,7 +22,7 @@ export function toInstall(line: string, content: string | Uint8Array): FileToIns
   return { ...parseFileLine(line), content: new Secret(content) }
 }
 
-/** Options whose reloads are noted instead of run. */
+/** Options that record reloads instead of running them. */
 export function installOptions<const Extra extends Partial<DeliverFilesOptions>>(
   directory: string,
   extra?: Extra,
@@ -43,7 +43,7 @@ export async function everything(directory: string): Promise<string[]> {
   return (await readdir(directory, { recursive: true })).sort()
 }
 
-/** For `assert.rejects` and `assert.throws`. */
+/** A predicate on an error's code and message, for `assert.rejects` and `assert.throws`. */
 export function purserError(code: ErrorCode, message: RegExp): (error: unknown) => error is PurserError {
   return (error): error is PurserError => {
     if (isPurserError(error, code) && message.test(error.message)) return true
@@ -68,7 +68,7 @@ export async function mounted(t: TestContext, ...args: string[]): Promise<string
   return directory
 }
 
-/** An agent that has these contents, as far as `fillDirectory` can tell; notes what it was asked. */
+/** A fetch function with these contents that records what it was asked. */
 export function agentWith(contents: Readonly<Record<string, string>>): Fetch & { haves: (Digest | null)[] } {
   const haves: (Digest | null)[] = []
   const fetch: Fetch = async (name, have) => {

@@ -37,7 +37,7 @@ test("a base that is itself a link elsewhere is refused, and nothing is read, wr
     await assert.rejects(
       installFiles([toInstall(line, "x")], installOptions(base)),
       (error: unknown) =>
-        purserError("ERR_TARGET", /cannot write .*base.*: on the way there is a symbolic link/)(error) &&
+        purserError("ERR_TARGET", /cannot write .*base.*: part of the path is a symbolic link/)(error) &&
         error.hint === "remove it, or name the directory that it leads to",
     )
     assert.equal(await digestOnDisk(parseFileLine(line), base), null)
@@ -48,7 +48,7 @@ test("a base that is itself a link elsewhere is refused, and nothing is read, wr
   assert.equal(await readFile(join(elsewhere, "key"), "utf8"), "theirs")
 })
 
-test("so is the directory of an absolute path= that is one", async (t) => {
+test("the directory of an absolute path= that is a link is refused too", async (t) => {
   const [directory, elsewhere] = [await tempDir(t), await tempDir(t)]
   await symlink(elsewhere, join(directory, "link"))
   await assert.rejects(
@@ -58,7 +58,7 @@ test("so is the directory of an absolute path= that is one", async (t) => {
   assert.deepEqual(await everything(elsewhere), [])
 })
 
-test("a link to nowhere in the base's place is refused, and its end is not made", async (t) => {
+test("a dangling link as the base is refused, and its target is not created", async (t) => {
   const directory = await tempDir(t)
   await symlink(join(directory, "nowhere"), join(directory, "base"))
   await assert.rejects(
