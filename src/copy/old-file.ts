@@ -17,6 +17,6 @@ export function oldFile(
 
 export function cannotKeep(file: string, why: string): PurserError {
   return new PurserError("ERR_CHECK", `the old content of ${quote(file)} cannot be kept: ${why}`, {
-    hint: "nothing was changed; without the check it would be replaced for good",
+    hint: "nothing was changed; remove the file, or the check",
   })
 }

@@ -7,15 +7,15 @@ import { TimeLimit } from "../base/time-limit.ts"
 import type { Check } from "./check.ts"
 import { leafOf, type ExpectedLeaves, type Leaf } from "./leaf.ts"
 
-/** For a check without a host that is made on this machine. */
+/** The hosts for a check without a host on this machine. */
 export const localHosts: readonly string[] = ["127.0.0.1", "::1"]
 
 const connectMs = 5000
 const pauseMs = 200
 
 /**
- * Resolves when one of the addresses serves the certificate, and tries again until `withinMs`: a reload takes its
- * time, and workers of before may still answer. Throws `ERR_CHECK`, or the signal's reason.
+ * Resolves when one of the hosts serves the certificate. Retries until `withinMs`, because a reload takes time and old
+ * workers may still answer. Throws `ERR_CHECK`, or the signal's reason.
  */
 export async function checkServed(
   check: Check,
@@ -33,7 +33,7 @@ export async function checkServed(
         const name = serverName ?? (isIP(host) === 0 ? host : undefined)
         const served = await leafAt(host, port, name, limit.signal)
         if ("sha256" in served && served.sha256 === expected.sha256) return
-        // A connection that the end of the time limit cut off tells nothing new.
+        // A connection that the time limit aborted does not replace an earlier result.
         if (!limit.signal.aborted || !found.has(host))
           found.set(host, "sha256" in served ? `serves ${short(served)}` : served.failed)
       }
@@ -43,17 +43,17 @@ export async function checkServed(
     signal.throwIfAborted()
     if (!limit.isOver) throw error
   }
-  const seen = all.map((host) => `${formatHostPort(host, port)} ${found.get(host) ?? "was not asked"}`)
+  const seen = all.map((host) => `${formatHostPort(host, port)} ${found.get(host) ?? "was not tried"}`)
   throw new PurserError(
     "ERR_CHECK",
     `the certificate ${short(expected)} is not served after ${withinMs} ms: ${seen.join(", ")}`,
     {
-      hint: "see the service's own log: a key that does not match, a reload that does nothing, another file",
+      hint: "see the service's log: wrong key, reload without effect, or another file",
     },
   )
 }
 
-/** {@link checkServed} for each, one after the other. */
+/** Runs {@link checkServed} for each check, one after the other. */
 export async function checkAll(
   expected: ExpectedLeaves,
   hosts: readonly string[],
@@ -62,7 +62,7 @@ export async function checkAll(
   for (const [check, leaf] of expected) await checkServed(check, leaf, hosts, signal)
 }
 
-/** One connection, never a resumed one: the handshake of a resumed session shows no certificate. */
+/** Makes one connection, never a resumed one, because the handshake of a resumed session shows no certificate. */
 async function leafAt(
   host: string,
   port: number,
@@ -75,7 +75,7 @@ async function leafAt(
       host,
       port,
       ...(servername === undefined ? {} : { servername }),
-      // A check compares certificates, whoever signed them.
+      // The check compares the leaf only, so its issuer need not be trusted here.
       rejectUnauthorized: false,
       ALPNProtocols: ["h2", "http/1.1"],
     })
@@ -89,9 +89,7 @@ async function leafAt(
       const { raw } = socket.getPeerCertificate() as { raw?: Buffer }
       done(raw === undefined ? { failed: "shows no certificate" } : leafOf(raw))
     })
-    socket.on("error", (error) =>
-      done({ failed: `cannot be asked (${systemErrorCode(error) ?? reasonOf(error)})` }),
-    )
+    socket.on("error", (error) => done({ failed: `failed (${systemErrorCode(error) ?? reasonOf(error)})` }))
     socket.once("close", () => done({ failed: "closed the connection" }))
     limit.signal.addEventListener("abort", tooLong, { once: true })
     if (limit.signal.aborted) tooLong()

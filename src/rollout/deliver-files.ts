@@ -12,9 +12,9 @@ import { leafAmong, type NamedContent } from "./leaf.ts"
 import { checkServed, localHosts } from "./check-served.ts"
 
 /**
- * Brings a set of files up to date: asks for each, with the digest of what is in
- * place, and installs what is new as one set. Where the contents come from (an
- * agent on the other end of a channel, or the agent's own sources) is passed in.
+ * Brings a set of files up to date: asks for each with the digest of the file in
+ * place, and installs the new ones as one set. The caller passes the function that
+ * fetches contents, from an agent over a channel or from the agent's own sources.
  */
 
 export type Fetched =
@@ -24,12 +24,12 @@ export type Fetched =
 export type Fetch = (name: string, have: Digest | null, line: FileLine) => Promise<Fetched>
 
 export interface DeliverFilesOptions extends DirectoryTargetOptions {
-  /** Checked after the reload, or without one after content was replaced. */
+  /** Runs after the reload, or after content was replaced if there is no reload. */
   readonly check?: FilesCheck
   /**
-   * Whether somebody may already use the files. While nobody does (the
-   * application waits for the first complete delivery), files that were not
-   * there before need no reload; unless every required one was. Nor is there a check then.
+   * Whether the application may use the files already. Before that (it waits
+   * for the first complete delivery) new files need no reload and no check,
+   * unless every required file was in place or one was replaced.
    */
   readonly inUse: boolean
 }
@@ -43,15 +43,15 @@ export interface FilesResult {
   readonly files: readonly { readonly line: FileLine; readonly status: Fetched["status"] }[]
   readonly written: number
   readonly unchanged: number
-  /** Files neither sent nor matched, optional ones included. */
+  /** The number of files neither sent nor matched, optional ones included. */
   readonly missing: number
-  /** Absolute paths of the required files. */
+  /** The absolute paths of the required files. */
   readonly required: readonly string[]
-  /** Names of required files that are not in place. */
+  /** The names of required files that are not in place. */
   readonly lacking: readonly string[]
 }
 
-/** Throws what {@link rollOut} throws; what could not be fetched is in the result. */
+/** Delivers the files of the lines. Files that could not be fetched are in the result. Throws what {@link rollOut} throws. */
 export async function deliverFiles(
   lines: readonly FileLine[],
   fetch: Fetch,
@@ -60,10 +60,10 @@ export async function deliverFiles(
   const { directory, inUse, log, signal } = options
   checkPaths(lines, directory)
   const found = await Promise.all(lines.map((line) => inspectOnDisk(line, directory)))
-  // A file that only needs another mode or owner is sent, too, because the write corrects them.
+  // A file with a wrong mode or owner is asked for without a digest, so that installing it corrects them.
   const have = found.map((one) => (one?.fits === true ? one.digest : null))
   const required = lines.filter((line) => !line.optional)
-  // An earlier process may have delivered all, and let somebody use it.
+  // An earlier process may have delivered every file, and the application may use them.
   const wasComplete =
     required.length > 0 && lines.every((line, index) => line.optional || (found[index] ?? null) !== null)
   const fetched = await Promise.all(lines.map((line, index) => fetch(line.name, have[index] ?? null, line)))
@@ -92,17 +92,17 @@ export async function deliverFiles(
       result.written.length > 0 && (reload !== undefined || result.replaced.length > 0),
     signal,
   }).catch(async (error: unknown) => {
-    // A file that cannot be written, perhaps for days, must not keep new ones that are in place from being read.
+    // A file that cannot be written, perhaps for days, must not block the reload for new files that are in place.
     if (!isPurserError(error, "ERR_RELOAD"))
       await runPending().catch((failed: unknown) => log.warn(reasonOf(failed)))
     throw error
   })
-  // A reload may have failed earlier, though the content has not changed since.
+  // A reload that failed earlier is run again, even if no content has changed since.
   await runPending()
 
   const files = lines.map((line, index) => {
     const status = fetched[index]?.status ?? "failed"
-    // Nothing here can match what was not there.
+    // A match without a digest in the request is a fault of the peer.
     return { line, status: status === "match" && have[index] === null ? "failed" : status }
   })
   return {
@@ -117,7 +117,7 @@ export async function deliverFiles(
   }
 }
 
-/** The check after a reload that an earlier process left pending. It can only report, because the old set went with that process. */
+/** The check after a reload that an earlier process left pending. It can only report, because the old files were in that process's memory. */
 export async function checkOnDisk(
   lines: readonly FileLine[],
   directory: string,

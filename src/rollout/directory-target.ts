@@ -19,11 +19,11 @@ export interface DirectoryTargetOptions extends Omit<
 > {
   readonly reload?: Reload | undefined
   readonly runReload: RunReload
-  /** Called between the record and the first rename; for tests that interfere there. */
+  /** Called between recording the reload and the first rename, for tests that interfere there. */
   readonly onRecorded?: () => void
 }
 
-/** `lines` are all that belong to the set, also those that are not written now. */
+/** `lines` are all files of the set, including those that are not written now. */
 export function directoryTarget(
   lines: readonly FileLine[],
   options: DirectoryTargetOptions,
@@ -31,7 +31,7 @@ export function directoryTarget(
   const { directory, reload, runReload, signal, onRecorded } = options
   return {
     oldFiles: `the old files in ${directory}`,
-    nothingBefore: "nothing was there before that could be put back, so the new files stay",
+    nothingBefore: "there are no old files to put back, so the new files stay",
     hosts: async () => localHosts,
     write: (files, beforeChange) =>
       installFiles(files, {
@@ -77,6 +77,6 @@ function access({ mode, uid, gid }: { mode: number; uid: number; gid: number }) 
 
 function tooLarge(path: string): PurserError {
   return new PurserError("ERR_CHECK", `the old content of ${path} cannot be kept`, {
-    hint: "nothing was changed; without the check it would be replaced for good",
+    hint: "nothing was changed; remove the file, or the check",
   })
 }

@@ -5,8 +5,8 @@ import type { NamedContent } from "./leaf.ts"
 const refusedMs = 3_600_000
 
 /**
- * Sets of files that failed their check, in memory. Without it every retry would reload the service with the same bad
- * certificate. Other content is tried at once, the same content after an hour.
+ * Remembers in memory which sets of files failed their check; otherwise every retry would reload the service with the
+ * same bad certificate. Other content is tried at once, the same content after an hour.
  */
 export class FailedSets {
   readonly #byTarget = new Map<string, { contents: Digest; since: number }>()
@@ -21,11 +21,12 @@ export class FailedSets {
     }
     throw new PurserError(
       "ERR_CHECK",
-      `held back since ${new Date(failed.since).toISOString()}: these files were not served, and the old ones are back`,
-      { hint: "it is tried again when their content changes, or after an hour" },
+      `held back since ${new Date(failed.since).toISOString()}: this set of files failed its check`,
+      { hint: "it is tried again when its content changes, or after an hour" },
     )
   }
 
+  /** Refuses these contents at this target for an hour. */
   recordFailure(target: string, files: readonly NamedContent[]): void {
     this.#byTarget.set(target, { contents: contentsDigest(files), since: Date.now() })
   }

@@ -4,7 +4,7 @@ import { quote } from "../base/names.ts"
 import type { Secret } from "../base/secret.ts"
 import type { Check } from "./check.ts"
 
-/** SHA-256 of a leaf's DER, in hexadecimal digits. */
+/** The SHA-256 of a leaf's DER, in hex. */
 export interface Leaf {
   readonly sha256: string
 }
@@ -14,10 +14,10 @@ export interface NamedContent {
   readonly content: Secret
 }
 
-/** The first certificate of a file, PEM or DER; null where it holds none that can be read. */
+/** The first certificate of a PEM or DER file; null when it holds none that can be read. */
 export function leafIn(bytes: Buffer): Leaf | null {
   try {
-    // It takes the first block, whatever text is around it; a file that holds a key first is read from its certificate on.
+    // X509Certificate reads the first PEM block only, so a key before the certificate is skipped.
     const at = bytes.indexOf("-----BEGIN CERTIFICATE-----")
     const { raw } = new X509Certificate(at > 0 ? bytes.subarray(at) : bytes)
     return leafOf(raw)
@@ -26,7 +26,7 @@ export function leafIn(bytes: Buffer): Leaf | null {
   }
 }
 
-/** The leaf that is to be served when these files are in place. Throws `ERR_CHECK` when no file holds a certificate. */
+/** The leaf that the service has to serve when these files are in place. Throws `ERR_CHECK` when no file holds a certificate. */
 export function leafAmong({ file }: Pick<Check, "file">, files: readonly NamedContent[]): Leaf {
   const asked =
     file === undefined ? files : files.filter(({ name }) => name === file || name.endsWith(`/${file}`))
@@ -38,9 +38,9 @@ export function leafAmong({ file }: Pick<Check, "file">, files: readonly NamedCo
   throw new PurserError(
     "ERR_CHECK",
     file === undefined
-      ? "nothing can be checked: none of the files holds a certificate"
-      : `nothing can be checked: there is no certificate in ${quote(file)}`,
-    { hint: "file=NAME of the check names the file with the certificate" },
+      ? "cannot check: no file holds a certificate"
+      : `cannot check: no certificate in ${quote(file)}`,
+    { hint: "set file=NAME of the check to the file with the certificate" },
   )
 }
 

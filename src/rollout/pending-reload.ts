@@ -12,37 +12,37 @@ import { rm } from "../files/system-calls.ts"
 import { formatReload, reloadWith, type Reload, type RunReload } from "./reload.ts"
 
 /**
- * Pending reloads. A crash between the rename and the reload must not lose it, so it is recorded before the rename, in
- * a file beside the new content (which makes the record vanish exactly when the content does), and cleared after the
- * reload succeeded. Others may be able to write that file, so it says only that a reload is pending: the reload that is
- * run is the one of the configuration.
+ * Records pending reloads, so that a crash between the rename and the reload does not lose the reload. The record is
+ * written before the rename, into a file beside the new content (so that a tmpfs loses both together), and cleared after
+ * the reload. Other users may be able to write that file, so it only says that a reload is pending; the command is
+ * always the configured one.
  */
 
 const recordFile = ".purser-owed.json"
-/** Far more than we ever write. */
+/** The limit of a record file that is read. Real ones are far smaller. */
 const maxRecordBytes = 4 * 1024 * 1024
 
 interface PendingReload {
   /** The file's name in this directory. */
   readonly leaf: string
   readonly digest: Digest
-  /** As `formatReload` writes it. */
+  /** The reload as `formatReload` writes it. */
   readonly reload: string
 }
 
 export interface PendingReloadOptions extends SearchScope {
-  /** Undefined: none is configured any more. */
+  /** Undefined when no reload is configured any more. */
   readonly reload?: Reload | undefined
   runReload: RunReload
-  /** Called once the reload has run, before its record is cleared; the reload is not run again when this fails. */
+  /** Called after the reload, before its record is cleared. The record is cleared even if this rejects. */
   afterReload?: (() => Promise<void>) | undefined
   log: Log
   signal: AbortSignal
 }
 
 /**
- * Adds records in the directories of files that are about to be renamed. A record for content that is still in place
- * stays, because the new content may never get there. Throws `ERR_TARGET`.
+ * Adds records in the directories of files that are about to be renamed. Keeps a record for content that is still in
+ * place, because the rename may fail. Throws `ERR_TARGET`.
  */
 export async function recordPendingReloads(
   files: readonly Pick<StagedFile, "file" | "place">[],
@@ -72,8 +72,8 @@ export async function clearPendingReloads(scope: SearchScope): Promise<void> {
 }
 
 /**
- * Runs the reload once if it is pending for content that is still in place, and drops the records of other content.
- * Resolves with whether it ran. Throws what the reload throws, and then it stays pending.
+ * Runs the reload once if it is pending for content that is still in place, and clears all records. Resolves with
+ * whether it ran. Throws what the reload throws, and then it stays pending.
  */
 export async function runPendingReload({
   reload,
@@ -84,14 +84,14 @@ export async function runPendingReload({
   ...scope
 }: PendingReloadOptions): Promise<boolean> {
   let isPending = false
-  // This happens in every round, so no other directory is looked into where the lines are known.
+  // Visits only the directories of the lines if there are any, because this runs in every round.
   const each = scope.files === undefined ? eachDirectoryBelow : eachDirectoryOfLines
   await each(scope, async (directory) => {
     for (const one of await readRecords(directory)) isPending ||= await isInPlace(directory, one)
   })
   const runs = isPending && reload !== undefined
   if (runs) {
-    log.info(`running the reload that is owed: ${formatReload(reload)}`)
+    log.info(`running the pending reload: ${formatReload(reload)}`)
     await reloadWith(runReload, reload, signal)
   }
   try {
@@ -109,7 +109,7 @@ async function readRecords(directory: string): Promise<PendingReload[]> {
     const list: unknown = JSON.parse(await current.handle.readFile("utf8"))
     return Array.isArray(list) ? list.filter(isRecord) : []
   } catch (error) {
-    // A file that is absent, of others or not as we write it records nothing.
+    // An absent, unreadable or malformed file records nothing.
     if (isPurserError(error) || systemErrorCode(error) !== undefined || error instanceof SyntaxError)
       return []
     throw error

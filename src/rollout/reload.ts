@@ -5,17 +5,17 @@ import { PurserError, isPurserError, reasonOf } from "../base/errors.ts"
 import { quote } from "../base/names.ts"
 import { TimeLimit } from "../base/time-limit.ts"
 
-/** Makes the user of changed files read them again. */
+/** The action after files have changed that makes the application read them again. */
 export type Reload =
   | { readonly kind: "signal"; readonly signal: NodeJS.Signals }
   | { readonly kind: "restart" }
   | { readonly kind: "exec"; readonly command: string }
   | { readonly kind: "http"; readonly url: string }
 
-/** Rejects when the reload did not happen. Who has the child, or the container, passes this in. */
+/** Runs a reload; rejects when it failed. Passed in by the code that controls the command or the container. */
 export type RunReload = (reload: Reload, signal: AbortSignal) => Promise<void>
 
-/** A signal (`HUP`, `SIGHUP`), `restart`, `exec:COMMAND` or `http:URL`. Throws `ERR_RELOAD_SPEC`. */
+/** Reads a signal (`HUP`, `SIGHUP`), `restart`, `exec:COMMAND` or `http:URL`. Throws `ERR_RELOAD_SPEC`. */
 export function parseReload(text: string): Reload {
   const spec = text.trim()
   if (spec === "restart") return { kind: "restart" }
@@ -29,11 +29,11 @@ export function parseReload(text: string): Reload {
   const signal = `SIG${name}` as NodeJS.Signals
   if (name === undefined || !Object.hasOwn(constants.signals, signal))
     throw bad(spec, "there is no such signal")
-  if (signal === "SIGKILL" || signal === "SIGSTOP") throw bad(spec, "no program can take it for a reload")
+  if (signal === "SIGKILL" || signal === "SIGSTOP") throw bad(spec, "no program can handle it")
   return { kind: "signal", signal }
 }
 
-/** {@link parseReload} gives the reload back. */
+/** Writes a reload as text. {@link parseReload} reads it back. */
 export function formatReload(reload: Reload): string {
   switch (reload.kind) {
     case "signal":
@@ -47,16 +47,16 @@ export function formatReload(reload: Reload): string {
   }
 }
 
-/** `http:URL`, where the URL says `http:` or `https:` itself; `http://…` alone is taken too. */
+/** Reads `http:URL`, where the URL begins with `http:` or `https:`. The prefix may be left out. */
 function parseUrl(spec: string): string {
   const text = /^http:https?:/.test(spec) ? spec.slice("http:".length) : spec
   if (!/^https?:\/\//.test(text) || !URL.canParse(text)) {
-    throw new PurserError("ERR_RELOAD_SPEC", `cannot read the reload ${quote(spec)}: it holds no whole URL`, {
+    throw new PurserError("ERR_RELOAD_SPEC", `cannot read the reload ${quote(spec)}: it holds no valid URL`, {
       hint: "write http:http://127.0.0.1:8080/reload",
     })
   }
   const url = new URL(text)
-  // Not quoted: it would show the password.
+  // The text is not quoted, because it holds the password.
   if (url.username !== "" || url.password !== "")
     throw new PurserError(
       "ERR_RELOAD_SPEC",
@@ -74,7 +74,7 @@ function bad(spec: string, why: string): PurserError {
   })
 }
 
-/** Throws `ERR_RELOAD`, whatever `runReload` throws. */
+/** Runs the reload. Throws `ERR_RELOAD` for any error of `runReload`. */
 export async function reloadWith(runReload: RunReload, reload: Reload, signal: AbortSignal): Promise<void> {
   try {
     await runReload(reload, signal)
@@ -88,9 +88,9 @@ export async function reloadWith(runReload: RunReload, reload: Reload, signal: A
 const reloadMs = 30_000
 
 /**
- * The two kinds that need neither child nor container: `sh -c` beside the files, and a POST that must be answered with
- * 2xx. The command gets `env` without our own `PURSER_*`. What it prints may hold a secret, so nobody sees it. Throws
- * `ERR_RELOAD`.
+ * Runs the two kinds that need neither a command nor a container: `exec:` by `sh -c`, and `http:` by a POST that must be
+ * answered with 2xx. The command's output is discarded, because it may hold a secret. Throws `ERR_RELOAD`, and
+ * `ERR_RELOAD_SPEC` for the other kinds.
  */
 export async function runLocalReload(
   reload: Reload,
@@ -114,10 +114,10 @@ export async function runLocalReload(
   }
 }
 
-/** `fetch` itself says only that it failed; why is in the cause. */
+/** The reason of a failed `fetch`, which is in the error's cause. */
 function rootReasonOf(error: unknown): string {
   const cause = error instanceof TypeError ? error.cause : undefined
-  // Several addresses tried: the first failure stands for all.
+  // When several addresses failed, the first failure is reported.
   const first: unknown = cause instanceof AggregateError ? cause.errors[0] : cause
   return reasonOf(first ?? error)
 }
@@ -130,7 +130,7 @@ async function runCommand(command: string, signal: AbortSignal, env: NodeJS.Proc
   try {
     const [code, by] = (await once(child, "exit", { signal })) as [number | null, string | null]
     if (code !== 0)
-      throw new Error(code === null ? `it was ended by ${by}` : `it ended with exit code ${code}`)
+      throw new Error(code === null ? `it was killed by ${by}` : `it ended with exit code ${code}`)
   } finally {
     signal.removeEventListener("abort", kill)
   }

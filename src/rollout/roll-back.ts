@@ -5,9 +5,9 @@ import { leavesAmong, type ExpectedLeaves } from "./leaf.ts"
 import { checkAll } from "./check-served.ts"
 
 export interface RollBack {
-  /** The files that were there before, by path. */
+  /** The old files, by path. */
   readonly old: ReadonlyMap<string, RolloutFile>
-  /** Paths that are new. */
+  /** The paths that the rollout has written. */
   readonly written: readonly string[]
   readonly checks: readonly Check[]
   readonly hosts: readonly string[]
@@ -16,8 +16,8 @@ export interface RollBack {
 }
 
 /**
- * Puts the old files back, removes those that were added, reloads and checks again. Resolves with the error to throw:
- * `cause`, and whether the old files are served. Rejects only when aborted.
+ * Puts the old files back, removes the added ones, reloads and checks again. Resolves with the `ERR_CHECK` to throw,
+ * whose message is that of `cause` and the result of the roll-back. Rejects only when aborted.
  */
 export async function rollBack(
   target: RolloutTarget<WrittenFiles>,
@@ -39,21 +39,19 @@ export async function rollBack(
     await target.clearPending?.()
   } catch (error) {
     signal.throwIfAborted()
-    return failed(
-      `and ${target.oldFiles} could not be put back and reloaded: ${asPurserError(error).message}`,
-    )
+    return failed(`${target.oldFiles} could not be put back and reloaded: ${asPurserError(error).message}`)
   }
   let expected: ExpectedLeaves
   try {
     expected = leavesAmong(checks, [...old.values()])
   } catch {
-    return failed("the old files are back, which hold no certificate to check")
+    return failed("the old files are back, but hold no certificate to check")
   }
   try {
     await checkAll(expected, hosts, signal)
   } catch (error) {
     signal.throwIfAborted()
-    return failed(`the old files are back, and are not served either: ${asPurserError(error).message}`)
+    return failed(`the old files are back, but are not served either: ${asPurserError(error).message}`)
   }
-  return failed("the old files are back, and served")
+  return failed("the old files are back and served")
 }

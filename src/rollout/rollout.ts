@@ -13,15 +13,15 @@ import { checkAll } from "./check-served.ts"
  */
 
 export interface RolloutOptions<Result extends WrittenFiles> {
-  /** Without any, nothing is checked, and nothing rolled back. */
+  /** The checks after the reload. Without any there is no roll-back. */
   readonly checks: readonly Check[]
-  /** Sets that failed are not tried again at once. */
+  /** Refuses a set that failed recently. */
   readonly failed?: FailedAt
-  /** Called once, before the first name changes; not when nothing changes. */
+  /** Called once, before the first rename. Not called when nothing changes. */
   readonly beforeChange?: () => Promise<void>
-  /** Decides, once the files are in place, whether the reload and the checks follow. Default: when one was written. */
+  /** Decides, once the files are in place, whether to reload and check. Default: when a file was written. */
   readonly onWritten?: (result: Result) => Promise<boolean>
-  /** Called with the names of the files that are back, before their reload. */
+  /** Called with the names of the restored files, before their reload. */
   readonly onRolledBack?: (names: readonly string[], error: PurserError) => Promise<void>
   readonly signal: AbortSignal
 }
@@ -38,9 +38,9 @@ export interface Outcome {
 }
 
 /**
- * Throws what the target throws, or `ERR_CHECK`: before anything changed where the set failed recently, cannot be
- * checked, or an old file cannot be kept; or afterwards, and then the old set is back, or the message says why not.
- * When aborted after the write, the new files stay.
+ * Throws what the target throws, or `ERR_CHECK`. That is thrown before anything changes when the set failed recently,
+ * holds no certificate to check, or has an old file that cannot be kept; otherwise after a roll-back, and the message
+ * says whether the old files are back. When aborted after the write, the new files stay.
  */
 export async function rollOut<Result extends WrittenFiles>(
   target: RolloutTarget<Result>,

@@ -16,7 +16,7 @@ test("a check waits for a server that comes late, and names what it found when i
   const expected = leafIn(Buffer.from(files.certificate)) ?? { sha256: "" }
   await assert.rejects(
     checkServed(parseCheck(`127.0.0.1:${port} within=300ms`), expected, [], signal),
-    purserError("ERR_CHECK", new RegExp(`127\\.0\\.0\\.1:${port} cannot be asked \\(ECONNREFUSED\\)`)),
+    purserError("ERR_CHECK", new RegExp(`127\\.0\\.0\\.1:${port} failed \\(ECONNREFUSED\\)`)),
   )
   const checking = checkServed(parseCheck(`:${port} within=15s`), expected, localHosts, signal)
   await serve(t, await directoryWith(t, files), "usual", port)

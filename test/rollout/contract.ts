@@ -10,30 +10,30 @@ import { purserError } from "../files/support.ts"
 import { requireService, type Service } from "../support/services.ts"
 import { tlsFiles, type TlsFiles } from "../support/tls-files.ts"
 
-/** What every target of a rollout has to do, whatever it writes to. */
+/** The contract of every rollout target, as tests. */
 
-/** A target, and what a test sees of it by other ways. */
+/** A target, and a test's independent view of it. */
 export interface ContractTarget {
   readonly target: RolloutTarget<WrittenFiles>
   /** The path of a file of this name, as the target has it. */
   path(name: string): string
   /** Of its service. */
   readonly check: Check
-  /** Everything that is there, by name, but the record of a pending reload. */
+  /** Every file in place, by name, without the record of a pending reload. */
   found(): Promise<Record<string, FoundFile>>
   reloads(): Promise<number>
-  /** The next so many reloads fail. */
+  /** Makes this number of reloads fail. */
   failReloads(count: number): Promise<void>
 }
 
 export interface FoundFile {
   readonly content: string
-  /** Octal. */
+  /** The mode in octal. */
   readonly mode: string
 }
 
 export interface ContractOptions {
-  /** What is there before, and served; none: nothing. All files of the set are `names`. */
+  /** The files in place and served before the test; default: none. `names` are all files of the set. */
   readonly old: Record<string, FoundFile> | null
   readonly names: readonly string[]
   readonly signal: AbortSignal
@@ -81,7 +81,7 @@ export function describeTarget(
         void rolledBack.push(baseNames(paths))
       await assert.rejects(
         bench.rollOutTo(bad, { onRolledBack }),
-        purserError("ERR_CHECK", /is not served after .*; the old files are back, and served$/),
+        purserError("ERR_CHECK", /is not served after .*; the old files are back and served$/),
       )
       assert.deepEqual(await bench.found(), bench.before)
       assert.equal(await bench.reloads(), 2)
@@ -98,7 +98,7 @@ export function describeTarget(
       await bench.failReloads(1)
       await assert.rejects(
         bench.rollOutTo(bench.fresh),
-        purserError("ERR_CHECK", /^the reload .* failed: .*; the old files are back, and served$/),
+        purserError("ERR_CHECK", /^the reload .* failed: .*; the old files are back and served$/),
       )
       assert.deepEqual(await bench.found(), bench.before)
       assert.equal(await bench.reloads(), 2)
@@ -110,7 +110,7 @@ export function describeTarget(
       await bench.failReloads(2)
       await assert.rejects(
         bench.rollOutTo(bench.fresh),
-        purserError("ERR_CHECK", /; and the old files .*could not be put back and reloaded: the reload /),
+        purserError("ERR_CHECK", /; the old files .*could not be put back and reloaded: the reload /),
       )
       assert.deepEqual(await bench.found(), bench.before)
       assert.equal(await bench.reloads(), 2)
@@ -122,7 +122,10 @@ export function describeTarget(
       await bench.failReloads(1)
       await assert.rejects(
         bench.rollOutTo(bench.fresh),
-        purserError("ERR_CHECK", /^the reload .* failed: .*; nothing was there before/),
+        purserError(
+          "ERR_CHECK",
+          /^the reload .* failed: .*; (nothing was there before|there are no old files)/,
+        ),
       )
       assert.deepEqual(await bench.found(), as(bench.fresh, "400"))
       assert.equal(await bench.reloads(), 1)
@@ -141,7 +144,7 @@ export function describeTarget(
       assert.equal((await bench.found())["tls.crt"]?.content, bench.fresh["tls.crt"])
     })
 
-    it("changes nothing where what has to happen before fails", async (t) => {
+    it("changes nothing when beforeChange rejects", async (t) => {
       const bench = await begin(t)
       if (bench === null) return
       const beforeChange = (): Promise<void> => Promise.reject(new PurserError("ERR_AUDIT", "no room"))

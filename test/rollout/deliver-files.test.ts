@@ -33,7 +33,7 @@ test("a first delivery of files that were not there needs no reload", async (t) 
   assert.deepEqual(await everything(directory), ["a", "b"])
 })
 
-test("one that replaces content does need it", async (t) => {
+test("a delivery that replaces content needs a reload", async (t) => {
   const directory = await tempDir(t)
   const options = installOptions(directory, { reload: hup, inUse: false })
   await writeFile(join(directory, "a"), "old", { mode: 0o400 })
@@ -41,7 +41,7 @@ test("one that replaces content does need it", async (t) => {
   assert.deepEqual(options.reloads, ["HUP"])
 })
 
-test("so does one that adds an optional file to a set that was complete before", async (t) => {
+test("a delivery that adds an optional file to a complete set needs a reload", async (t) => {
   const directory = await tempDir(t)
   const options = installOptions(directory, { reload: hup, inUse: false })
   await writeFile(join(directory, "a"), "1", { mode: 0o400 })
@@ -49,7 +49,7 @@ test("so does one that adds an optional file to a set that was complete before",
   assert.deepEqual(options.reloads, ["HUP"])
 })
 
-test("one that completes a set does not", async (t) => {
+test("a delivery that completes a set needs no reload", async (t) => {
   const directory = await tempDir(t)
   const options = installOptions(directory, { reload: hup, inUse: false })
   await writeFile(join(directory, "a"), "1", { mode: 0o400 })
@@ -57,7 +57,7 @@ test("one that completes a set does not", async (t) => {
   assert.deepEqual(options.reloads, [])
 })
 
-test("once somebody uses the files, a new one needs a reload, and nothing new needs none", async (t) => {
+test("once the files are in use, a new file needs a reload, and no change needs none", async (t) => {
   const directory = await tempDir(t)
   const options = installOptions(directory, { reload: hup, inUse: true })
   const agent = agentWith({ a: "1" })
@@ -69,7 +69,7 @@ test("once somebody uses the files, a new one needs a reload, and nothing new ne
   assert.deepEqual(options.reloads, ["HUP"])
 })
 
-test("missing: an optional file is not lacking, a required one is, and the others are installed", async (t) => {
+test("a missing file is lacking only if it is required, and the others are installed", async (t) => {
   const directory = await tempDir(t)
   const lines = parseFileLines("a\nb optional\nc\nd path=sub/d")
   const result = await deliverFiles(
@@ -102,7 +102,7 @@ for (const status of ["missing", "denied", "failed"] as const) {
   })
 }
 
-test("a match with what is not there does not count as in place", async (t) => {
+test("a match for an absent file does not count as in place", async (t) => {
   const result = await deliverFiles(
     parseFileLines("a"),
     async () => ({ status: "match" }),
@@ -111,7 +111,7 @@ test("a match with what is not there does not count as in place", async (t) => {
   assert.deepEqual([result.lacking, result.unchanged, result.missing], [["a"], 0, 1])
 })
 
-test("another mode= or owner= in the line is put right by the next round, without a reload", async (t) => {
+test("the next round applies another mode= or owner= of the line, without a reload", async (t) => {
   if (!(await requireService(t, "linux", "root"))) return
   const directory = await tempDir(t)
   const options = installOptions(directory, { reload: hup, inUse: false })
@@ -138,7 +138,7 @@ test("another mode= or owner= in the line is put right by the next round, withou
   assert.deepEqual(options.reloads, [])
 })
 
-test("a mode that somebody else changed is put right too", async (t) => {
+test("a mode that another program changed is corrected too", async (t) => {
   if (!(await requireService(t, "linux"))) return
   const directory = await tempDir(t)
   const options = installOptions(directory, { inUse: true, reload: hup })
@@ -150,18 +150,18 @@ test("a mode that somebody else changed is put right too", async (t) => {
   assert.deepEqual(options.reloads, [])
 })
 
-test("lines that meet at one path are refused before anybody is asked", async (t) => {
+test("lines with one path are refused before anything is fetched", async (t) => {
   const directory = await tempDir(t)
   const agent = agentWith({ a: "1", "a/b": "2" })
   const lines = [...parseFileLines("a"), ...parseFileLines("a/b")]
   await assert.rejects(
     deliverFiles(lines, agent, installOptions(directory, { inUse: false })),
-    purserError("ERR_FILE_LINE", /a is the file of a/),
+    purserError("ERR_FILE_LINE", /below the file a of a/),
   )
   assert.deepEqual(agent.haves, [])
 })
 
-test("when asking fails, nothing is written", async (t) => {
+test("when fetching fails, nothing is written", async (t) => {
   const directory = await tempDir(t)
   const sent = agentWith({ a: "1" })
   const fetch: Fetch = (name, have, line) =>
@@ -171,7 +171,7 @@ test("when asking fails, nothing is written", async (t) => {
   assert.deepEqual(await everything(directory), [])
 })
 
-test("when one file of a set cannot be put in place, what did get there is reloaded, and nothing is left behind", async (t) => {
+test("when one file of a set cannot be put in place, the written ones are reloaded, and no temporary file is left", async (t) => {
   const directory = await tempDir(t)
   const lines = parseFileLines("a\nb")
   await deliverFiles(lines, agentWith({ a: "1", b: "1" }), installOptions(directory, { inUse: false }))
@@ -196,7 +196,7 @@ test("when one file of a set cannot be put in place, what did get there is reloa
   assert.deepEqual(later.reloads, [], "once was enough")
 })
 
-test("a file that cannot be written does not keep a reload that failed before from being tried again", async (t) => {
+test("a file that cannot be written does not block the retry of a failed reload", async (t) => {
   const directory = await tempDir(t)
   const lines = parseFileLines("a\nb")
   const failing = {
@@ -217,7 +217,7 @@ test("a file that cannot be written does not keep a reload that failed before fr
   assert.deepEqual(options.reloads, ["HUP"])
 })
 
-test("files are checked after a reload that a dead process owed, which can only report, and once", async (t) => {
+test("files are checked once after a reload that a killed process left pending, and a failure is only reported", async (t) => {
   const [old, fresh] = [await tlsFiles(t), await tlsFiles(t)]
   const { directory, options, reloads } = await stage(t, old, "deaf")
   const { certificate, key } = fresh
@@ -235,7 +235,7 @@ test("files are checked after a reload that a dead process owed, which can only 
   assert.equal(reloads(), 1)
 })
 
-test("files are not checked while nobody can use them", async (t) => {
+test("files are not checked while they are not in use", async (t) => {
   const directory = await tempDir(t)
   const { certificate, key } = await tlsFiles(t)
   const options = { ...installOptions(directory), inUse: false, reload: hup }

@@ -13,14 +13,14 @@ import { openDirectoryTarget, rollOutInto, stage } from "./support.ts"
 
 describeTarget("a directory", [], openDirectoryTarget)
 
-test("a set is staged whole before the first rename, in place whole before the one reload, and owed until after it", async (t) => {
+test("a set is staged before the first rename and in place before the one reload, which is pending until it has run", async (t) => {
   const directory = await tempDir(t)
   await installFiles([toInstall("tls.crt", "old"), toInstall("tls.key", "old")], installOptions(directory))
   const seen: Record<string, unknown> = {}
   const look = (): unknown => ({
     temporary: readdirSync(directory).filter((name) => name.endsWith(".tmp")).length,
     content: ["tls.crt", "tls.key"].map((name) => readFileSync(join(directory, name), "utf8")),
-    owed: readdirSync(directory).includes(".purser-owed.json"),
+    pending: readdirSync(directory).includes(".purser-owed.json"),
   })
   await rollOutInto([toInstall("tls.crt", "new"), toInstall("tls.key", "new")], {
     ...installOptions(directory, { reload: hup }),
@@ -29,12 +29,12 @@ test("a set is staged whole before the first rename, in place whole before the o
       void (seen["reload"] = [...((seen["reload"] as unknown[] | undefined) ?? []), look()]),
   })
   assert.deepEqual(seen, {
-    staged: { temporary: 2, content: ["old", "old"], owed: false },
-    recorded: { temporary: 2, content: ["old", "old"], owed: true },
-    renamed: { temporary: 0, content: ["new", "new"], owed: true },
-    reload: [{ temporary: 0, content: ["new", "new"], owed: true }],
-    reloaded: { temporary: 0, content: ["new", "new"], owed: true },
-    cleared: { temporary: 0, content: ["new", "new"], owed: false },
+    staged: { temporary: 2, content: ["old", "old"], pending: false },
+    recorded: { temporary: 2, content: ["old", "old"], pending: true },
+    renamed: { temporary: 0, content: ["new", "new"], pending: true },
+    reload: [{ temporary: 0, content: ["new", "new"], pending: true }],
+    reloaded: { temporary: 0, content: ["new", "new"], pending: true },
+    cleared: { temporary: 0, content: ["new", "new"], pending: false },
   })
 })
 
@@ -96,7 +96,7 @@ describe("files that are checked", () => {
       () => null,
       (error: unknown) => error,
     )
-    assert.ok(purserError("ERR_CHECK", /the old files are back, and served/)(failed))
+    assert.ok(purserError("ERR_CHECK", /the old files are back and served/)(failed))
     assert.doesNotMatch(inspect(failed, { depth: 9 }), /PRIVATE KEY/)
     assert.equal(await readFile(join(directory, "tls.crt"), "utf8"), old.certificate)
     assert.equal(await readFile(join(directory, "tls.key"), "utf8"), old.key)
@@ -105,7 +105,7 @@ describe("files that are checked", () => {
     assert.deepEqual(
       await everything(directory),
       ["tls.crt", "tls.key"],
-      "what was added is gone, no reload is owed",
+      "the added file is removed, and no reload is pending",
     )
   })
 
@@ -127,7 +127,7 @@ describe("files that are checked", () => {
     const { directory, options } = await stage(t, old, "fragile")
     await assert.rejects(
       rollOutInto(setWith({ certificate: fresh.certificate, key: old.key }), options),
-      purserError("ERR_CHECK", /the old files are back, and are not served either/),
+      purserError("ERR_CHECK", /the old files are back, but are not served either/),
     )
     assert.equal(await readFile(join(directory, "tls.crt"), "utf8"), old.certificate)
   })
@@ -160,7 +160,7 @@ describe("files that are checked", () => {
     await writeFile(join(directory, "other/tls.key"), "other", { mode: 0o444 })
     await assert.rejects(
       rollOutInto([...setWith(fresh), toInstall("tls.key path=other/tls.key", fresh.key)], options),
-      purserError("ERR_CHECK", /the old files are back, and served/),
+      purserError("ERR_CHECK", /the old files are back and served/),
     )
     assert.equal(await readFile(join(directory, "tls.key"), "utf8"), old.key)
     assert.equal(await readFile(join(directory, "other/tls.key"), "utf8"), "other")
@@ -184,7 +184,7 @@ describe("files that are checked", () => {
     const { directory, options, reloads } = await stage(t, old)
     await assert.rejects(
       rollOutInto([toInstall("other", "x")], options),
-      purserError("ERR_CHECK", /none of the files holds a certificate/),
+      purserError("ERR_CHECK", /no file holds a certificate/),
     )
     assert.equal(reloads(), 0)
     assert.deepEqual(await everything(directory), ["tls.crt", "tls.key"])

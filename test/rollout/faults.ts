@@ -31,7 +31,7 @@ export const stopped = /^Error: stopped$/
 export interface FaultOptions {
   readonly error: RegExp | ((error: unknown) => boolean)
   readonly outcome: Outcome
-  /** Whether the same set is refused at the next attempt. */
+  /** Whether the next attempt with the same set is refused. */
   readonly isRefused: boolean
   readonly aborts?: boolean
   /** The first reload fails, so that it comes to a roll-back. */

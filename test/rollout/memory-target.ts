@@ -45,7 +45,7 @@ export async function memoryTarget(t: TestContext, old: readonly RolloutFile[] =
     try {
       server.setSecureContext({ cert, key })
     } catch {
-      // As web servers do it: what cannot be used is not taken, and the one before is served.
+      // Like web servers, it keeps serving the previous certificate when the new one cannot be used.
     }
   }
   load()

@@ -22,14 +22,14 @@ import {
 } from "../files/support.ts"
 import { rollOutInto } from "./support.ts"
 
-const journal = ".purser-owed.json"
+const recordFile = ".purser-owed.json"
 const failing: RunReload = () => Promise.reject(new Error("the server is gone"))
 
-function owed(leaf: string, content: string, reload = "HUP"): string {
+function pending(leaf: string, content: string, reload = "HUP"): string {
   return JSON.stringify([{ leaf, digest: digestOf(Buffer.from(content)), reload }])
 }
 
-test("a failed reload is an error though the files are in place, and stays owed", async (t) => {
+test("a failed reload is an error although the files are in place, and stays pending", async (t) => {
   const directory = await tempDir(t)
   await assert.rejects(
     rollOutInto([toInstall("sub/key", "new")], {
@@ -38,7 +38,7 @@ test("a failed reload is an error though the files are in place, and stays owed"
     }),
     purserError("ERR_RELOAD", /^the reload HUP failed: the server is gone$/),
   )
-  assert.deepEqual(await everything(directory), ["sub", `sub/${journal}`, "sub/key"])
+  assert.deepEqual(await everything(directory), ["sub", `sub/${recordFile}`, "sub/key"])
   const options = installOptions(directory, { reload: hup })
   assert.equal(await runPendingReload(options), true)
   assert.deepEqual(options.reloads, ["HUP"])
@@ -62,7 +62,7 @@ test("the next round runs a reload that failed, although nothing has changed", a
   assert.deepEqual(options.reloads, ["HUP"])
 })
 
-test("a reload owed where a line's absolute path leads is found too", async (t) => {
+test("a pending reload in the directory of an absolute path is found too", async (t) => {
   const [directory, other] = [await tempDir(t), await tempDir(t)]
   const file = toInstall(`key path=${other}/key`, "new")
   const broken = { ...installOptions(directory, { reload: hup }), runReload: failing }
@@ -72,11 +72,11 @@ test("a reload owed where a line's absolute path leads is found too", async (t) 
   assert.deepEqual(await everything(other), ["key"])
 })
 
-test("what is owed for content that is there no more is dropped", async (t) => {
+test("a record for content that is gone is cleared", async (t) => {
   const directory = await tempDir(t)
   for (const content of ["other content", null]) {
     if (content !== null) await writeFile(join(directory, "key"), content)
-    await writeFile(join(directory, journal), owed(content === null ? "gone" : "key", "content"))
+    await writeFile(join(directory, recordFile), pending(content === null ? "gone" : "key", "content"))
     const options = installOptions(directory, { reload: hup })
     assert.equal(await runPendingReload(options), false)
     assert.deepEqual(options.reloads, [])
@@ -84,22 +84,22 @@ test("what is owed for content that is there no more is dropped", async (t) => {
   }
 })
 
-test("once no reload is configured, what is owed is dropped", async (t) => {
+test("records are cleared when no reload is configured any more", async (t) => {
   const directory = await tempDir(t)
   await writeFile(join(directory, "key"), "content")
-  await writeFile(join(directory, journal), owed("key", "content"))
+  await writeFile(join(directory, recordFile), pending("key", "content"))
   const options = installOptions(directory)
   assert.equal(await runPendingReload(options), false)
   assert.deepEqual(await everything(directory), ["key"])
 })
 
-test("a command that somebody else wrote into the journal is not run: what runs is the configured reload", async (t) => {
+test("a command that another user wrote into the record is not run, but the configured reload is", async (t) => {
   if (!(await requireService(t, "linux"))) return
   const directory = await tempDir(t)
   const planted = join(directory, "planted")
   const configured = join(directory, "configured")
   await writeFile(join(directory, "key"), "content")
-  await writeFile(join(directory, journal), owed("key", "content", `exec:touch ${planted}`))
+  await writeFile(join(directory, recordFile), pending("key", "content", `exec:touch ${planted}`))
   const { log, text } = notingLog()
   const ran = await runPendingReload({
     ...installOptions(directory, { reload: { kind: "exec", command: `touch ${configured}` } }),
@@ -108,7 +108,7 @@ test("a command that somebody else wrote into the journal is not run: what runs 
   })
   assert.equal(ran, true)
   assert.deepEqual(await everything(directory), ["configured", "key"])
-  assert.match(text(), /running the reload that is owed: exec:touch .*configured/)
+  assert.match(text(), /running the pending reload: exec:touch .*configured/)
   assert.doesNotMatch(text(), /planted/)
 })
 
@@ -120,18 +120,18 @@ const garbage: [what: string, text: string][] = [
     "entries of wrong types",
     '[null, 1, "key", {"leaf":1}, {"leaf":"key","digest":"sha256:0","reload":"HUP"}]',
   ],
-  ["a name that leaves the directory", owed("../key", "content")],
-  ["a name that is the directory", owed(".", "content")],
-  ["megabytes of white space around", owed("key", "content").padStart(5_000_000)],
+  ["a name that leaves the directory", pending("../key", "content")],
+  ["a name that is the directory", pending(".", "content")],
+  ["megabytes of white space around", pending("key", "content").padStart(5_000_000)],
 ]
 for (const [what, text] of garbage) {
-  test(`a journal that holds ${what} owes nothing, and does not stop a delivery`, async (t) => {
+  test(`a recordFile that holds ${what} owes nothing, and does not stop a delivery`, async (t) => {
     const base = await tempDir(t)
     const directory = join(base, "below")
     await mkdir(directory)
     for (const path of [join(base, "key"), join(directory, "key")])
       await writeFile(path, "content", { mode: 0o400 })
-    await writeFile(join(directory, journal), text)
+    await writeFile(join(directory, recordFile), text)
     const options = installOptions(directory, { reload: hup, inUse: true })
     assert.equal(await runPendingReload(options), false)
     await deliverFiles(parseFileLines("key"), agentWith({ key: "new" }), options)
@@ -142,16 +142,16 @@ for (const [what, text] of garbage) {
 }
 
 test(
-  "a FIFO or a link in the journal's place is not waited for or followed, and makes room",
+  "a FIFO or a link in the recordFile's place is not waited for or followed, and makes room",
   { timeout: 20_000 },
   async (t) => {
     if (!(await requireService(t, "linux"))) return
     const [directory, elsewhere] = [await tempDir(t), await tempDir(t)]
     await writeFile(join(directory, "key"), "content")
-    await writeFile(join(elsewhere, "journal"), owed("key", "content"))
+    await writeFile(join(elsewhere, "recordFile"), pending("key", "content"))
     for (const plant of [
-      () => run("mkfifo", [join(directory, journal)]),
-      () => symlink(join(elsewhere, "journal"), join(directory, journal)),
+      () => run("mkfifo", [join(directory, recordFile)]),
+      () => symlink(join(elsewhere, "recordFile"), join(directory, recordFile)),
     ]) {
       await plant()
       const options = installOptions(directory, { reload: hup })
@@ -160,23 +160,23 @@ test(
       assert.deepEqual(options.reloads, ["HUP"])
       assert.deepEqual(await everything(directory), ["key"])
     }
-    assert.equal(await readFile(join(elsewhere, "journal"), "utf8"), owed("key", "content"))
+    assert.equal(await readFile(join(elsewhere, "recordFile"), "utf8"), pending("key", "content"))
   },
 )
 
-test("a directory in the journal's place is told, and nothing is written", async (t) => {
+test("a directory in the record's place is an error, and nothing is written", async (t) => {
   const directory = await tempDir(t)
-  await mkdir(join(directory, journal))
+  await mkdir(join(directory, recordFile))
   const options = installOptions(directory, { reload: hup })
   assert.equal(await runPendingReload(options), false)
   await assert.rejects(
     rollOutInto([toInstall("key", "x")], options),
     purserError("ERR_TARGET", /a directory is there/),
   )
-  assert.deepEqual(await everything(directory), [journal])
+  assert.deepEqual(await everything(directory), [recordFile])
 })
 
-test("what is owed for content in place stays owed when the next content does not get there", async (t) => {
+test("a reload for content in place stays pending when the next content is not written", async (t) => {
   const directory = await tempDir(t)
   const broken = { ...installOptions(directory, { reload: hup }), runReload: failing }
   await assert.rejects(rollOutInto([toInstall("key", "first")], broken), /gone/)
@@ -192,16 +192,16 @@ test("what is owed for content in place stays owed when the next content does no
   assert.deepEqual(options.reloads, ["HUP"])
 })
 
-test("a reload that fails again and again for new content fills no journal", async (t) => {
+test("repeated failures for new content do not let the record grow", async (t) => {
   const directory = await tempDir(t)
   const broken = { ...installOptions(directory, { reload: hup }), runReload: failing }
   for (let round = 0; round < 10; round++)
     await assert.rejects(rollOutInto([toInstall("key", `content ${round}`)], broken), /gone/)
-  const entries = JSON.parse(await readFile(join(directory, journal), "utf8")) as unknown[]
+  const entries = JSON.parse(await readFile(join(directory, recordFile), "utf8")) as unknown[]
   assert.ok(entries.length <= 2, `${entries.length} entries`)
 })
 
-test("a reload that is pending in a line's directory is found, though it is the last of more than are looked through", async (t) => {
+test("a pending reload in a line's directory is found even beyond the limit of directories", async (t) => {
   const directory = await tempDir(t)
   for (let index = 0; index < 1100; index++) await mkdir(join(directory, `d${index}`))
   const last = (await readdir(directory)).at(-1) ?? ""
@@ -213,7 +213,7 @@ test("a reload that is pending in a line's directory is found, though it is the 
   assert.deepEqual(await everything(join(directory, last)), ["key"])
 })
 
-test("what others owe in directories that are in none of our lines is left to them", async (t) => {
+test("records in directories of no line are left alone", async (t) => {
   const directory = await tempDir(t)
   const theirs = join(directory, "theirs")
   const broken = { ...installOptions(theirs, { reload: hup }), runReload: failing }

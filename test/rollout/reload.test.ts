@@ -28,7 +28,7 @@ const reload: fc.Arbitrary<Reload> = fc.oneof(
   fc.webUrl({ withQueryParameters: true }).map((url) => ({ kind: "http", url: new URL(url).href }) as const),
 )
 
-test("a reload that was formatted is read back as it was", () => {
+test("a formatted reload is read back unchanged", () => {
   fc.assert(
     fc.property(reload, (one) => assert.deepEqual(parseReload(formatReload(one)), one)),
     { numRuns },
@@ -51,15 +51,15 @@ const refused: [text: string, message: RegExp][] = [
   ["hup", /no such signal/],
   ["SIGNOTHING", /"SIGNOTHING": there is no such signal/],
   ["__proto__", /no such signal/],
-  ["KILL", /no program can take it/],
-  ["SIGSTOP", /no program can take it/],
+  ["KILL", /no program can handle it/],
+  ["SIGSTOP", /no program can handle it/],
   ["exec:", /no command/],
   ["exec:a\0b", /no command/],
-  ["http:", /no whole URL/],
-  ["http:localhost:8080/reload", /no whole URL/],
-  ["http:ftp://host/", /no whole URL/],
-  ["http:file:///etc/passwd", /no whole URL/],
-  ["http://", /no whole URL/],
+  ["http:", /no valid URL/],
+  ["http:localhost:8080/reload", /no valid URL/],
+  ["http:ftp://host/", /no valid URL/],
+  ["http:file:///etc/passwd", /no valid URL/],
+  ["http://", /no valid URL/],
 ]
 for (const [text, message] of refused) {
   test(`refuses the reload ${JSON.stringify(text)} and says why`, () => {
@@ -74,7 +74,7 @@ test("a password in the URL is refused, and not shown", () => {
   )
 })
 
-test("whatever the text, reading it gives a reload or one of our errors", () => {
+test("any text gives a reload or ERR_RELOAD_SPEC", () => {
   const parts = fc.constantFrom("exec:", "http:", "//", "SIG", "HUP", "\0", " ", "a", "@", "[", "restart")
   const text = fc.oneof(
     fc.string({ unit: "binary" }),
@@ -92,7 +92,7 @@ test("whatever the text, reading it gives a reload or one of our errors", () => 
   )
 })
 
-test("exec: runs the command by sh, with the environment that it is given but for our own variables", async (t) => {
+test("exec: runs the command by sh, with the given environment but without PURSER_ variables", async (t) => {
   if (!(await requireService(t, "linux"))) return
   const file = join(await tempDir(t), "env")
   const given = { ...env, FILE: file, APP: "kept", PURSER_ENROL: "purser1.web.x", PURSER_: "x" }
@@ -133,7 +133,7 @@ test("a command that fails, or is ended by a signal, is an error that says how",
     failing("exit 7"),
     purserError("ERR_RELOAD", /the reload exec:exit 7 failed: .*exit code 7/),
   )
-  await assert.rejects(failing("kill -TERM $$"), purserError("ERR_RELOAD", /ended by SIGTERM/))
+  await assert.rejects(failing("kill -TERM $$"), purserError("ERR_RELOAD", /killed by SIGTERM/))
   await assert.rejects(failing("purser-no-such-program"), purserError("ERR_RELOAD", /exit code 127/))
 })
 
@@ -178,7 +178,7 @@ test(
   },
 )
 
-test("so is one that is aborted", { timeout: 20_000 }, async (t) => {
+test("a command that is aborted is ended with everything that it started", { timeout: 20_000 }, async (t) => {
   if (!(await requireService(t, "linux"))) return
   const { reload: slow, started, ended } = await lingering(t)
   const stop = new AbortController()
@@ -208,7 +208,7 @@ async function server(t: TestContext, answer: RequestListener): Promise<string> 
   return `http://127.0.0.1:${(http.address() as AddressInfo).port}`
 }
 
-test("http: is a POST to the path, and every 2xx is good", async (t) => {
+test("http: is a POST to the path, and every 2xx is success", async (t) => {
   const asked: string[] = []
   const url = await server(t, ({ method, url: path }, response) => {
     asked.push(`${method} ${path}`)
@@ -255,7 +255,7 @@ test("a refused connection is a failed reload that says so", async () => {
   )
 })
 
-test("a server that never answers is given up after the time limit", { timeout: 20_000 }, async (t) => {
+test("a server that never answers fails the reload after the time limit", { timeout: 20_000 }, async (t) => {
   const url = await server(t, () => {})
   await assert.rejects(
     runLocalReload({ kind: "http", url }, never, env, 200),
@@ -263,7 +263,7 @@ test("a server that never answers is given up after the time limit", { timeout: 
   )
 })
 
-test("a signal or a restart has nobody to go to without a command or a container", async () => {
+test("a signal or a restart fails without a command or a container", async () => {
   for (const reload of ["HUP", "restart"])
     await assert.rejects(
       runLocalReload(parseReload(reload), never, env),

@@ -8,7 +8,7 @@ import { begin, failing, faultAt, fileOf, stopped, type FaultStep, type Outcome 
 
 describe("a roll-back", { concurrency: 4 }, () => {
   it("follows a reload that failed", async (t) => {
-    const error = purserError("ERR_CHECK", /^injected; the old files are back, and served$/)
+    const error = purserError("ERR_CHECK", /^injected; the old files are back and served$/)
     const outcome: Outcome = { content: "old", reloads: 2, isPending: false }
     await faultAt(t, "reload", "present", { error, outcome, isRefused: true })
   })
@@ -30,7 +30,7 @@ describe("a roll-back", { concurrency: 4 }, () => {
     it(`that fails at "${step}" says so`, async (t) => {
       const error = purserError(
         "ERR_CHECK",
-        /^not reloaded; and the old files could not be put back and reloaded: injected$/,
+        /^not reloaded; the old files could not be put back and reloaded: injected$/,
       )
       await faultAt(t, step, "present", { isRollBack: true, error, outcome, isRefused: true })
     })
@@ -65,7 +65,7 @@ describe("a roll-back", { concurrency: 4 }, () => {
     target.fault = (step) => step === "reload again" && target.stop()
     await assert.rejects(
       bench.rollOutTo(fresh, { checks: [parseCheck(`127.0.0.1:${target.port} within=2s`)] }),
-      purserError("ERR_CHECK", /is not served after .*; the old files are back, and are not served either: /),
+      purserError("ERR_CHECK", /is not served after .*; the old files are back, but are not served either: /),
     )
     bench.assertOutcome({ content: "old", reloads: 2, isPending: false })
   })
@@ -80,7 +80,7 @@ describe("a roll-back", { concurrency: 4 }, () => {
     target.fault = failing("reload", new PurserError("ERR_RELOAD", "not reloaded"))
     await assert.rejects(
       bench.rollOutTo(bench.fresh),
-      purserError("ERR_CHECK", /^not reloaded; the old files are back, which hold no certificate to check$/),
+      purserError("ERR_CHECK", /^not reloaded; the old files are back, but hold no certificate to check$/),
     )
     bench.assertOutcome({ content: "old", reloads: 2, isPending: false })
   })

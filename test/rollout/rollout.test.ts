@@ -101,7 +101,7 @@ describe("a rollout", () => {
     if (bench === null) return
     await assert.rejects(
       bench.rollOutTo(new Map([["a", fileOf("a", "x")]])),
-      purserError("ERR_CHECK", /none of the files holds a certificate/),
+      purserError("ERR_CHECK", /no file holds a certificate/),
     )
     bench.assertOutcome(unchanged)
   })
