@@ -1,9 +1,9 @@
 /**
- * What an application imports to build its own agent or node, with the type of every option and result. Everything else
- * in this package is an implementation detail.
+ * The public API: an application imports from here to build its own agent or node. Exports the type of every option and
+ * result. Everything else in this package is an implementation detail, and may change in any version.
  */
 
-// An agent.
+// The agent.
 export { createAgent, type CreateAgentOptions, type PurserAgent } from "./wiring/create-agent.ts"
 export type { OwnSecret } from "./wiring/own-secrets.ts"
 export type { AgentSettings, LimitSettings } from "./wiring/settings.ts"
@@ -44,7 +44,7 @@ export type {
   StartEvent,
 } from "./agent/delivery/events.ts"
 
-// A node.
+// The node.
 export { createNode, type NodeOptions, type PurserNode } from "./node/node.ts"
 export { runNode } from "./node/run.ts"
 export type {
@@ -66,7 +66,7 @@ export { parseReload, runLocalReload, type Reload, type RunReload } from "./roll
 export { AllowList, type AllowListOptions } from "./channel/allow-list.ts"
 export { parseEnrolment, type Enrolment } from "./channel/enrolment.ts"
 
-// Both.
+// Shared by both.
 export { createIdentity, loadIdentity, loadOrCreateIdentity, type Identity } from "./channel/identity.ts"
 export { defaultLimits, type ChannelLimits } from "./channel/limits.ts"
 export type { Listing } from "./channel/messages.ts"

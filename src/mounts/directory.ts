@@ -7,43 +7,43 @@ import type { Secret } from "../base/secret.ts"
 import { isMemory } from "../files/memory.ts"
 import type { Owner } from "../files/owner.ts"
 
-/** On the host; only root may look in. The second is for hosts whose /run lies on a disk. */
+/** The parent directories on the host, readable by root only. The second is for hosts whose /run is on a disk. */
 export const roots = ["/run/purser", "/dev/shm/purser"] as const
-/** The name of the container's directory there. */
+/** The directory on the host that is mounted as `/run/secrets`. */
 const mounted = "secrets"
 const directoryInContainer = "/run/secrets"
 
 export interface SecretToMount {
-  /** Absolute, in the container. */
+  /** The absolute path in the container. */
   readonly path: string
   readonly content: Secret
 }
 
 export interface Mount {
-  /** On the host. */
+  /** The path on the host. */
   readonly source: string
-  /** In the container. */
+  /** The path in the container. */
   readonly target: string
 }
 
 /**
- * The secrets of one container. A lock that ends with its holder tells the directory of a living process from one that
- * `kill -9` left behind.
+ * The secrets of one container, in a directory of the host's memory. A lock that is released when its process ends
+ * distinguishes the directory of a running process from one that `kill -9` left behind.
  */
 export interface SecretDirectory extends AsyncDisposable {
   readonly id: string
-  /** `KEY=VALUE`, for the container: by it a running container is found to need the directory. */
+  /** The container's label, `KEY=VALUE`, which shows that a running container still needs the directory. */
   readonly label: string
   readonly mounts: readonly Mount[]
-  /** Puts the secrets there, for this user of the container to read and nobody to write. */
+  /** Writes the secrets, readable by this user of the container and writable by none. */
   fill(owner: Owner): Promise<void>
-  /** Leaves the directory there, because its container runs on: a later process removes it. */
+  /** Keeps the directory on disposal, because its container still runs. A later process removes it. */
   keep(): void
 }
 
 /**
- * Makes the directory and its empty files, so that the mounts can be tried before anything secret is in them.
- * Throws `ERR_DISK` where it would not lie in memory, and `ERR_TARGET`.
+ * Makes the directory and its empty files, so that the mounts can be tested before a secret is in them.
+ * Throws `ERR_DISK` when it would not be in memory, and `ERR_TARGET`.
  */
 export async function createSecretDirectory(
   secrets: readonly SecretToMount[],
@@ -55,7 +55,7 @@ export async function createSecretDirectory(
   const files = secrets.map(({ path, content }, index) => ({
     content,
     path,
-    // One directory is mounted whole. Files elsewhere are mounted one by one, so that they hide nothing of the image.
+    // /run/secrets is mounted as a directory. Files elsewhere are mounted one by one, so that they hide no file of the image.
     file: isInDirectory(path)
       ? join(directory, mounted, posix.relative(directoryInContainer, path))
       : join(directory, `file-${index}`),
@@ -64,7 +64,7 @@ export async function createSecretDirectory(
   try {
     await mkdir(root, { recursive: true, mode: 0o700 })
     await checkRoot(root)
-    // Before the directory is there: it must never look like one that nobody holds.
+    // Locked before the directory exists, so that another process never takes it for an abandoned one.
     lock = acquireLock(lockOf(directory), directory)
     await mkdir(directory, { mode: 0o700 })
     for (const { file } of files) {
@@ -111,7 +111,7 @@ export async function createSecretDirectory(
   }
 }
 
-/** The label of the container that has the directory of this id. */
+/** The label of the container that uses the directory of this id. */
 export function labelOf(id: string): string {
   return `purser.run=${id}`
 }
@@ -122,7 +122,7 @@ export function lockOf(directory: string): string {
 
 export async function removeAll(directory: string): Promise<void> {
   await rm(directory, { recursive: true, force: true })
-  // SQLite leaves the journal where its process was killed.
+  // SQLite leaves its journal when the process is killed.
   for (const end of ["-journal", ".pid", ""]) await rm(`${lockOf(directory)}${end}`, { force: true })
 }
 
@@ -140,12 +140,12 @@ async function firstInMemory(candidates: readonly string[]): Promise<string> {
 async function checkRoot(root: string): Promise<void> {
   const stats = await lstat(root)
   if (stats.isDirectory() && stats.uid === process.getuid?.() && (stats.mode & 0o077) === 0) return
-  throw new PurserError("ERR_TARGET", `${root} is not a directory of ours alone`, {
-    hint: "look at who made it, and remove it: it has to be root's, with mode 0700",
+  throw new PurserError("ERR_TARGET", `${root} is not private to root`, {
+    hint: "find out what made it, and remove it: it must belong to root with mode 0700",
   })
 }
 
-/** The deepest last, so that each can still be entered. */
+/** The directories below, the deepest last, so that each can still be entered when it is changed. */
 async function directoriesBelow(directory: string): Promise<string[]> {
   const entries = await readdir(directory, { recursive: true, withFileTypes: true })
   return entries.filter((entry) => entry.isDirectory()).map(({ parentPath, name }) => join(parentPath, name))

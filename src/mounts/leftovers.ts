@@ -7,14 +7,14 @@ import { listContainers } from "../docker/containers.ts"
 import type { Engine } from "../docker/engine.ts"
 import { labelOf, lockOf, removeAll, roots } from "./directory.ts"
 
-/** True while a container runs that has the directory of this id. */
+/** Whether a running container uses the directory of this id. */
 export async function isInUse(engine: Engine, id: string, signal: AbortSignal): Promise<boolean> {
   return (await listContainers(engine, { labels: [labelOf(id)] }, signal)).length > 0
 }
 
 /**
- * Removes the directories that killed processes left, unless their containers still run. Resolves with how many there
- * were.
+ * Removes the directories that killed processes left, unless their containers still run. Resolves with the number of
+ * removed ones.
  */
 export async function removeLeftovers(
   isInUse: (id: string) => Promise<boolean>,
@@ -29,7 +29,7 @@ export async function removeLeftovers(
       await removeAll(directory)
       removed++
     } catch (error) {
-      // Its process lives, or has just removed it.
+      // Its process still runs, or has just removed it.
       if (isPurserError(error, "ERR_LOCKED") || (await isGone(directory))) continue
       log.warn(`cannot remove what an earlier purser run left in ${directory}: ${reasonOf(error)}`)
     }

@@ -6,30 +6,30 @@ import { isInUse, removeLeftovers } from "./leftovers.ts"
 import { probeMounts } from "./probe.ts"
 
 /**
- * Secrets in the host's memory, mounted before a container's first instruction. The caller starts the container, with
- * the mounts and the label that it gets here, and disposes of the secrets when the container has ended. Nothing here
+ * Puts secrets into the host's memory, to be mounted before a container's first instruction. The caller starts the
+ * container with the returned mounts and label, and disposes of the secrets when the container has ended. Nothing here
  * starts a container or writes a secret to a disk. Needs root on the Linux host that the engine runs on.
  */
 
 export interface ContainerToStart {
   readonly image: string
-  /** `USER[:GROUP]`; undefined for the image's own. */
+  /** `USER[:GROUP]`. Default: the image's own. */
   readonly user: string | undefined
 }
 
 export interface MountOptions {
-  /** Brings the image, if it is not there. */
+  /** Pulls the image. Called when it is not on the engine. */
   pull: () => Promise<void>
   log: Log
   signal: AbortSignal
-  /** Parents of the directory, the first that lies in memory counts; default: the machine's own. */
+  /** The parents to try; the first one in memory is used. Default: {@link roots}. */
   candidates?: readonly string[]
 }
 
 /**
- * Resolves when the secrets are in place, for the container's user to read and nobody to write. Removes what killed
- * processes left, first. Throws `ERR_ROUTE` where the engine cannot mount our directory, or has no such user,
- * `ERR_DISK` where it would not lie in memory, and `ERR_TARGET`.
+ * Resolves when the secrets are in place, readable by the container's user and writable by none. First removes the
+ * directories that killed processes left. Throws `ERR_ROUTE` when the engine cannot mount our directory or the image has
+ * no such user, `ERR_DISK` when the directory would not be in memory, and `ERR_TARGET`.
  */
 export async function mountSecrets(
   engine: Engine,

@@ -8,13 +8,13 @@ import { maxNamesBytes, resolveOwner, type Owner, type ReadNames } from "../file
 import type { SecretDirectory } from "./directory.ts"
 
 export interface ProbeOptions {
-  /** Brings the image, if it is not there. */
+  /** Pulls the image. Called when it is not on the engine. */
   pull: () => Promise<void>
   signal: AbortSignal
 }
 
 /**
- * Finds out, by a container that is never started, whether the engine sees our directory. Resolves with the user and
+ * Creates a container that is never started, to test whether the engine sees our directory. Resolves with the user and
  * group that the container's process will have. Throws `ERR_ROUTE`.
  */
 export async function probeMounts(
@@ -25,12 +25,12 @@ export async function probeMounts(
 ): Promise<Owner> {
   const body = {
     Image: name,
-    // It never runs; but an image may have none of its own, and the engine wants one.
+    // Required by the engine when the image has no command. It never runs.
     Cmd: ["never"],
     Labels: { "purser.temporary": id },
     HostConfig: {
       NetworkMode: "none",
-      // Not Binds, which makes an empty directory of what is missing.
+      // Not Binds, which creates an empty directory for a missing source.
       Mounts: mounts.map(({ source, target }) => ({
         Type: "bind",
         Source: source,
@@ -52,7 +52,7 @@ export async function probeMounts(
       throw error
     throw new PurserError(
       "ERR_ROUTE",
-      "the engine does not see our directory: its host is not where we run",
+      "the engine does not see this host's directories, so it runs on another host",
       {
         cause: error,
         hint: "give the container a tmpfs and let purser cp or purser agent fill it, or put a purser node beside it",
@@ -60,7 +60,7 @@ export async function probeMounts(
     )
   })
   try {
-    // An empty --user is the image's own as well.
+    // An empty --user means the image's own user too.
     return await ownerIn(engine, container, user || image.user, signal)
   } finally {
     await removeContainer(engine, container, AbortSignal.timeout(10_000))

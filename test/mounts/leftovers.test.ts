@@ -35,7 +35,7 @@ test("what a killed command left is collected, unless its container runs or it l
   assert.deepEqual(await readdir(root), [])
 })
 
-test("what is no directory of ours is not touched", async (t) => {
+test("other directories are not touched", async (t) => {
   if (!(await requireService(t, "linux"))) return
   const root = await tempDir(t)
   await mkdir(join(root, "something-else"))

@@ -21,7 +21,7 @@ async function directoryOfOne(t: TestContext): Promise<SecretDirectory> {
 }
 const pull = (): Promise<void> => Promise.reject(new Error("nothing is pulled here"))
 
-test("an engine that does not see our directory is found out before anything runs", async (t) => {
+test("an engine that does not see our directory is detected before anything runs", async (t) => {
   if (!(await requireService(t, "docker", "root"))) return
   await using engine = await connectEngine({ env: process.env, home: "/nonexistent", signal })
   await using directory = await directoryOfOne(t)
@@ -29,7 +29,7 @@ test("an engine that does not see our directory is found out before anything run
   for (const { source } of directory.mounts) await rm(source, { recursive: true })
   await assert.rejects(
     probeMounts(engine, { image: await shellImage(), user: undefined }, directory, { pull, signal }),
-    { code: "ERR_ROUTE", message: /does not see our directory/ },
+    { code: "ERR_ROUTE", message: /does not see this host's directories/ },
   )
   assert.equal(
     await docker(["ps", "--all", "--quiet", `--filter=label=purser.temporary=${directory.id}`]),
