@@ -10,13 +10,13 @@ import { openDatabaseOf } from "../wiring/open-state.ts"
 import type { CommandAction, Context } from "./command.ts"
 import { commandConfig } from "./load-config.ts"
 
-/** `purser audit`: what was decided, and whether the log of it is whole. */
+/** `purser audit`: shows and verifies the audit log. */
 export function define(command: Command, action: CommandAction): void {
-  command.option("--follow", "go on with new lines as they come").action(action(show))
+  command.option("--follow", "keep printing new lines").action(action(show))
   command
     .command("verify")
-    .description("find a changed, missing, reordered or torn line, and a cut tail")
-    .option("--expect <seq:hash>", "a head that was kept elsewhere; the agent logs it every hour")
+    .description("detect changed, missing, reordered and torn lines, and a truncated end")
+    .option("--expect <seq:hash>", "a head that you kept elsewhere; the agent logs it every hour")
     .action(action(verify))
 }
 
@@ -24,10 +24,10 @@ async function verify(context: Context, { expect }: { expect?: string }): Promis
   const config = await commandConfig(context)
   const { stateDir } = config
   const expected = expect === undefined ? undefined : parseExpected(expect)
-  // A mistyped directory must not count as a log that is whole.
+  // A mistyped directory must not verify as an empty log.
   if (!isStateDir(stateDir)) {
     throw new PurserError("ERR_STATE", `${stateDir} is not a state directory of Purser`, {
-      hint: "name the agent's by --state or PURSER_STATE",
+      hint: "give the agent's state directory with --state or PURSER_STATE",
     })
   }
   using state = openDatabaseOf(config)
@@ -56,27 +56,26 @@ async function show(context: Context, { follow = false }: { follow?: boolean }):
     await ensureStateDir(stateDir)
     return await printChanges(dirname(file), print, context.signal)
   }
-  if (!isStateDir(stateDir))
-    context.output.note(`nothing is written down in ${stateDir}: there is no state yet`)
+  if (!isStateDir(stateDir)) context.output.note(`no audit log in ${stateDir}: there is no state yet`)
   await print()
   if (reader.isTorn) context.output.warn("the last line is torn", "see purser audit verify")
 }
 
-/** Prints now and after each change of the directory, until the signal. */
+/** Prints now and after each change of the directory, until the signal is aborted. */
 async function printChanges(
   directory: string,
   print: () => Promise<void>,
   signal: AbortSignal,
 ): Promise<void> {
   let changed = Promise.withResolvers<void>()
-  // The directory is watched, since the file may not be there yet.
+  // Watches the directory, because the file may not exist yet.
   const watcher = watch(directory, () => changed.resolve())
   const stop = (): void => changed.resolve()
   watcher.on("error", (error) => changed.reject(error))
   signal.addEventListener("abort", stop)
   try {
     while (!signal.aborted) {
-      // Before reading: what comes meanwhile is another turn.
+      // Reset before reading, so that a change during the reading is not lost.
       changed = Promise.withResolvers()
       changed.promise.catch(() => {})
       await print()
@@ -88,7 +87,7 @@ async function printChanges(
   }
 }
 
-/** Whole lines from where the last reading ended. */
+/** Reads complete lines, from the end of the last reading on. */
 class LineReader implements AsyncDisposable {
   readonly #file: string
   readonly #decoder = new TextDecoder()
@@ -100,7 +99,7 @@ class LineReader implements AsyncDisposable {
     this.#file = file
   }
 
-  /** Whether something stands behind the last whole line. */
+  /** Whether there is text after the last complete line. */
   get isTorn(): boolean {
     return this.#rest !== ""
   }
@@ -139,7 +138,7 @@ function jsonOf(line: string): object {
     const entry: unknown = JSON.parse(line)
     if (typeof entry === "object" && entry !== null) return entry
   } catch {
-    // Shown as it stands; `verify` says what is wrong with it.
+    // Shown as it is; `purser audit verify` reports its fault.
   }
   return { damaged: line }
 }
@@ -150,7 +149,7 @@ function textOf(line: string): string {
   return [...head, ...Object.entries(facts).map(([key, value]) => `${shown(key)}=${shown(value)}`)].join(" ")
 }
 
-/** Text of a peer stays one word on its line: what could end it or look like another field is put into quotes. */
+/** Quotes a value that is not a plain word, so that a peer's text cannot end its line or look like another field. */
 function shown(value: unknown): string {
   return typeof value === "string" && /^[\w.:/@[\]+,-]*$/.test(value) ? value : JSON.stringify(value)
 }

@@ -4,16 +4,16 @@ import { version } from "../base/version.ts"
 import type { CommandAction } from "./command.ts"
 import { groups, type CommandEntry } from "./commands.ts"
 
-/** The command table as commander has it: every command by name, and the one that is called with all of its options. */
+/** Builds commander's program: every command by name, and the one that is called with its options. */
 
 const commonOptions = [
   new Option("--state <dir>", "state directory (or PURSER_STATE)"),
-  new Option("--config <file>", "configuration file (default: ./purser.yaml, if there is one)"),
-  new Option("--json", "one JSON object a line"),
-  new Option("-v, --verbose", "say more"),
+  new Option("--config <file>", "configuration file (default: ./purser.yaml, if it exists)"),
+  new Option("--json", "print one JSON object per line"),
+  new Option("-v, --verbose", "print details"),
 ]
 
-/** Adds every command, and has the one that is called define itself. */
+/** Adds every command, and loads the definition of the one that is called. */
 export async function buildProgram(
   program: Command,
   argv: readonly string[],
@@ -45,7 +45,7 @@ export async function buildProgram(
   addCommonOptions(program)
 }
 
-/** Has the entry's file define its command, or that of the entry below it which is called. */
+/** Loads the definition of a command, or of its subcommand if that is called. */
 async function load(
   entry: CommandEntry,
   command: Command,
@@ -53,7 +53,7 @@ async function load(
   words: readonly string[],
 ): Promise<void> {
   const called = entry.below?.find(({ name }) => name === words[0])
-  // The order of the help: what the file defines, then what has files of its own.
+  // Help lists the subcommands of this file first, then those with files of their own.
   if (called === undefined && entry.load !== undefined) (await entry.load()).define(command, action)
   for (const below of entry.below ?? []) {
     const child = command.command(below.name).summary(below.summary).description(sentence(below.summary))
@@ -61,7 +61,7 @@ async function load(
   }
 }
 
-/** The first words that are neither options nor their values: `--state /s nodes ls` → nodes, ls. `help x` is `x`. */
+/** The first two words that are neither options nor their values: `--state /s nodes ls` gives nodes, ls. Skips `help`. */
 export function commandWords(argv: readonly string[]): string[] {
   const words: string[] = []
   for (let index = 0; index < argv.length && words.length < 2; index++) {

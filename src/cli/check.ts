@@ -11,7 +11,7 @@ import type { ResolvedConfig } from "../wiring/resolved-config.ts"
 import { openCatalogue } from "../wiring/open-catalogue.ts"
 import { commandConfig, openContextOf } from "./load-config.ts"
 
-/** `purser check`: reads the configuration and every granted secret, and dials nobody. Shows sizes, never contents. */
+/** `purser check`: reads the configuration and every granted secret, and dials no node. Shows sizes, never contents. */
 export function define(command: Command, action: CommandAction): void {
   command.action(action(check))
 }
@@ -20,7 +20,7 @@ interface Row {
   readonly secret: string
   readonly apps: readonly string[]
   readonly status: "ok" | "missing" | "failed"
-  /** Undefined where the agent will make it. */
+  /** Undefined when the agent has yet to issue it. */
   readonly sizeBytes?: number | undefined
   readonly message?: string
   readonly hint?: string | undefined
@@ -30,8 +30,8 @@ async function check(context: Context): Promise<number> {
   const { output, signal } = context
   const config = await commandConfig(context)
   if (config.file === undefined) {
-    throw new PurserError("ERR_USAGE", "there is no purser.yaml here to check", {
-      hint: "name it by --config FILE",
+    throw new PurserError("ERR_USAGE", "there is no purser.yaml in this directory", {
+      hint: "give it with --config FILE",
     })
   }
   await using opened = openCatalogue(config, openContextOf(context))
@@ -61,14 +61,14 @@ async function check(context: Context): Promise<number> {
   for (const [message, hint] of warnings(config, granted)) output.warn(message, hint)
   const bad = rows.filter(({ status }) => status !== "ok").length + problems.length
   if (bad > 0) {
-    output.note(`${bad} of what is granted cannot be delivered`)
+    output.note(`${count(bad, "granted secret")} cannot be delivered`)
     return 1
   }
   output.note(`${count(rows.length, "secret")} for ${count(apps.length, "app")}: all is well`)
   return 0
 }
 
-/** Each name with the apps that may have it. What cannot even be listed is a problem, and the others go on. */
+/** Resolves with each granted name and its apps. A grant that cannot be listed becomes a problem, and the others are still listed. */
 async function grantedNames(apps: readonly AppConfig[], catalogue: Catalogue, signal: AbortSignal) {
   const granted = new Map<string, string[]>()
   const problems: { message: string; hint: string | undefined }[] = []
@@ -121,12 +121,12 @@ function* warnings(
     const { name, secrets } = app
     for (const kind of targetKinds)
       for (const { message, hint } of kind.checkWarnings?.(app) ?? []) yield [message, hint]
-    if (secrets.length === 0) yield [`${name} is granted nothing`, "add secrets: to it"]
+    if (secrets.length === 0) yield [`${name} is granted nothing`, "add secrets: to the app"]
     if (!targetKinds.some((kind) => kind.isFor(app)))
       yield [`${name} has no target`, `add ${targetKeys()} to it`]
     for (const grant of secrets) {
       if (isPattern(grant) && ![...granted.keys()].some((secret) => grantCovers(grant, secret))) {
-        yield [`${grant} of ${name} covers nothing now`]
+        yield [`${grant} of ${name} matches no secret now`]
       }
     }
   }

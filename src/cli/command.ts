@@ -12,34 +12,34 @@ import type { Output } from "./output.ts"
  *         .action(action(async (context, options: { rotate?: boolean }, app: string) => { … }))
  *     }
  *
- * and has a line in `commands.ts`. The file is loaded only when its command is
- * called (or its help), so it may import at the top whatever it always needs,
- * and imports in its action what only some calls need. `--state`, `--config`,
- * `--json` and `--verbose` are added to every command by `main.ts` and stand in
- * the context. What the action returns is the exit code (nothing: 0); what it
- * throws is reported by `main.ts`, and nowhere else.
+ * and has a line in `commands.ts`. The file is loaded only when its command or
+ * the command's help is called, so it imports at the top what every call needs,
+ * and in its action what only some calls need. `program.ts` adds `--state`,
+ * `--config`, `--json` and `--verbose` to every command and puts them into the
+ * context. The action resolves with the exit code (undefined: 0). Its errors are
+ * reported by `program.ts` only.
  */
 
 export interface Context {
   readonly env: NodeJS.ProcessEnv
   readonly stdin: NodeJS.ReadStream
-  /** Results on stdout, notes on stderr. */
+  /** Prints results on stdout and notes on stderr. */
   readonly output: Output
-  /** For the parts that report while they work; writes to stderr. */
+  /** The log for code below the command; writes to stderr. */
   readonly log: Log
   /** Aborted by Ctrl-C and SIGTERM; a second one ends the process at once. */
   readonly signal: AbortSignal
-  /** From here on the command passes signals on to its child and ends with it: {@link signal} is not aborted any more. */
+  /** Stops aborting {@link signal} on signals, for a command that forwards them to its child and ends with it. */
   releaseSignals(): void
-  /** `--state DIR`, as given. */
+  /** The value of `--state DIR`. */
   readonly state: string | undefined
-  /** `--config FILE`, as given. */
+  /** The value of `--config FILE`. */
   readonly config: string | undefined
   readonly json: boolean
   readonly verbose: boolean
 }
 
-/** `options` are commander's, in camelCase, without the common four; then the arguments in their order. */
+/** A command's action. `options` are commander's, in camelCase, without the common four; the arguments follow in order. */
 export type Run<Options, Arguments extends readonly unknown[]> = (
   context: Context,
   options: Options,

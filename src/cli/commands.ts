@@ -1,13 +1,13 @@
 import type { CommandModule } from "./command.ts"
 
-/** Every command, as `purser --help` shows it. Loading this loads no command. */
+/** An entry of the command table, as `purser --help` shows it. Importing the table loads no command. */
 export interface CommandEntry {
   readonly name: string
   readonly alias?: string
   readonly summary: string
   /** Undefined for `node` and `health`, which `main.ts` starts without commander. */
   readonly load?: () => Promise<CommandModule>
-  /** Commands below it that have files of their own, beside those that its file defines. */
+  /** Subcommands in files of their own, in addition to those that its file defines. */
   readonly below?: readonly CommandEntry[]
 }
 
@@ -37,7 +37,7 @@ export const groups: readonly { readonly title: string; readonly commands: reado
           },
         ],
       },
-      { name: "node", summary: "receive secrets, and start or reload a command with them" },
+      { name: "node", summary: "receive secrets in a container, and start or reload a command" },
       {
         name: "enrol",
         alias: "enroll",
@@ -61,12 +61,12 @@ export const groups: readonly { readonly title: string; readonly commands: reado
       },
       {
         name: "run",
-        summary: "docker run, with secrets that are there before the container starts",
+        summary: "docker run with secrets in place before the container starts",
         load: () => import("./run/run.ts"),
       },
       {
         name: "doctor",
-        summary: "say where secrets leak on an engine, and how to mend it",
+        summary: "find leaked secrets on an engine, and say how to fix each leak",
         load: () => import("./doctor.ts"),
       },
     ],
@@ -82,7 +82,7 @@ export const groups: readonly { readonly title: string; readonly commands: reado
     ],
   },
   {
-    title: "Looking after it:",
+    title: "Operation:",
     commands: [
       {
         name: "check",
@@ -94,13 +94,13 @@ export const groups: readonly { readonly title: string; readonly commands: reado
         summary: "show, follow and verify the audit log",
         load: () => import("./audit.ts"),
       },
-      { name: "config", summary: "the JSON Schema of purser.yaml", load: () => import("./config.ts") },
+      { name: "config", summary: "print the JSON Schema of purser.yaml", load: () => import("./config.ts") },
       {
         name: "completion",
-        summary: "print what makes a shell complete commands, options and names",
+        summary: "print a script that completes commands, options and names in a shell",
         load: () => import("./completion/completion.ts"),
       },
-      { name: "health", summary: "say whether the node or agent here has its files in place" },
+      { name: "health", summary: "tell whether the node or agent here has its files in place" },
     ],
   },
 ]

@@ -14,7 +14,7 @@ import { version } from "../base/version.ts"
 
 const pluginName = "purser"
 
-/** What docker shows in its help; fields and spelling are docker's. */
+/** The metadata for docker's help, with docker's field names. */
 const metadata = {
   SchemaVersion: "0.1.0",
   Vendor: "Purser",
@@ -23,11 +23,11 @@ const metadata = {
 }
 
 export interface PluginCall {
-  /** As if `purser` had been called with them. */
+  /** The words for `purser`. */
   readonly words: readonly string[]
-  /** Docker's flags as the variables that stand for them; undefined where one must not be set. */
+  /** The variables that stand for docker's flags; undefined for one that must be unset. */
   readonly env: Readonly<Record<string, string | undefined>>
-  /** Printed instead of running anything. */
+  /** Text to print instead of running a command. */
   readonly print?: string
 }
 
@@ -35,7 +35,7 @@ export interface PluginCall {
 const valued: Readonly<Record<string, string>> = { c: "context", H: "host", l: "log-level" }
 const valuedWords = ["config", "context", "host", "log-level", "tlscacert", "tlscert", "tlskey"]
 
-/** Takes docker's flags off. Throws `ERR_USAGE` for those that no variable stands for. */
+/** Separates docker's flags from purser's words. Throws `ERR_USAGE` for flags that no variable stands for. */
 export function readPluginCall(words: readonly string[], env: NodeJS.ProcessEnv = {}): PluginCall {
   if (words[0] === "docker-cli-plugin-metadata")
     return { words: [], env: {}, print: `${JSON.stringify(metadata)}\n` }
@@ -47,13 +47,13 @@ export function readPluginCall(words: readonly string[], env: NodeJS.ProcessEnv 
   const rest = [...words]
   while (rest[0]?.startsWith("-")) readFlag(rest, flags)
   const [first, second, ...others] = rest
-  // What is no call by docker (somebody tries the program by hand) is understood as `purser` understands it.
+  // A call without the plugin's name is not by docker, and is passed to `purser` unchanged.
   if (first === "help" && second === pluginName) return { words: [...others, "--help"], env: {} }
   if (first !== pluginName) return { words, env: {} }
   return { words: rest.slice(1), env: variablesOf(flags, env) }
 }
 
-/** Takes one flag, and its value, from the front. */
+/** Removes one flag and its value from the front. */
 function readFlag(words: string[], flags: Map<string, string>): void {
   const word = words.shift() ?? ""
   const [, long, longValue] = /^--([\w-]+)(?:=([^]*))?$/.exec(word) ?? []
@@ -69,7 +69,7 @@ function variablesOf(flags: ReadonlyMap<string, string>, env: NodeJS.ProcessEnv)
   const variables: Record<string, string | undefined> = {}
   const [config, context, host] = ["config", "context", "host"].map((name) => flags.get(name))
   if (config !== undefined) variables["DOCKER_CONFIG"] = config
-  // A flag wins over the environment, in which DOCKER_HOST would win over a context.
+  // DOCKER_HOST is unset, because it would take precedence over the context of the flag.
   if (context !== undefined) Object.assign(variables, { DOCKER_CONTEXT: context, DOCKER_HOST: undefined })
   if (host !== undefined) variables["DOCKER_HOST"] = host
   if (isOn(flags.get("tls"))) variables["DOCKER_TLS"] = "1"
@@ -83,7 +83,7 @@ function isOn(value: string | undefined): boolean {
   return value !== undefined && /^(?:1|t|true)$/i.test(value)
 }
 
-/** The files of docker's flags, if they are in one directory under the names that everybody gives them. */
+/** The directory of the TLS files of docker's flags. Throws `ERR_USAGE` unless all are in one directory under their usual names. */
 function certificateDirectory(
   flags: ReadonlyMap<string, string>,
   env: NodeJS.ProcessEnv,
@@ -106,7 +106,7 @@ function certificateDirectory(
   )
 }
 
-/** Answers docker, or runs what it was asked to run by `start`, in docker's surroundings. Throws `ERR_USAGE`. */
+/** Answers docker, or runs the command by `start` with the variables of docker's flags. Throws `ERR_USAGE`. */
 export async function serveDocker(
   process: NodeJS.Process,
   start: (words: readonly string[]) => Promise<void>,
@@ -125,8 +125,8 @@ export async function serveDocker(
 }
 
 /**
- * Ends us when docker is told to end and could not pass that on: it holds a socket open, and closes it. What a
- * terminal sends reaches us by itself, and is not doubled.
+ * Ends this process when docker ends: docker keeps a socket open, and closes it. Ignores the close after a signal, because
+ * a terminal sends its signals to this process too.
  */
 function endWithDocker(process: NodeJS.Process): void {
   const address = process.env["DOCKER_CLI_PLUGIN_SOCKET"]
@@ -134,7 +134,7 @@ function endWithDocker(process: NodeJS.Process): void {
   let isTold = false
   const onSignal = (signal: NodeJS.Signals): void => {
     isTold = true
-    // Before the command has begun nobody else listens, and because we do, Node does not end us.
+    // Exits here when there is no other listener yet, because a listener disables Node's own exit.
     if (process.listenerCount(signal) === 0) process.exit(signal === "SIGINT" ? 130 : 143)
   }
   process.once("SIGINT", onSignal).once("SIGTERM", onSignal)

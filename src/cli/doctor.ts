@@ -18,18 +18,18 @@ interface Flags {
   failOn: Level
 }
 
-/** `purser doctor`: where secrets leak, and how to mend it. Names and reasons, never values. */
+/** `purser doctor`: reports where secrets leak, and how to fix it. Prints names and reasons, never values. */
 export function define(command: Command, action: CommandAction): void {
   command
     .description(
-      "Looks for secrets that leak, on an engine, in one container, image or Compose file; changes nothing.",
+      "Looks for leaked secrets on an engine, or in one container, image or Compose file. Changes nothing.",
     )
-    .option("--container <name>", "only this container, with its image")
-    .option("--image <name>", "only this image")
-    .option("--file <compose.yaml>", "a Compose file, for which no engine is needed")
-    .option("--sarif", "print SARIF 2.1.0, for code hosts")
+    .option("--container <name>", "examine only this container and its image")
+    .option("--image <name>", "examine only this image")
+    .option("--file <compose.yaml>", "examine only this Compose file; needs no engine")
+    .option("--sarif", "print SARIF 2.1.0, for code hosting sites")
     .addOption(
-      new Option("--fail-on <level>", "end with exit code 1 from this level on")
+      new Option("--fail-on <level>", "exit with 1 if there is a finding of at least this level")
         .choices(["error", "warning", "note"])
         .default("error"),
     )
@@ -58,7 +58,7 @@ async function ofEngine(context: Context, { container, image }: Flags): Promise<
   })
 }
 
-/** By the apps of purser.yaml, where there is one. */
+/** Tells by the apps of purser.yaml why a container gets nothing; undefined without a purser.yaml. */
 async function asker(context: Context): Promise<AsksInVain | undefined> {
   const { apps, file } = await commandConfig(context)
   if (file === undefined) return undefined
@@ -95,7 +95,7 @@ async function print(
   )
 }
 
-/** The file only where it is another than the one that stands above. */
+/** The line, with the file if it differs from the subject's name. */
 function placeOf({ file, line }: Location, above: string): string {
   return file === above ? ` (line ${line})` : ` (${escapeForTerminal(file)}:${line})`
 }

@@ -6,7 +6,7 @@ import type { OpenContext } from "../wiring/open-context.ts"
 import type { Context } from "./command.ts"
 import { askNewPassword, askPassword, canAsk } from "./prompt.ts"
 
-/** What a command takes from its flags, the environment and the terminal, as `wiring/` takes it. */
+/** Turns a command's flags, environment and terminal into the arguments of `wiring/`. */
 
 type Where = Pick<Context, "env" | "config" | "state">
 
@@ -19,7 +19,7 @@ export async function commandConfig(context: Where, passphraseFile?: string): Pr
   return await wiring.loadConfig(locationOf(context, passphraseFile))
 }
 
-/** The same, with secrets and apps from flags (`configFromFlags`). Throws `ERR_CONFIG`. */
+/** The configuration with secrets and apps from flags (`configFromFlags`). Throws `ERR_CONFIG`. */
 export async function commandConfigWith(flags: ConfigSettings, context: Where): Promise<ResolvedConfig> {
   return await wiring.loadConfigWith(flags, locationOf(context))
 }
@@ -32,7 +32,7 @@ function locationOf({ env, config, state }: Where, passphraseFile?: string): wir
   }
 }
 
-/** Passphrases are asked for on a terminal. */
+/** The context for opening sources and state. Asks for passphrases when there is a terminal. */
 export function openContextOf(context: Pick<Context, "env" | "stdin" | "log" | "signal">): OpenContext {
   const { env, log } = context
   return {

@@ -1,13 +1,13 @@
 import { version } from "../base/version.ts"
 
 /**
- * Entry of `purser`. It finds out which command is called and loads that one
- * alone: `--version` is answered before anything is loaded, `node` and `health`
- * start without commander and without any package. How a command is written is
- * told in `command.ts`; `commands.ts` lists them all.
+ * The entry of `purser`. Loads only the command that is called: `--version` is
+ * answered before anything is loaded, `node` and `health` start without any
+ * package. `command.ts` describes the shape of a command; `commands.ts` lists
+ * them all.
  */
 
-// Under this name docker starts us, as `docker purser`.
+// Docker starts the program under this name for `docker purser`.
 const isDockerPlugin = [process.argv0, process.argv[1] ?? ""].some((path) =>
   /(?:^|[/\\])docker-purser(?:\.exe)?$/.test(path),
 )
@@ -24,7 +24,7 @@ async function startForDocker(): Promise<void> {
 }
 
 async function start(words: readonly string[]): Promise<void> {
-  // Commander's own help command knows one word; node and health know their help themselves.
+  // Commander's help command takes one word only, and node and health print their own help.
   const own = /^(?:node|health)$/.test(words[1] ?? "")
   const argv = words[0] === "help" && (own || words.length > 2) ? [...words.slice(1), "--help"] : words
   const [first] = argv
@@ -48,10 +48,10 @@ async function start(words: readonly string[]): Promise<void> {
     const { main } = await import("./program.ts")
     code = await main(argv, process)
   }
-  // Where pipes are written to later (Windows), what was printed must be out first.
+  // Waits for pending output, because pipes are written asynchronously on Windows.
   for (const stream of [process.stdout, process.stderr]) {
     await new Promise<void>((resolve) => stream.write("", () => resolve()))
   }
-  // What a command left open (a socket being torn down, a password prompt's stdin) must not keep the process.
+  // Exits at once, because an open handle (a closing socket, a prompt's stdin) would keep the process alive.
   process.exit(code)
 }

@@ -1,25 +1,25 @@
 import { escapeForTerminal } from "../base/escape.ts"
 
 /**
- * The one way to the terminal. Results go to stdout, everything else to stderr;
- * with `--json` each is one JSON object a line. Control characters are made
- * visible, whoever wrote them, so that callers need not think of it.
+ * The output of every command. Results go to stdout, everything else to stderr;
+ * with `--json` each is one JSON object per line. Escapes control characters in
+ * all text, so that callers need not.
  */
 export interface Output {
   readonly json: boolean
   /** Whether stdout and stderr are terminals, so that a live display makes sense. */
   readonly isTerminal: boolean
-  /** On a terminal, unless NO_COLOR is set or TERM is dumb. */
+  /** Whether to print colours: on a terminal, unless NO_COLOR is set or TERM is dumb. */
   readonly color: boolean
-  /** One result: `text` (may have several lines), or with `--json` the object. */
+  /** Prints one result: `text`, which may have several lines, or with `--json` the object. */
   result(object: object, text: string): void
-  /** Many results: a table with these columns, or with `--json` an object a line. */
+  /** Prints many results: a table with these columns, or with `--json` one object per line. */
   table<T extends object>(rows: readonly T[], columns: readonly Column<T>[]): void
-  /** Bytes exactly as they are, on stdout. */
+  /** Writes bytes unchanged to stdout. */
   bytes(bytes: Uint8Array): Promise<void>
-  /** Something worth knowing, on stderr. */
+  /** Prints a note on stderr. */
   note(text: string): void
-  /** Something to mend, on stderr, with its next step. */
+  /** Prints a warning on stderr, with a hint for the next step. */
   warn(text: string, hint?: string): void
 }
 
@@ -69,7 +69,7 @@ export function createOutput({ stdout, stderr, env, json }: OutputOptions): Outp
   }
 }
 
-/** Line breaks are the caller's own; a peer's text is put into a line by `quote`, or is one cell of a table. */
+/** Escapes all but line breaks, which are the caller's own: a peer's text is quoted, or one cell of a table. */
 function escapeLines(text: string): string {
   return text.split("\n").map(escapeForTerminal).join("\n")
 }

@@ -7,9 +7,9 @@ import type { CommandAction, Context } from "./command.ts"
 import { createOutput } from "./output.ts"
 import { reportError } from "./report-error.ts"
 
-/** All commands but `node` and `health`: finds the one that is called, loads it, runs it, and reports its error. */
+/** Runs every command but `node` and `health`: loads the one that is called, runs it, and reports its error. */
 
-/** Resolves with the exit code. */
+/** Runs the command line. Resolves with the exit code. */
 export async function main(argv: readonly string[], process: NodeJS.Process): Promise<number> {
   const { stdin, stdout, stderr, env } = process
   const stop = new AbortController()
@@ -21,12 +21,12 @@ export async function main(argv: readonly string[], process: NodeJS.Process): Pr
     stop.abort(new DOMException(`stopped by ${signal}`, "AbortError"))
   }
   process.on("SIGINT", onSignal).on("SIGTERM", onSignal)
-  // Whoever reads us may stop reading (`purser nodes ls | head -1`): that is no error.
+  // A closed pipe (`purser nodes ls | head -1`) is not an error.
   stdout.on("error", (error: NodeJS.ErrnoException) => {
     if (error.code !== "EPIPE") throw error
     process.exit(0)
   })
-  // Nobody is left to be told anything.
+  // Ignored, because errors of stderr cannot be reported.
   stderr.on("error", () => {})
 
   let exitCode = 0
@@ -55,7 +55,7 @@ export async function main(argv: readonly string[], process: NodeJS.Process): Pr
 
   const program = new Command("purser")
     .exitOverride()
-    // Errors are written by reportError, in one way for all; only help comes this way.
+    // Commander prints help only; reportError prints all errors.
     .configureOutput({
       writeOut: (text) => stdout.write(text),
       writeErr: (text) => stderr.write(text),
@@ -69,7 +69,7 @@ export async function main(argv: readonly string[], process: NodeJS.Process): Pr
     if (isAbort(error)) return signalCode ?? 130
     if (error instanceof CommanderError) {
       if (error.exitCode === 0) return 0
-      // A command that lacks its subcommand: its help went to stderr.
+      // A command without its subcommand; commander has printed its help on stderr.
       if (error.code === "commander.help") return exitCodeOf("ERR_USAGE")
     }
     const json = argv.includes("--json")
@@ -78,7 +78,7 @@ export async function main(argv: readonly string[], process: NodeJS.Process): Pr
   }
 }
 
-/** With those that stand before the command's name; the later ones win. */
+/** The command's options with those before its name. Later ones take precedence. */
 function optionsOf(command: Command): CommonOptions {
   const above = command.parent === null ? {} : optionsOf(command.parent)
   return { ...above, ...command.opts<CommonOptions>() }
@@ -95,7 +95,7 @@ function isAbort(error: unknown): boolean {
   return error instanceof Error && (error.name === "AbortError" || isAbort(error.cause))
 }
 
-/** `purser secret get`: as much of the words as there are commands. */
+/** The full name of the command that is called, such as `purser secret get`. */
 function calledName(program: Command, words: readonly string[]): string {
   const names = [program.name()]
   let command: Command | undefined = program
@@ -107,13 +107,13 @@ function calledName(program: Command, words: readonly string[]): string {
   return names.join(" ")
 }
 
-/** Commander's own complaints in our form. */
+/** Converts commander's errors to `ERR_USAGE`. */
 function asUsageError(error: unknown, program: Command, argv: readonly string[]): unknown {
   if (!(error instanceof CommanderError)) return error
   const see = `see \`${calledName(program, commandWords(argv))} --help\``
   const [message = "", ...rest] = error.message.replace(/^error: /, "").split("\n")
   const nearest = /\(Did you mean (?:one of )?(.*?)\?\)/.exec(rest.join(" "))?.[1]
-  // What was too much is not repeated: it may be a secret that somebody meant to give this way.
+  // Surplus arguments are not repeated in the message, because they may be secrets.
   const shown = message.replace(/(\. Expected .* but got \d+).*$/, "$1")
   return new PurserError("ERR_USAGE", shown.replace(/\.$/, "").replaceAll("'", '"'), {
     hint: nearest === undefined ? see : `did you mean ${nearest}? ${see}`,

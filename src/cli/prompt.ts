@@ -2,7 +2,7 @@ import { PurserError } from "../base/errors.ts"
 import { Secret } from "../base/secret.ts"
 import type { Context } from "./command.ts"
 
-/** Questions on a terminal. They go to stderr, so that stdout holds nothing but results. */
+/** Asks questions on a terminal. Prints them on stderr, so that stdout holds results only. */
 
 type Asking = Pick<Context, "stdin" | "signal">
 
@@ -10,7 +10,7 @@ export function canAsk({ stdin }: Pick<Context, "stdin">): boolean {
   return stdin.isTTY && process.stderr.isTTY
 }
 
-/** Asks once; what is typed is not shown. Throws an `AbortError` on Ctrl-C. */
+/** Asks once, without showing the answer. Throws an `AbortError` on Ctrl-C. */
 export async function askPassword(question: string, context: Asking): Promise<Secret> {
   const { isCancel, password } = await import("@clack/prompts")
   const answer = await password({ message: question, ...streams(context) })
@@ -18,7 +18,7 @@ export async function askPassword(question: string, context: Asking): Promise<Se
   return new Secret(answer)
 }
 
-/** Asks until both answers are the same and not empty. */
+/** Asks twice, until both answers are the same and not empty. Throws an `AbortError` on Ctrl-C. */
 export async function askNewPassword(question: string, context: Asking): Promise<Secret> {
   const { log } = await import("@clack/prompts")
   for (;;) {
@@ -29,7 +29,7 @@ export async function askNewPassword(question: string, context: Asking): Promise
   }
 }
 
-/** No is what Enter means. */
+/** Asks a yes/no question; the default is no. Throws an `AbortError` on Ctrl-C. */
 export async function confirm(question: string, context: Asking): Promise<boolean> {
   const { confirm: ask, isCancel } = await import("@clack/prompts")
   const answer = await ask({ message: question, initialValue: false, ...streams(context) })
@@ -37,7 +37,7 @@ export async function confirm(question: string, context: Asking): Promise<boolea
   return answer
 }
 
-/** All of stdin. Throws `ERR_SECRET_TOO_LARGE`. */
+/** Reads all of stdin. Throws `ERR_SECRET_TOO_LARGE`. */
 export async function readStdin({ stdin, signal }: Asking, maxBytes: number): Promise<Buffer> {
   signal.throwIfAborted()
   const chunks: Buffer[] = []

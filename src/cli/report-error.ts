@@ -5,11 +5,11 @@ import { escapeForTerminal } from "../base/escape.ts"
 export interface ReportOptions {
   stderr: { write(text: string): unknown }
   json: boolean
-  /** Causes and stacks too. */
+  /** Prints causes and stacks too. */
   verbose: boolean
 }
 
-/** One more thing that is wrong beside the error's own message, e.g. the second bad line of a file. */
+/** A further problem that the error reports, such as the second bad line of a file. */
 interface Problem {
   readonly message: string
   readonly hint?: string | undefined
@@ -20,7 +20,7 @@ export function reportError(error: unknown, { stderr, json, verbose }: ReportOpt
   const known = error instanceof PurserError
   const code = known ? error.code : "ERR_INTERNAL"
   const message = known ? error.message : `unexpected: ${reasonOf(error)}`
-  const hint = known ? error.hint : "this is a defect; run it again with --verbose and report what it says"
+  const hint = known ? error.hint : "this is a bug; run it again with --verbose and report the output"
   const others = known && "others" in error ? (error.others as readonly Problem[]) : []
   if (json) {
     const stack = verbose && error instanceof Error ? { stack: error.stack } : {}

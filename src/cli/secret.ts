@@ -13,7 +13,7 @@ import type { CommandAction, Context } from "./command.ts"
 import { commandConfig, openContextOf } from "./load-config.ts"
 import { askNewPassword, canAsk, confirm, readStdin } from "./prompt.ts"
 
-/** `purser secret set·get·ls·rm·key`: Purser's own store. A secret is never an argument and never in a listing. */
+/** `purser secret`: Purser's own store. A secret is never an argument and never in a listing. */
 
 interface CommonOptions {
   passphraseFile?: string
@@ -37,17 +37,17 @@ export function define(command: Command, action: CommandAction): void {
     .command("set")
     .summary("store a secret: from a prompt, stdin or a file")
     .description(
-      "Stores a secret: asks for it on a terminal (twice), else reads standard input. The version before is kept.",
+      "Stores a secret. Asks for it twice on a terminal, else reads standard input. Keeps the previous version.",
     )
     .argument("<name>", "its name")
-    .option("--file <file>", "take the content of this file")
+    .option("--file <file>", "read the secret from this file")
     .option(
       "--generate <bytes>",
-      "make a random one of so many bytes (32 is good), as base64url text; it is not shown",
+      "generate this number of random bytes (such as 32), stored as base64url text and not shown",
     )
-    .option("--trim", "leave out one newline at the end")
-    .option("--undo", "bring back the version before; again: undo that")
-    // Whatever else stands there may be the secret: it is refused below, in words that do not repeat it.
+    .option("--trim", "remove one newline at the end")
+    .option("--undo", "restore the previous version; a second --undo reverts that")
+    // Surplus words may be the secret, so refuseMore refuses them without repeating them.
     .allowExcessArguments()
     .allowUnknownOption()
   set.action(
@@ -67,9 +67,9 @@ export function define(command: Command, action: CommandAction): void {
     .action(action((context) => listSecrets(context)))
   command
     .command("rm")
-    .summary("remove secrets, with their earlier versions")
+    .summary("remove secrets and their previous versions")
     .argument("<names...>", "their names")
-    .option("-y, --yes", "do not ask")
+    .option("-y, --yes", "do not ask for confirmation")
     .action(
       action((context, options: { yes?: boolean }, names: string[]) =>
         removeSecrets(context, options.yes === true, names),
@@ -77,14 +77,14 @@ export function define(command: Command, action: CommandAction): void {
     )
   command
     .command("key")
-    .summary("encrypt everything anew: new key, passphrase, or your own age recipients")
+    .summary("re-encrypt all secrets to a new key, passphrase, or your own age recipients")
     .description(
-      "Makes a new key and encrypts every secret to it. Without options the key stays as it is protected now; " +
-        "with store.recipients in purser.yaml, everything is encrypted to those instead.",
+      "Makes a new key and encrypts every secret to it. Without options the new key is protected as the old one is; " +
+        "with store.recipients in purser.yaml, all secrets are encrypted to those instead.",
     )
-    .option("--new-passphrase", "put the new key under a passphrase, asked for twice")
-    .option("--new-passphrase-file <file>", "put the new key under the passphrase in this file")
-    .option("--no-passphrase", "leave the new key plain, protected by its mode 0600 alone")
+    .option("--new-passphrase", "protect the new key with a passphrase, asked for twice")
+    .option("--new-passphrase-file <file>", "protect the new key with the passphrase in this file")
+    .option("--no-passphrase", "store the new key unencrypted, protected only by file mode 0600")
     .action(action((context, options: KeyOptions) => changeKey(context, options)))
   for (const child of command.commands) {
     if (["set", "get", "key"].includes(child.name()))
@@ -100,7 +100,7 @@ async function setSecret(context: Context, options: SetOptions, name: string): P
   }
   if (options.undo === true) {
     await store.undo(name, context.signal)
-    context.output.result({ name, undone: true }, `${name}: the version before is back`)
+    context.output.result({ name, undone: true }, `${name}: the previous version is restored`)
     return
   }
   const content = await newContent(context, options, name, maxBytes)
@@ -125,15 +125,15 @@ async function newContent(
   if (bytes === null) throw new PurserError("ERR_SOURCE", `there is no file ${file}`)
   if (bytes.length === 0 && file === undefined) {
     throw new PurserError("ERR_USAGE", "standard input is empty", {
-      hint: "for a secret without content use --file",
+      hint: "use --file to store an empty secret",
     })
   }
   const newline = /\r?\n$/.exec(bytes.toString("latin1"))
   if (newline === null) return new Secret(bytes)
   if (trim === true) return new Secret(bytes.subarray(0, -newline[0].length))
-  // `echo secret | purser secret set` adds one, and a database then waits for a password that nobody can type.
+  // `echo secret | purser secret set` adds a newline, which makes a password that users cannot type.
   if (file === undefined && bytes.indexOf(0x0a) === bytes.length - 1) {
-    context.output.note("the newline at the end was kept as part of the secret; --trim leaves it out")
+    context.output.note("the newline at the end is stored as part of the secret; --trim removes it")
   }
   return new Secret(bytes)
 }
@@ -148,16 +148,16 @@ function generated(text: string): Secret {
   return new Secret(randomBytes(count).toString("base64url"))
 }
 
-/** A value given as an argument has been in the shell's history and the process list already; at least we do not spread it. */
+/** Refuses surplus arguments without repeating them, because they may be the secret. */
 function refuseMore(set: Command): void {
   const extra = set.args.slice(1)
   const [first] = extra
   if (first === undefined) return
   const typo = first.startsWith("--") ? nearest(first.split("=")[0] ?? "", longOptions(set)) : undefined
-  throw new PurserError("ERR_USAGE", "set takes a name, and nothing that could be the secret itself", {
+  throw new PurserError("ERR_USAGE", "set takes only a name, never the secret as an argument", {
     hint:
       typo === undefined
-        ? "give it at the prompt, on standard input or by --file: arguments are seen by every process"
+        ? "give the secret at the prompt, on standard input or with --file, because every process can see arguments"
         : `did you mean ${typo}?`,
   })
 }
@@ -223,15 +223,15 @@ async function changeKey(context: Context, options: KeyOptions): Promise<void> {
   else if (newPassphrase === true) {
     if (!canAsk(context))
       throw new PurserError("ERR_USAGE", "--new-passphrase needs a terminal", {
-        hint: "use --new-passphrase-file FILE",
+        hint: "use --new-passphrase-file FILE instead",
       })
     fresh = await askNewPassword("new passphrase", context)
   } else if (passphrase) fresh = await store.currentPassphrase()
   const count = await store.changeKey({ passphrase: fresh }, context.signal)
-  report(context, count, fresh === null ? "a new key" : "a new key under a passphrase")
+  report(context, count, fresh === null ? "a new key" : "a new key with a passphrase")
   if (recipients !== undefined) {
     context.output.warn(
-      "the configuration still names recipients",
+      "the configuration still has store.recipients",
       "remove store.recipients and store.identity_file",
     )
   }

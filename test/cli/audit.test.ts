@@ -10,7 +10,7 @@ import { silentLog } from "../../src/base/log.ts"
 import { bin } from "./purser.ts"
 import { statePlace } from "./state-place.ts"
 
-test("shows a line a decision, and with --json the object that stands in the log", async (t) => {
+test("shows one line for each decision, and with --json the object of the log", async (t) => {
   const { ok, stateDir } = await statePlace(t)
   await ok("enrol", "web")
   const [line = ""] = (await readFile(join(stateDir, "audit.log"), "utf8")).split("\n")
@@ -18,14 +18,14 @@ test("shows a line a decision, and with --json the object that stands in the log
   assert.deepEqual(JSON.parse(await ok("audit", "--json")), JSON.parse(line))
 })
 
-test("where nothing was ever written it shows nothing, and makes nothing", async (t) => {
+test("without a state directory it shows nothing, and creates nothing", async (t) => {
   const { ok, dir } = await statePlace(t)
   const absent = join(dir, "absent")
   assert.equal(await ok("audit", "--state", absent), "")
   await assert.rejects(stat(absent), { code: "ENOENT" })
 })
 
-test("what peers call themselves stays one word of one line", async (t) => {
+test("a peer's name stays one word of one line", async (t) => {
   const { ok, stateDir } = await statePlace(t)
   await mkdir(stateDir, { mode: 0o700 })
   {
@@ -78,7 +78,7 @@ test("a log of an earlier version is shown, with kinds and fields that this one 
   )
 })
 
-test("a damaged line is shown as it stands, and a torn one is said", async (t) => {
+test("a damaged line is shown as it is, and a torn one gets a warning", async (t) => {
   const { run, ok, stateDir } = await statePlace(t)
   await ok("enrol", "web")
   await appendFile(join(stateDir, "audit.log"), '{nonsense\u001b\n7\n{"seq":')
@@ -124,7 +124,7 @@ test("verify exits with 1 and names the line that was edited", async (t) => {
   const json = await run(["audit", "verify", "--json"])
   assert.equal((JSON.parse(json.stderr) as { error: string }).error, "ERR_AUDIT")
   await ok("enrol", "more")
-  assert.equal((await run(["audit", "verify"])).code, 1, "nothing that is appended mends it")
+  assert.equal((await run(["audit", "verify"])).code, 1, "appending does not repair it")
 })
 
 for (const order of ["before", "after"]) {

@@ -84,10 +84,10 @@ apps:
   }
   assert.match(stderr, /warning: smtp: "sh" failed with exit code 3\nhint: run the command by hand/)
   assert.match(stderr, /warning: web, gone\/\*: cannot read the directory/)
-  assert.match(stderr, /5 of what is granted cannot be delivered\n$/)
+  assert.match(stderr, /5 granted secrets cannot be delivered\n$/)
 })
 
-test("warns of what is allowed but most likely not meant", async (t) => {
+test("warns of settings that are allowed but probably not intended", async (t) => {
   const check = await made(
     t,
     `
@@ -107,7 +107,7 @@ apps:
     "open trusts whatever answers at its addresses",
     "empty is granted nothing",
     "nowhere has no target",
-    "quotes/sub/* of nowhere covers nothing now",
+    "quotes/sub/* of nowhere matches no secret now",
     "no app is granted unused",
     "here may go into containers of any image",
     "here may lie on the disks of its containers",
@@ -117,7 +117,7 @@ apps:
   assert.doesNotMatch(stderr, /no app is granted quotes/)
 })
 
-test("a broken file is told with its line, and as JSON with all that is wrong", async (t) => {
+test("a broken file is reported with its line, and as JSON with every problem", async (t) => {
   const check = await made(t, "secrts: {}\nevery: 60\n")
   assert.deepEqual(await check(), {
     code: 2,
@@ -135,19 +135,19 @@ test("a broken file is told with its line, and as JSON with all that is wrong", 
   })
 })
 
-test("a secret where its source belongs is not repeated", async (t) => {
+test("a secret in the place of its source is not repeated", async (t) => {
   const check = await made(t, `secrets: { db-password: ${secret} }\n`)
   const { code, stderr } = await check()
   assert.equal(code, 2)
   assert.match(stderr, /secrets\.db-password is text that cannot be used here\nhint: write "store"/)
 })
 
-test("without a file it says so; a file that is named must be there", async (t) => {
+test("a missing purser.yaml is an error, and so is a named file that does not exist", async (t) => {
   const cwd = await tempDir(t)
   const none = await purser(["check"], { cwd })
   assert.deepEqual(
     [none.code, none.stderr],
-    [2, "purser: there is no purser.yaml here to check\nhint: name it by --config FILE\n"],
+    [2, "purser: there is no purser.yaml in this directory\nhint: give it with --config FILE\n"],
   )
   const named = await purser(["check", "--config", "other.yaml"], { cwd })
   assert.deepEqual([named.code, named.stderr], [2, "purser: there is no other.yaml\n"])

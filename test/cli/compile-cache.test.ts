@@ -33,7 +33,7 @@ async function runIn({ home, temporary }: Place, env: NodeJS.ProcessEnv = {}) {
 const cacheIn = (home: string) => join(home, ".cache", "purser", "compiled")
 
 suite("the compile cache", { skip: process.platform !== "linux" }, () => {
-  test("lies below the home directory, and nothing in the shared temporary directory is used", async (t) => {
+  test("is below the home directory, and the shared temporary directory is not used", async (t) => {
     const at = await place(t)
     await runIn(at)
     assert.deepEqual(await readdir(at.temporary), [])

@@ -18,7 +18,7 @@ const where = { file: undefined, directory: "/base", stateDir: undefined, defaul
 const numRuns = process.env["SLOW"] === undefined ? 200 : 10_000
 
 suite("purser.yaml", () => {
-  test("the example of the design becomes what it says", async () => {
+  test("the example of the design is read as described", async () => {
     const text = await readFile(join(fixtures, "good-config-design.yaml"), "utf8")
     const { stateDir, sources, apps, everyMs, discoverMs } = resolveConfigText(text, "purser.yaml", where)
     assert.deepEqual([stateDir, everyMs, discoverMs], ["/var/lib/purser", 3_600_000, 300_000])
@@ -75,7 +75,7 @@ suite("purser.yaml", () => {
     )
   })
 
-  test("nothing at all is a configuration: every key has a default", () => {
+  test("an empty file is a configuration, because every key has a default", () => {
     const config = resolveConfig({}, where)
     assert.deepEqual(
       [config.stateDir, config.everyMs, config.discoverMs, config.parallel, config.actionMs],
@@ -90,7 +90,7 @@ suite("purser.yaml", () => {
     assert.equal(resolveConfigText(text, "purser.yaml", { ...where, stateDir: "/flag" }).stateDir, "/flag")
   })
 
-  test("an app may be called like a property of every object", () => {
+  test("an app may have the name of a property of Object", () => {
     const { apps } = resolveConfig({ apps: { constructor: {} } }, where)
     assert.deepEqual(Object.keys(apps), ["constructor"])
     assert.equal(apps["toString"], undefined)
@@ -183,7 +183,7 @@ suite("flags in the place of a file", () => {
     discover: "1m",
   } as const
 
-  test("give the object that a purser.yaml of the same meaning gives", () => {
+  test("give the object of the equivalent purser.yaml", () => {
     assert.deepEqual(configFromFlags(full), {
       secrets: { "db-password": "store", "tls.key": "store", "*": { dir: "./secrets" } },
       apps: {
@@ -212,7 +212,7 @@ suite("flags in the place of a file", () => {
     })
   })
 
-  test("printed and read again, they are the same", () => {
+  test("are the same when printed and read again", () => {
     const config = configFromFlags(full)
     assert.deepEqual(parse(printConfig(config)), config)
     assert.deepEqual(
@@ -221,7 +221,7 @@ suite("flags in the place of a file", () => {
     )
   })
 
-  test("whatever they are, printed and read again they are the same", () => {
+  test("are the same when printed and read again, for any values", () => {
     const name = fc.stringMatching(
       /^[A-Za-z0-9][A-Za-z0-9._-]{0,20}(\/[A-Za-z0-9][A-Za-z0-9._-]{0,20}){0,3}$/,
     )
@@ -242,7 +242,7 @@ suite("flags in the place of a file", () => {
     )
   })
 
-  test("grant something, or are refused", () => {
+  test("are refused without a grant", () => {
     assert.throws(
       () => configFromFlags({ app: "web", nodes: ["vps.example.org"] }),
       (error) => {

@@ -19,7 +19,7 @@ after(cleanUp)
 
 const exec = promisify(execFile)
 
-suite("what docker passes", () => {
+suite("docker's arguments", () => {
   test("its own flags stand before the plugin's name, and become variables", () => {
     const both = { DOCKER_CONTEXT: "far", DOCKER_HOST: undefined }
     for (const [given, words, env] of [
@@ -49,7 +49,7 @@ suite("what docker passes", () => {
     assert.deepEqual(readPluginCall(["help", "purser", "cp"]).words, ["cp", "--help"])
   })
 
-  test("files of a certificate that no variable can name are refused", () => {
+  test("TLS files that DOCKER_CERT_PATH cannot name are refused", () => {
     assert.throws(() => readPluginCall(["--tlscacert", "/k/root.pem", "purser"]), /ERR_USAGE|--tlscacert/)
   })
 })
@@ -80,7 +80,7 @@ for (const kind of ["script", "executable"] as const) {
       assert.ok((await ask("sec")).some((line) => line.startsWith("secret\t")))
     })
 
-    test("copies into a container, by the context that docker was told", async (t) => {
+    test("copies into a container, by docker's --context", async (t) => {
       const config = await configuration(t, kind)
       if (config === null) return
       const name = `${runName}-plugin-${kind}`
@@ -93,7 +93,7 @@ for (const kind of ["script", "executable"] as const) {
       )
       const socket = process.env["DOCKER_HOST"] ?? "unix:///var/run/docker.sock"
       await exec("docker", ["context", "create", "near", `--docker=host=${socket}`], { env: config })
-      // Where the environment points to nothing, only the flag leads to the engine.
+      // The environment names no engine, so only the flag can lead to it.
       const env = { ...config, DOCKER_HOST: "unix:///nonexistent.sock" }
       const copy = (...flags: string[]) =>
         purser([...flags, "purser", "cp", "-", `${name}:/run/secrets/one`], {
@@ -109,7 +109,7 @@ for (const kind of ["script", "executable"] as const) {
   })
 }
 
-test("what docker closes ends the command", async (t) => {
+test("the command ends when docker closes its socket", async (t) => {
   const directory = await tempDir(t)
   const program = join(directory, "docker-purser")
   await symlink(bin, program)

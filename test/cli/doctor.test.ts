@@ -14,7 +14,7 @@ import { purser } from "./purser.ts"
 
 after(cleanUp)
 
-/** Planted where nobody should: it lies on the engine's disk, of course. */
+/** A secret that the test puts where doctor must find it. */
 const marker = createMarker({ planted: true })
 
 interface Line {
@@ -92,7 +92,7 @@ test("finds what leaks in a container and its image, and shows no value", async 
   )
 })
 
-test("a clean container has nothing, and the exit code says so", async (t) => {
+test("a clean container has no finding, and the exit code is 0", async (t) => {
   if (!(await requireService(t, "docker", "busybox"))) return
   const cwd = await tempDir(t)
   const options = ["--init", `--name=${run}-clean`, "--tmpfs=/run/secrets", "--label=purser.files=db"]
@@ -102,7 +102,7 @@ test("a clean container has nothing, and the exit code says so", async (t) => {
   assert.match(stderr, /nothing was found/)
 })
 
-test("says which containers ask in vain, by the purser.yaml that is there", async (t) => {
+test("reports containers whose app purser.yaml does not grant them", async (t) => {
   if (!(await requireService(t, "docker", "busybox"))) return
   const cwd = await tempDir(t)
   const options = ["--init", `--name=${run}-vain`, "--tmpfs=/run/secrets", "--label=purser.app=web"]
@@ -164,7 +164,7 @@ test("a Compose file needs no engine", async (t) => {
   assertNoLeaks([marker], [{ name: "outputs", content: sarif.stdout + beside.stdout + named.stdout }])
 })
 
-test("what does not exist, or does not fit together, is an error with its next step", async (t) => {
+test("an object that does not exist and conflicting flags are errors with a hint", async (t) => {
   const cwd = await tempDir(t)
   const cases: [argv: string[], code: number, message: RegExp][] = [
     [["--file", "nothing.yaml"], 2, /there is no nothing\.yaml/],

@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url"
 import { tempDir } from "../support/temp.ts"
 import { bin, purser, type RunOptions } from "./purser.ts"
 
-/** What a command loads, since each file that it does not need is time before its first word. */
+/** The modules that each command loads, because every unneeded one delays its output. */
 
 const hook = `import { registerHooks } from "node:module"
   registerHooks({ load(url, context, next) { process.stderr.write(url + "\\n"); return next(url, context) } })`
@@ -46,7 +46,7 @@ for (const args of [
   })
 }
 
-suite("where no configuration file is, neither zod nor yaml is loaded", () => {
+suite("without a configuration file neither zod nor yaml is loaded", () => {
   for (const args of [
     ["secret", "ls"],
     ["secret", "get", "key"],

@@ -18,7 +18,7 @@ import { bin, purser } from "./purser.ts"
 const run = promisify(execFile)
 
 suite("help and version", () => {
-  test("--version prints the version alone, wherever it stands", async () => {
+  test("--version prints only the version, at any position", async () => {
     for (const args of [["--version"], ["-V"], ["--json", "--version"]]) {
       assert.deepEqual(await purser(args), { code: 0, stdout: `${version}\n`, stderr: "" })
     }
@@ -85,14 +85,14 @@ suite("bad usage is exit code 2, one line, and a hint", () => {
     })
   })
 
-  test("options before node are pointed out, not swallowed", async () => {
+  test("options before node are an error, not ignored", async () => {
     const { code, stderr } = await purser(["--json", "node"])
     assert.equal(code, 2)
     assert.match(stderr, /the options of node come after its name/)
   })
 })
 
-test("an option after the command wins over the same one before it", async (t) => {
+test("an option after the command takes precedence over the same one before it", async (t) => {
   const cwd = await tempDir(t)
   await purser(["--state", "before", "secret", "--state", "between", "set", "a", "--state", "after"], {
     cwd,
@@ -102,7 +102,7 @@ test("an option after the command wins over the same one before it", async (t) =
 })
 
 suite("the process", () => {
-  test("a reader that stops reading is no error", { skip: process.platform === "win32" }, async (t) => {
+  test("a closed pipe is not an error", { skip: process.platform === "win32" }, async (t) => {
     const state = await tempDir(t)
     const command = `"$0" "$1" config schema | head -c 1; exit "\${PIPESTATUS[0]}"`
     const { stdout, stderr } = await run("bash", ["-c", command, process.execPath, bin], {

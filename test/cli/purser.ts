@@ -3,15 +3,15 @@ import { once } from "node:events"
 import { resolve } from "node:path"
 import { text } from "node:stream/consumers"
 
-/** The program as a user starts it. */
+/** The path of the program that a user starts. */
 export const bin = resolve(import.meta.dirname, "../../bin/purser.js")
 
 export interface RunOptions {
   cwd?: string
   env?: NodeJS.ProcessEnv
-  /** On standard input, which is empty otherwise. */
+  /** The text for standard input. Default: empty. */
   input?: string | Uint8Array
-  /** Another program than Node with {@link bin}, and its first arguments. */
+  /** The program and its first arguments. Default: Node with {@link bin}. */
   program?: readonly [string, ...string[]]
 }
 

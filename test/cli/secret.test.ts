@@ -8,10 +8,10 @@ import { tempDir } from "../support/temp.ts"
 import { bin, purser, type RunOptions, type RunResult } from "./purser.ts"
 import { onTerminal } from "./terminal.ts"
 
-/** What must appear nowhere but where it was asked for. */
+/** A secret that may appear only in the output of get. */
 const secret = "correct-horse-battery"
 
-/** `purser secret …` on a fresh state directory; every output is looked through for the secret. */
+/** `purser secret …` on a fresh state directory; searches every output for the secret. */
 async function made(t: TestContext) {
   const cwd = await tempDir(t)
   const state = join(cwd, "state")
@@ -57,7 +57,7 @@ test("a newline at the end is kept and noted, or left out by --trim", async (t) 
   const { run, quiet } = await made(t)
   assert.match(
     (await quiet(["set", "a"], { input: `${secret}\n` })).stderr,
-    /newline at the end was kept.*--trim/,
+    /newline at the end is stored.*--trim/,
   )
   assert.equal((await run(["get", "a"])).stdout, `${secret}\n`)
   assert.equal((await quiet(["set", "a", "--trim"], { input: `${secret}\r\n` })).stderr, "")
@@ -73,7 +73,7 @@ test("--file takes a file as it is", async (t) => {
   assert.deepEqual([code, stderr], [1, "purser: there is no file none.pem\n"])
 })
 
-test("--generate makes a different one each time, and does not show it", async (t) => {
+test("--generate makes a different secret each time, and does not show it", async (t) => {
   const { run } = await made(t)
   const seen = new Set<string>()
   for (let round = 0; round < 2; round++) {
@@ -86,13 +86,13 @@ test("--generate makes a different one each time, and does not show it", async (
   assert.equal(seen.size, 2)
 })
 
-test("--undo brings back the version before; rm removes both", async (t) => {
+test("--undo restores the previous version; rm removes both", async (t) => {
   const { run } = await made(t)
   await run(["set", "a"], { input: "1" })
   await run(["set", "a"], { input: "2" })
   assert.deepEqual(await run(["set", "a", "--undo"]), {
     code: 0,
-    stdout: "a: the version before is back\n",
+    stdout: "a: the previous version is restored\n",
     stderr: "",
   })
   assert.equal((await run(["get", "a"])).stdout, "1")
@@ -119,7 +119,7 @@ test("a secret as an argument is refused, and not repeated", async (t) => {
   }
   assert.match(
     (await quiet(["set", "a", secret])).stderr,
-    /hint: give it at the prompt, on standard input or by --file/,
+    /hint: give the secret at the prompt, on standard input or with --file/,
   )
   assert.match((await quiet(["set", "a", "--genrate", "32"])).stderr, /hint: did you mean --generate\?/)
   const left = await readdir(state, { recursive: true }).catch(() => [])
@@ -167,7 +167,7 @@ test("a passphrase on the key: by flag, by variable, by configuration; without o
   await writeFile(join(cwd, "passphrase"), "four words in order\n")
   assert.deepEqual(await quiet(["key", "--new-passphrase-file", "passphrase"]), {
     code: 0,
-    stdout: "1 secret encrypted to a new key under a passphrase\n",
+    stdout: "1 secret encrypted to a new key with a passphrase\n",
     stderr: "",
   })
   const { code, stderr } = await quiet(["get", "a"])
@@ -209,7 +209,7 @@ test("the user's own recipients take over by purser secret key, and give back by
   assert.equal((await run(["get", "a"])).stdout, secret)
   assert.match(
     (await quiet(["key", "--no-passphrase"])).stderr,
-    /the configuration still names recipients\nhint: /,
+    /the configuration still has store\.recipients\nhint: /,
   )
   await writeFile(join(cwd, "purser.yaml"), "")
   assert.equal((await run(["get", "a"])).stdout, secret)
@@ -292,7 +292,7 @@ test(
   },
 )
 
-test("nothing that was set stands in the state directory in plain", async (t) => {
+test("no stored secret is in the state directory in plaintext", async (t) => {
   const { state, run, quiet } = await made(t)
   await quiet(["set", "a"], { input: secret })
   await quiet(["set", "a"], { input: `${secret}!` })

@@ -11,10 +11,10 @@ export interface StatePlace {
   readonly dir: string
   readonly stateDir: string
   readonly run: (args: readonly string[], options?: RunOptions) => Promise<RunResult>
-  /** What a command prints that must go well. */
+  /** Runs a command that must succeed. Resolves with its stdout. */
   readonly ok: (...args: string[]) => Promise<string>
   readonly withState: <T>(work: (state: State) => T) => T
-  /** Lines of the audit log. */
+  /** The lines of the audit log. */
   readonly audit: () => Promise<Record<string, unknown>[]>
 }
 

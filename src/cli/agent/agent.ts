@@ -36,39 +36,39 @@ interface Flags {
   status?: string
 }
 
-/** `purser agent`: delivers what purser.yaml says, or, without one, what the flags say of a single app. */
+/** `purser agent`: delivers the secrets of the apps in purser.yaml, or of a single app that flags describe. */
 export function define(command: Command, action: CommandAction): void {
   const repeatable = (value: string, earlier: string[] = []): string[] => [...earlier, value]
   command
-    .option("--app <name>", "the app to serve; its flags take the place of purser.yaml")
+    .option("--app <name>", "serve this app, by flags instead of the apps of purser.yaml")
     .option("--secret <name>", "grant a secret of the store (repeatable)", repeatable)
     .option("--dir <path>", "grant every file of a directory")
-    .option("--node <address>", "HOST[:PORT] to dial (repeatable)", repeatable)
-    .option("--directory <path>", "fill a directory beside the agent")
+    .option("--node <address>", "node to dial, HOST[:PORT] (repeatable)", repeatable)
+    .option("--directory <path>", "write the files into a directory of this host")
     .option(
       "--file <line>",
-      "what goes into that directory: NAME [path=…] [mode=…] [owner=…] [optional] (repeatable)",
+      "file in that directory: NAME [path=…] [mode=…] [owner=…] [optional] (repeatable)",
       repeatable,
     )
-    .option("--reload <spec>", "after changes in that directory: exec:COMMAND or http:URL")
-    .option("--require-tmpfs", "refuse to fill a directory on a disk")
+    .option("--reload <spec>", "reload after changes in that directory: exec:COMMAND or http:URL")
+    .option("--require-tmpfs", "fail if that directory is on a disk")
     .addOption(
       new Option(
         "--protocol <name>",
-        "what its nodes speak; fluxvault, for nodes of FluxVault's own, implies --trust discovered",
+        "protocol of the nodes; fluxvault, for FluxVault's own nodes, implies --trust discovered",
       ).choices(protocols),
     )
-    .addOption(new Option("--trust <mode>", "how nodes are recognised").choices(trustNames))
-    .option("--pin <pin>", "a node's pin, with --trust pinned (repeatable)", repeatable)
-    .option("--max-nodes <number>", "nodes that may be alive at a time", wholeNumber)
+    .addOption(new Option("--trust <mode>", "how nodes are authenticated").choices(trustNames))
+    .option("--pin <pin>", "pin of a node, with --trust pinned (repeatable)", repeatable)
+    .option("--max-nodes <number>", "limit of nodes that are alive at a time", wholeNumber)
     .option("--require-pq", "refuse nodes without post-quantum key exchange")
-    .option("--every <duration>", "between deliveries to a known target (1h)")
-    .option("--discover <duration>", "between looks for new nodes (5m)")
-    .option("--once", "one round; the exit code tells whether all went well")
-    .option("--print-config", "print the purser.yaml that these flags amount to, and end")
+    .option("--every <duration>", "time between deliveries to a known target (default: 1h)")
+    .option("--discover <duration>", "time between searches for new nodes (default: 5m)")
+    .option("--once", "deliver once; the exit code is 0 if every target was served")
+    .option("--print-config", "print the purser.yaml that is equivalent to the flags, and exit")
     .option(
       "--status <file>",
-      "where purser health looks; default PURSER_STATUS, else in the state directory",
+      "status file for purser health (default: PURSER_STATUS, else in the state directory)",
     )
     .action(action(run))
 }
@@ -84,7 +84,7 @@ async function run(given: Context, flags: Flags): Promise<number> {
   if (flags.printConfig === true) {
     if (plain === undefined) {
       throw new PurserError("ERR_USAGE", "--print-config needs --app and its flags", {
-        hint: "it prints what flags amount to; a purser.yaml is its own print",
+        hint: "only flags can be printed: add --app NAME and the app's flags",
       })
     }
     await given.output.bytes(Buffer.from(printConfig(plain)))
@@ -109,14 +109,14 @@ async function run(given: Context, flags: Flags): Promise<number> {
   return 0
 }
 
-/** They would be ignored: a `purser.yaml` says all of that itself. */
+/** Refuses flags of an app without `--app`, because they would be ignored. */
 function refuseFlagsWithoutApp(flags: Flags): void {
   const { once: _once, printConfig: _print, status: _status, ...ofApp } = flags
   const [name] = Object.entries(ofApp).find(([, value]) => value !== undefined) ?? []
   if (name === undefined) return
   const flag = `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`
   throw new PurserError("ERR_USAGE", `${flag} has no meaning without --app`, {
-    hint: "add --app NAME, or write it into purser.yaml",
+    hint: "add --app NAME, or configure it in purser.yaml",
   })
 }
 
@@ -137,14 +137,14 @@ async function configOf(plain: ConfigSettings | undefined, context: Context): Pr
   const config = plain === undefined ? await commandConfig(context) : await commandConfigWith(plain, context)
   const apps = Object.values(config.apps)
   if (apps.length === 0) {
-    throw new PurserError("ERR_USAGE", "there is no app to serve", {
+    throw new PurserError("ERR_USAGE", "no app is configured", {
       hint: "purser agent --app NAME --secret NAME --node HOST, or apps: in purser.yaml",
     })
   }
   for (const { name, secrets, actions } of apps) {
     if (secrets.length + actions.length > 0) continue
     throw new PurserError("ERR_USAGE", `nothing is granted to ${name}`, {
-      hint: "grant secrets with --secret NAME or --dir DIRECTORY, or by secrets: of the app in purser.yaml",
+      hint: "grant secrets with --secret NAME or --dir DIRECTORY, or with secrets: of the app in purser.yaml",
     })
   }
   for (const app of apps) {
@@ -156,7 +156,7 @@ async function configOf(plain: ConfigSettings | undefined, context: Context): Pr
   return config
 }
 
-/** SIGHUP: what the configuration says now, or, when that cannot be read, what it said before. */
+/** Applies the changed configuration after SIGHUP. Keeps the previous one when the new one cannot be read. */
 async function reconfigure(
   opened: ConfiguredAgent,
   plain: ConfigSettings | undefined,
@@ -174,7 +174,7 @@ async function reconfigure(
 }
 
 /**
- * One at a time. Windows has no SIGHUP that a service could be sent; there it means that the console was closed.
+ * Calls the listener for each SIGHUP, one call at a time. Not on Windows, where SIGHUP means that the console was closed.
  */
 function onHangup(listener: () => Promise<void>): Disposable {
   let last = Promise.resolve()
@@ -185,13 +185,13 @@ function onHangup(listener: () => Promise<void>): Disposable {
   return { [Symbol.dispose]: () => process.removeListener("SIGHUP", handle) }
 }
 
-/** One round went well when every target was served; having found none of an app is no success. */
+/** The exit code of one round: 0 when every target was served and every app has a target. */
 function exitCodeOf(
   deliveries: readonly DeliveryEvent[],
   { apps }: ResolvedConfig,
   { signal, log }: Context,
 ): number {
-  // What was cut off says nothing of what was not.
+  // An aborted round proves nothing about the remaining targets.
   signal.throwIfAborted()
   let code = deliveries.every(({ status }) => status === "ok") ? 0 : 1
   for (const app of Object.values(apps)) {

@@ -5,9 +5,9 @@ import type { ConfigSettings } from "../../wiring/settings.ts"
 import { PurserError } from "../../base/errors.ts"
 import { parseAppName, parseSecretName } from "../../base/names.ts"
 
-/** What flags say of a single app, as the `purser.yaml` of the same meaning. */
+/** Converts the flags of a single app to the equivalent `purser.yaml`. */
 
-/** The flags of `purser agent` that take the place of a file; durations, file lines and so on as text. */
+/** The flags of `purser agent` that replace a file; durations, file lines and so on as text. */
 export interface ConfigFlags {
   app: string
   secrets?: readonly string[] | undefined
@@ -20,7 +20,7 @@ export interface ConfigFlags {
   requireTmpfs?: boolean | undefined
   actions?: readonly string[] | undefined
   protocol?: Protocol | undefined
-  /** With `protocol: fluxvault` it is `discovered` unless it is said. */
+  /** Default: `discovered` with `protocol: fluxvault`, else that of purser.yaml. */
   trust?: TrustMode | undefined
   pins?: readonly string[] | undefined
   maxNodes?: number | undefined
@@ -29,12 +29,12 @@ export interface ConfigFlags {
   discover?: string | undefined
 }
 
-/** The plain object that a `purser.yaml` of the same meaning gives. Throws `ERR_USAGE`, `ERR_NAME`. */
+/** The object that reading the equivalent `purser.yaml` gives. Throws `ERR_USAGE` and `ERR_NAME`. */
 export function configFromFlags(flags: ConfigFlags): ConfigSettings {
   const { secrets = [], dir } = flags
   if (secrets.length === 0 && dir === undefined) {
     throw new PurserError("ERR_USAGE", `nothing is granted to ${parseAppName(flags.app)}`, {
-      hint: "name secrets by --secret NAME, or a whole directory by --dir DIR, or write a purser.yaml",
+      hint: "grant secrets with --secret NAME, or a whole directory with --dir DIR, or write a purser.yaml",
     })
   }
   const names = [...new Set(secrets.map(parseSecretName))]
@@ -62,7 +62,7 @@ export function configFromFlags(flags: ConfigFlags): ConfigSettings {
   }) as ConfigSettings
 }
 
-/** YAML for `--print-config`; reading it gives the same object. */
+/** The YAML for `--print-config`. Reading it gives the same object. */
 export function printConfig(config: ConfigSettings): string {
   return stringify(config, { lineWidth: 0 })
 }

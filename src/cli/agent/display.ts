@@ -4,13 +4,13 @@ import type { Log, LogLevel } from "../../base/log.ts"
 import type { Output } from "../output.ts"
 
 /**
- * What a person sees of a running agent: on a terminal a table that is redrawn,
- * with what was said above it; elsewhere a line a file and one a delivery; with
- * `--json` an object a line.
+ * Displays the events of a running agent: on a terminal as a table that is
+ * redrawn, with log lines above it; elsewhere as one line for each file and each
+ * delivery; with `--json` as one object per line.
  */
 export interface Display extends AsyncDisposable {
   show(event: AgentEvent): void
-  /** The same log, whose lines do not run into the display. */
+  /** The log, with its lines written above the table. */
   around(log: Log): Log
 }
 
@@ -37,7 +37,7 @@ function plainDisplay(output: Output): Display {
   }
 }
 
-/** Without our error class, which JSON would show as an empty object. */
+/** The event with its error as a plain object, because JSON omits the fields of an Error. */
 export function jsonOf(event: AgentEvent): object {
   if (event.type !== "delivery" || event.error === undefined) return event
   const { error, ...rest } = event
@@ -78,10 +78,10 @@ interface Row {
   at: Date | undefined
 }
 
-/** As many targets as fit; those that something happened to last come first. */
+/** The most targets that the table shows, those with the latest events. */
 const mostRows = 20
 
-/** A name that a node made up must not push everything else off the screen. */
+/** Truncates text, so that a node's name cannot fill the screen. */
 function short(text: string): string {
   return text.length > 60 ? `${text.slice(0, 57)}...` : text
 }

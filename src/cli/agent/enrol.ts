@@ -19,17 +19,17 @@ interface Flags {
 
 const withoutToken = trustKinds.filter(({ hasToken }) => !hasToken).map(({ name }) => name)
 
-/** `purser enrol APP`: the one value that every node of the app gets. */
+/** `purser enrol APP`: prints the enrolment string for the app's nodes, and rotates or revokes its token. */
 export function define(command: Command, action: CommandAction): void {
   command
     .argument("<app>", "name of the app")
-    .option("--rotate", "make a new token; the old one stays good for --overlap")
-    .option("--overlap <duration>", "with --rotate (24h)")
-    .option("--revoke", "end every token of the app at once, and print nothing")
+    .option("--rotate", "make a new token; the old one stays valid for --overlap")
+    .option("--overlap <duration>", "with --rotate: time for which the old token stays valid (default: 24h)")
+    .option("--revoke", "revoke every token of the app at once, and print no string")
     .addOption(
       new Option(
         "--trust <mode>",
-        `for an app that is in no purser.yaml: ${withoutToken.join(" and ")} need no token`,
+        `trust mode of an app that is not in purser.yaml; ${withoutToken.join(" and ")} need no token`,
       ).choices(trustNames),
     )
     .action(action(run))
@@ -37,10 +37,10 @@ export function define(command: Command, action: CommandAction): void {
 
 async function run(context: Context, { rotate, overlap, revoke, trust }: Flags, name: string): Promise<void> {
   if (overlap !== undefined && rotate !== true)
-    throw new PurserError("ERR_USAGE", "--overlap goes with --rotate")
+    throw new PurserError("ERR_USAGE", "--overlap has no meaning without --rotate")
   if (rotate === true && revoke === true) {
-    throw new PurserError("ERR_USAGE", "--rotate and --revoke do not go together", {
-      hint: "--revoke first; the next enrol makes a new token",
+    throw new PurserError("ERR_USAGE", "--rotate and --revoke exclude each other", {
+      hint: "use --revoke alone; the next purser enrol makes a new token",
     })
   }
   const app = parseAppName(name)
@@ -49,7 +49,7 @@ async function run(context: Context, { rotate, overlap, revoke, trust }: Flags, 
   const mode = trust ?? config.apps[app]?.trust.mode ?? "enrolled"
   if (rotate === true && !trustKindOf({ mode }).hasToken) {
     throw new PurserError("ERR_USAGE", `${app} has trust: ${mode}, so it has no token to rotate`, {
-      hint: "its nodes are known by their pins: purser nodes",
+      hint: "its nodes are known by their pins, which purser nodes ls lists",
     })
   }
   if (trust === undefined && config.file !== undefined && !Object.hasOwn(config.apps, app))

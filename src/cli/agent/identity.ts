@@ -15,7 +15,7 @@ interface Flags {
   promote?: boolean
 }
 
-/** `purser agent identity`: the pin by which nodes know this agent, and how it is replaced. */
+/** `purser agent identity`: prints the pin of this agent's key, and rotates the key. */
 export function define(command: Command, action: CommandAction): void {
   command
     .option("--next", "prepare the next key; enrolment strings carry its pin from now on")
@@ -25,7 +25,7 @@ export function define(command: Command, action: CommandAction): void {
 
 async function run(context: Context, { next, promote }: Flags): Promise<void> {
   if (next === true && promote === true)
-    throw new PurserError("ERR_USAGE", "--next and --promote do not go together")
+    throw new PurserError("ERR_USAGE", "--next and --promote exclude each other")
   const config = await commandConfig(context)
   const { stateDir } = config
   await using opened = await openStateOf(config, context)
@@ -34,13 +34,13 @@ async function run(context: Context, { next, promote }: Flags): Promise<void> {
     const { pin } = await prepareNextIdentity(stateDir)
     if (isNew) await opened.audit.append({ kind: "identity", change: "prepared", pin })
     context.output.note(
-      "run purser enrol again for each app, give its nodes the new string, and then --promote",
+      "run purser enrol APP for each app, give its nodes the new string, then run purser agent identity --promote",
     )
   }
   if (promote === true) {
     const { pin } = await promoteNextIdentity(stateDir)
     await opened.audit.append({ kind: "identity", change: "promoted", pin })
-    context.output.note("a running agent uses it after a restart")
+    context.output.note("restart a running agent to use the new key")
   }
   const present = await agentIdentity(stateDir)
   const coming = await nextIdentity(stateDir)

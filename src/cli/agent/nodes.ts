@@ -12,12 +12,12 @@ interface AppFlag {
   app?: string
 }
 
-/** `purser nodes`: who was served, and who waits to be. */
+/** `purser nodes`: lists the nodes that were served or wait for approval, and decides about them. */
 export function define(command: Command, action: CommandAction): void {
   command
     .command("ls", { isDefault: true })
-    .description("list the nodes that are known")
-    .option("--app <name>", "of this app only")
+    .description("list the known nodes")
+    .option("--app <name>", "list only the nodes of this app")
     .action(action(list))
   command
     .command("approve")
@@ -40,7 +40,7 @@ export function define(command: Command, action: CommandAction): void {
 
 async function list(context: Context, { app }: AppFlag): Promise<void> {
   const { stateDir } = await commandConfig(context)
-  // Looking makes no state: a mistyped --state must not become one.
+  // Does not create the state, because --state may be mistyped.
   await using opened = isStateDir(stateDir) ? await open(context) : undefined
   if (opened === undefined) {
     context.output.note(`no nodes are known in ${stateDir}: there is no state yet`)
@@ -50,7 +50,7 @@ async function list(context: Context, { app }: AppFlag): Promise<void> {
   const approvals = state.approvals.list().filter((one) => app === undefined || one.app === app)
   const keyOf = (node: KnownNode): string => `${node.app} ${node.pin}`
   const decided = new Map(approvals.map((one) => [keyOf(one), one.state]))
-  // Who was served once, and is not trusted any more, must not look as if all were well.
+  // Shows the decision about a node that was served once and is no longer trusted.
   const served = state.nodes.list(app).map((node) => {
     const decision = decided.get(keyOf(node))
     return decision === undefined || decision === "approved" ? node : { ...node, state: decision }
@@ -96,7 +96,7 @@ async function decide(
       "ERR_USAGE",
       `no node with the pin ${pin} has asked${app === undefined ? "" : ` for ${app}`}`,
       {
-        hint: "purser nodes ls shows who waits; a node shows up there after the agent has dialled it once",
+        hint: "purser nodes ls lists the nodes that wait; a node is listed once the agent has dialled it",
       },
     )
   }

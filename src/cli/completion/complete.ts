@@ -4,14 +4,14 @@ import { specFor, type OptionSpec } from "./spec.ts"
 import { valueKindOf, namesOfKind, type CompletionContext, type ValueKind } from "./values.ts"
 
 /**
- * `purser __complete WORD…` answers the scripts of `purser completion`, and docker for `docker purser`: the last word is
- * the one to be completed. A candidate a line, with a tab before what it is; then `:` and a sum, as cobra's programs do:
+ * `purser __complete WORD…` completes its last word, for the scripts of `purser completion` and for `docker purser`. Prints
+ * one candidate per line, with a tab before its summary, then `:` and the sum of these directives, as cobra does:
  */
 const noSpace = 2
 const noFiles = 4
 const directoriesOnly = 16
 
-/** Prints the answer. Never fails: a shell has no place for an error. */
+/** Prints the answer. Never fails, because a shell cannot show an error here. */
 export async function main(
   words: readonly string[],
   { env, stdout }: Pick<NodeJS.Process, "env" | "stdout">,
@@ -36,7 +36,7 @@ export interface Completion {
   readonly directive: number
 }
 
-/** What the last of these words may be. */
+/** Resolves with the completions of the last word. */
 export async function complete(words: readonly string[], env: NodeJS.ProcessEnv): Promise<Completion> {
   const place = findPlace(await specFor(words), words)
   const named = place.option === undefined ? [...commandsAt(place), ...optionsAt(place)] : []
@@ -52,7 +52,7 @@ function commandsAt({ spec, command }: Place): Candidate[] {
   return spec.commands.flatMap(({ names, summary }) => names.map((value) => ({ value, summary })))
 }
 
-/** Once a dash is written; those that stand there already only where they may stand again. */
+/** The options, once a dash is typed. Omits given options that are not repeatable. */
 function optionsAt({ spec, word, options, given }: Place): Candidate[] {
   if (!options || !word.startsWith("-")) return []
   return spec.options
@@ -95,7 +95,7 @@ function directiveOf(kind: ValueKind): number {
   return kind === "directory" ? directoriesOnly : noFiles
 }
 
-/** What is missing, locked away or wrongly configured leaves nothing to offer. */
+/** No candidates for any error, such as a missing engine or an invalid configuration. */
 function quiet(error: unknown): readonly string[] {
   if (isPurserError(error) || error instanceof Error) return []
   throw error

@@ -2,13 +2,13 @@ import { Argument, type Command } from "commander"
 import type { CommandAction } from "../command.ts"
 import { completionScript, shells, type Shell } from "./scripts.ts"
 
-/** `purser completion`: a script that has the shell ask `purser __complete` whenever somebody presses Tab. */
+/** `purser completion`: prints a script with which the shell calls `purser __complete` when Tab is pressed. */
 export function define(command: Command, action: CommandAction): void {
   command
     .description(
-      "Prints what makes a shell complete commands, options, secrets, apps and containers. For bash: source <(purser completion bash)",
+      "Prints a script that completes commands, options, secrets, apps and containers in a shell. For bash: source <(purser completion bash)",
     )
-    .addArgument(new Argument("<shell>", "whose script").choices(shells))
+    .addArgument(new Argument("<shell>", "shell that runs the script").choices(shells))
     .action(
       action(async ({ output }, _options: object, shell: Shell) => {
         const script = completionScript(shell)

@@ -1,25 +1,25 @@
 import type { CommandSpec, OptionSpec, ValueSpec } from "./spec.ts"
 
-/** Where in a command line the word stands that is to be completed. */
+/** The place in a command line of the word to be completed. */
 export interface Place {
   readonly spec: CommandSpec
-  /** The word as far as it is written, without what stands before its value (`--file=`). */
+  /** The typed part of the word, without its prefix (`--file=`). */
   readonly word: string
-  /** What stands before: `--file=`, or nothing. */
+  /** The part before an option's value, `--file=`, or empty. */
   readonly prefix: string
-  /** What the word may be: a value of this option, … */
+  /** The option whose value the word is. */
   readonly option: OptionSpec | undefined
-  /** … an argument, or (where none is taken any more) undefined. */
+  /** The argument that the word may be; undefined when the command takes no further one. */
   readonly arg: ValueSpec | undefined
-  /** Whether a name of a command may stand here. */
+  /** Whether the word may be a command's name. */
   readonly command: boolean
-  /** Whether options may; not behind `--`, where words of another program stand. */
+  /** Whether the word may be an option. False after `--`, where the words belong to another program. */
   readonly options: boolean
-  /** Options that stand before it, with their values. */
+  /** The options before the word, with their values. */
   readonly given: ReadonlyMap<OptionSpec, string>
 }
 
-/** Finds the place of the last of `words`. What stands before it is taken as commander would take it. */
+/** Finds the place of the last of `words`. Reads the words before it as commander does. */
 export function findPlace(root: CommandSpec, words: readonly string[]): Place {
   const word = words.at(-1) ?? ""
   let spec = root
@@ -41,7 +41,7 @@ export function findPlace(root: CommandSpec, words: readonly string[]): Place {
       given.set(option, value)
     } else if (child !== undefined) {
       spec = child
-      // Those that stood before the command's name hold for it: by name, because each command has its own.
+      // Options before the command's name apply to it too. They are matched by name, because each command has its own objects.
       given = new Map(
         [...given].map(([option, value]) => [optionOf(child, option.names.at(-1) ?? "") ?? option, value]),
       )

@@ -79,7 +79,7 @@ function specOf(command: Command, path: string): CommandSpec {
           summary: description,
           value:
             required || optional ? valueOf(/[<[](.*)[>\]]/.exec(flags)?.[1] ?? "", argChoices) : undefined,
-          // What collects its values has a function for it.
+          // A repeatable option has a function that collects its values.
           repeatable: variadic || parseArg !== undefined,
         }),
       ),

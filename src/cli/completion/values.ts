@@ -5,11 +5,11 @@ import { openStore } from "../../wiring/open-store.ts"
 import { commandConfig } from "../load-config.ts"
 import type { Place } from "./place.ts"
 
-/** What a value is: something that we can name, something that the shell can, or neither. */
+/** The kind of a value. Purser completes some kinds, the shell completes files and directories, and neither completes "unknown". */
 export type ValueKind =
   "secret" | "app" | "container" | "container-or-file" | "file" | "directory" | "unknown"
 
-/** A shell waits for the answer with every key pressed. */
+/** The limit for listing containers, because the shell waits for the answer. */
 const engineTimeoutMs = 1_500
 
 const byOption: Readonly<Record<string, ValueKind>> = {
@@ -30,7 +30,7 @@ const byPlaceholder: Readonly<Record<string, ValueKind>> = {
   destination: "container",
 }
 
-/** By the option's name, then by what the help calls the value. */
+/** The kind by the option's name, else by the placeholder in the help. */
 export function valueKindOf({ spec: { path }, option, arg }: Place): ValueKind {
   const placeholder = option?.value?.placeholder ?? arg?.placeholder ?? ""
   if (option !== undefined)
@@ -46,7 +46,7 @@ export interface CompletionContext {
   readonly config: string | undefined
 }
 
-/** The names of a kind. Throws whatever is in the way: no engine, a configuration that is wrong. */
+/** Resolves with the names of a kind. Throws the errors of the engine, the configuration and the store. */
 export async function namesOfKind(kind: ValueKind, context: CompletionContext): Promise<readonly string[]> {
   if (kind === "secret") return await openStore(await commandConfig(context), {}).names()
   if (kind === "app") return Object.keys((await commandConfig(context)).apps)

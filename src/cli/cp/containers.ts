@@ -11,7 +11,7 @@ import type { Reload } from "../../rollout/reload.ts"
 import type { Context } from "../command.ts"
 import type { ContainerDetails } from "../../docker/container-details.ts"
 
-/** What `purser cp` does with each of the containers that were chosen, and what it says of all. */
+/** Copies into each chosen container, and reports the results. */
 
 export interface CopyFlags {
   route: RouteName | "auto"
@@ -22,7 +22,7 @@ export interface CopyFlags {
   isolate?: boolean
 }
 
-/** Containers served at a time: each is a few processes of the engine's. */
+/** The number of containers at a time, because each needs several processes of the engine. */
 const parallel = 8
 
 interface Outcome {
@@ -33,7 +33,10 @@ interface Outcome {
   readonly error?: PurserError
 }
 
-/** One that fails does not stop the rest. Resolves with the exit code; throws the failure of a single one, or `ERR_DELIVERY`. */
+/**
+ * Copies into all containers; a failure does not stop the others. Resolves with the exit code. Throws the error of a
+ * single container, or `ERR_DELIVERY` when some of several failed.
+ */
 export async function copyIntoAll(
   engine: Engine,
   containers: readonly string[],
@@ -53,7 +56,7 @@ export async function copyIntoAll(
   report(outcomes, context)
   const failed = outcomes.filter(({ error }) => error !== undefined).length
   if (failed === 0) return 0
-  throw new PurserError("ERR_DELIVERY", `${failed} of ${outcomes.length} containers did not get it`)
+  throw new PurserError("ERR_DELIVERY", `${failed} of ${outcomes.length} containers did not get the files`)
 }
 
 async function copyIntoOne(
@@ -77,7 +80,7 @@ async function copyIntoOne(
     const reloaded = flags.reload !== undefined && result.written.length > 0
     if (reloaded && flags.reload !== undefined) {
       await reloadContainer(engine, container, flags.reload, context.signal)
-      // What was in memory went with the old run.
+      // The restart has emptied the container's tmpfs, so the files are copied again.
       if (flags.reload.kind === "restart") {
         container = await inspectContainer(engine, container.id, context.signal)
         result = { ...(await copyInto(engine, container, files, options)), written: result.written }

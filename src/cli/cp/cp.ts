@@ -16,7 +16,7 @@ import { openEngine } from "../../wiring/open-engine.ts"
 import { openContextOf } from "../load-config.ts"
 import { readStdin } from "../prompt.ts"
 
-/** `purser cp`: by hand, from this host into running containers. What was not read back was not delivered. */
+/** `purser cp`: copies files from this host into running containers. A file counts as copied only after it was read back. */
 
 interface Flags extends CopyFlags {
   label?: string[]
@@ -32,7 +32,7 @@ export function define(command: Command, action: CommandAction): void {
   const repeatable = (value: string, earlier: string[] = []): string[] => [...earlier, value]
   command
     .description(
-      "Copies files (- is standard input) into running containers: verified, and into memory unless a disk is allowed.",
+      "Copies files (- is standard input) into running containers. Each file is read back, and kept in memory unless --allow-disk is given.",
     )
     .argument(
       "[files...]",
@@ -40,7 +40,7 @@ export function define(command: Command, action: CommandAction): void {
     )
     .option(
       "--label <k=v>",
-      "into every running container with this label (repeatable: with all of them)",
+      "into every running container with this label (repeatable: it must have all of them)",
       repeatable,
     )
     .option(
@@ -51,21 +51,24 @@ export function define(command: Command, action: CommandAction): void {
     .option("--mode <mode>", "permission bits, three octal digits", parseMode, 0o400)
     .option(
       "--owner <user[:group]>",
-      "names of the container's own or numbers (default: the user that it runs as)",
+      "names from the container, or numbers (default: the user that it runs as)",
     )
     .addOption(
-      new Option("--route <name>", "the way into the container; docs/copy.md tells them apart")
+      new Option("--route <name>", "how to get into the container (see docs/copy.md)")
         .choices(["auto", ...routes.map(({ name }) => name)])
         .default("auto"),
     )
-    .option("--require-tmpfs", "refuse what would lie on a disk (the default with --route auto)")
-    .option("--allow-disk", "let it lie on a disk")
+    .option("--require-tmpfs", "fail if the files would be on a disk (the default with --route auto)")
+    .option("--allow-disk", "allow the files to be on a disk")
     .option(
       "--reload <spec>",
-      "afterwards: a signal (HUP), restart, exec:COMMAND or http:URL",
+      "reload afterwards: a signal (HUP), restart, exec:COMMAND or http:URL",
       parseReloadFlag,
     )
-    .option("--serve-address <address>", "with --route pull: where on this host the container can reach us")
+    .option(
+      "--serve-address <address>",
+      "with --route pull: address of this host that the container can reach",
+    )
     .option("--isolate", "with --route pull: serve over a temporary network that holds only the container")
     .option("--once-url", "with --route pull: print a URL for one download, and the line to run in a builder")
     .option("--print-receiver", "with --route pull: print the receiver, for baking into an image")
@@ -121,13 +124,9 @@ function checkFlags(flags: Flags): void {
 function checkChoice({ container, path }: Destination, { label, composeService }: Flags): void {
   const byFlags = label !== undefined || composeService !== undefined
   if (byFlags && container !== undefined) {
-    throw new PurserError(
-      "ERR_USAGE",
-      `the containers are chosen by flags, and ${container} is named besides`,
-      {
-        hint: `write :${path}, or leave --label and --compose-service out`,
-      },
-    )
+    throw new PurserError("ERR_USAGE", `flags choose the containers, but ${container} is named too`, {
+      hint: `write :${path}, or leave --label and --compose-service out`,
+    })
   }
   if (!byFlags && container === undefined) {
     throw new PurserError("ERR_USAGE", `:${path} names no container`, {

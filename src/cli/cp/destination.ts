@@ -2,25 +2,25 @@ import { posix } from "node:path"
 import { PurserError } from "../../base/errors.ts"
 import { quote } from "../../base/names.ts"
 
-/** Where `purser cp` puts things: `CONTAINER:/path`, or `:/path` for the containers that flags choose. */
+/** The destination of `purser cp`: `CONTAINER:/path`, or `:/path` for the containers that flags choose. */
 export interface Destination {
-  /** Name or id; undefined for `:/path`. */
+  /** The name or id; undefined for `:/path`. */
   readonly container: string | undefined
-  /** Absolute, normalised, without a trailing slash. */
+  /** The absolute, normalised path without a trailing slash. */
   readonly path: string
-  /** It ended in a slash: the files go into it by their own names. */
+  /** Whether the path ended in a slash, so that the files go into it under their own names. */
   readonly isDirectory: boolean
 }
 
 const containerName = /^[A-Za-z0-9][A-Za-z0-9_.-]*$/
 
-/** Throws `ERR_USAGE`. */
+/** Reads a destination. Throws `ERR_USAGE`. */
 export function parseDestination(text: string): Destination {
   const colon = text.indexOf(":")
   if (colon < 0) throw bad(text, "it has no colon between container and path")
   const [container, path] = [text.slice(0, colon), text.slice(colon + 1)]
   if (container !== "" && !containerName.test(container))
-    throw bad(text, "what stands before the colon is no name and no id")
+    throw bad(text, "the part before the colon is not a container's name or id")
   if (!path.startsWith("/")) throw bad(text, "the path in the container is not absolute")
   if (path.includes("\0")) throw bad(text, "the path holds a NUL")
   if (path.split("/").some((part) => part === "." || part === ".."))
@@ -34,7 +34,7 @@ export function parseDestination(text: string): Destination {
   }
 }
 
-/** The path in the container of each source. Throws `ERR_USAGE` where two would have the same. */
+/** The path in the container of each source. Throws `ERR_USAGE` when two sources would have one path. */
 export function pathsFor(sources: readonly string[], { path, isDirectory }: Destination): string[] {
   if (!isDirectory) {
     if (sources.length === 1) return [path]
@@ -43,15 +43,15 @@ export function pathsFor(sources: readonly string[], { path, isDirectory }: Dest
     })
   }
   if (sources.includes("-")) {
-    throw new PurserError("ERR_USAGE", "what comes from standard input has no name of its own", {
-      hint: `name the file as well: ${posix.join(path, "NAME")}`,
+    throw new PurserError("ERR_USAGE", "standard input has no file name", {
+      hint: `give the file a name: ${posix.join(path, "NAME")}`,
     })
   }
   const paths = sources.map((source) => posix.join(path, nameOf(source)))
   const twice = paths.find((one, index) => paths.indexOf(one) !== index)
   if (twice === undefined) return paths
   throw new PurserError("ERR_USAGE", `two of the files would become ${twice}`, {
-    hint: "copy one of them by a command of its own, under another name",
+    hint: "copy one of them with a separate command, under another name",
   })
 }
 

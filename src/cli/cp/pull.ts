@@ -5,7 +5,7 @@ import { serveOnce } from "../../copy/routes/pull/serve-once.ts"
 import type { Context } from "../command.ts"
 import { pathsFor, parseDestination } from "./destination.ts"
 
-/** What `purser cp --route pull` does without a container: print its receiver, or serve one download to a builder. */
+/** The parts of `purser cp --route pull` that need no container: printing the receiver, and serving one download to a builder. */
 
 export async function printReceiver({ output }: Context, words: readonly string[]): Promise<void> {
   if (words.length > 0)
@@ -20,7 +20,7 @@ export interface OnceUrlFlags {
   readonly serveAddress?: string
 }
 
-/** Ends once the download was made. */
+/** Serves one file once. Resolves when it was downloaded. */
 export async function serveOneUrl(
   { output, signal }: Context,
   { mode, serveAddress }: OnceUrlFlags,
@@ -29,15 +29,19 @@ export async function serveOneUrl(
 ): Promise<void> {
   const [source, target] = words
   if (source === undefined || target === undefined || words.length > 2) {
-    throw new PurserError("ERR_USAGE", "--once-url takes one file and where it is to lie", {
+    throw new PurserError("ERR_USAGE", "--once-url takes one file and its destination", {
       hint: "purser cp --route pull --once-url FILE :/run/secrets/NAME",
     })
   }
   const destination = parseDestination(target)
   if (destination.container !== undefined) {
-    throw new PurserError("ERR_USAGE", `a builder's container has no name yet, and ${target} names one`, {
-      hint: `write :${destination.path}`,
-    })
+    throw new PurserError(
+      "ERR_USAGE",
+      `--once-url takes a destination without a container, and ${target} names one`,
+      {
+        hint: `write :${destination.path}`,
+      },
+    )
   }
   const [path = ""] = pathsFor([source], destination)
   const [content] = await read([source])
@@ -49,7 +53,9 @@ export async function serveOneUrl(
     ...(serveAddress === undefined ? {} : { address: serveAddress }),
     signal,
   })
-  output.warn("this download is bound to no container: whoever has the line gets the file, once, within 30 s")
+  output.warn(
+    "this download is not bound to a container: anyone with this line can download the file once within 30 s",
+  )
   output.result({ url: served.url, line: served.line }, served.line)
   await served.done
   output.note("it was downloaded")

@@ -6,8 +6,8 @@ import { parseEnrolment, type Enrolment } from "../../channel/enrolment.ts"
 import type { Given } from "./given.ts"
 
 /**
- * Reads the enrolment string from a file or a variable, never from an argument, since those can be seen by everybody on the
- * host. `directory` is the one that the node fills. Throws `ERR_ENROLMENT` and `ERR_USAGE`.
+ * Reads the enrolment string from a file or a variable, never from an argument, because every process on the host can see
+ * arguments. The file may not be in `directory`, which the node writes to. Throws `ERR_ENROLMENT` and `ERR_USAGE`.
  */
 export async function readEnrolment(given: Given, directory: string): Promise<Enrolment> {
   const file = given.text("enrol-file")
@@ -16,7 +16,7 @@ export async function readEnrolment(given: Given, directory: string): Promise<En
     if (isBelow(file, directory)) {
       throw new PurserError(
         "ERR_USAGE",
-        `the enrolment string's file ${file} lies in ${directory}, which this node fills`,
+        `the enrolment string's file ${file} is in ${directory}, which this node writes to`,
         {
           hint: "keep it elsewhere, for example as a Docker secret under another path or in PURSER_ENROL",
         },

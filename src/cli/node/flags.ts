@@ -3,7 +3,7 @@ import { PurserError, reasonOf } from "../../base/errors.ts"
 import { defaultPort } from "../../channel/port.ts"
 import { defaultDirectory } from "../../files/file-line.ts"
 
-/** The command line of `purser node`. */
+/** The command line of `purser node`. Uses `parseArgs`, because the one-file receiver loads nothing from npm. */
 
 const options = {
   "enrol-file": { type: "string" },
@@ -28,33 +28,34 @@ const options = {
 
 export const usage = `Usage: purser node [options] [-- COMMAND [ARG...]]
 
-Receives secrets from the agent that the enrolment string names. With a command:
-starts it once every required file is in place, and reloads it on changes.
+Receives secrets from the agent that the enrolment string names. Starts COMMAND
+once every required file is in place, and reloads it when files change.
 
-  --enrol-file FILE     the file that holds the enrolment string; or set PURSER_ENROL
-  --listen [HOST:]PORT  default [::]:${defaultPort}
-  --directory DIR       where files go unless their line has a path (${defaultDirectory})
+  --enrol-file FILE     file with the enrolment string; or set PURSER_ENROL to the string
+  --listen [HOST:]PORT  address to listen on; default [::]:${defaultPort}
+  --directory DIR       base of relative paths; default ${defaultDirectory}
   --file LINE           NAME [path=PATH] [mode=0400] [owner=USER[:GROUP]] [optional]
-                        repeatable; PURSER_FILES has one a line; default: all that is granted
+                        a file to ask for; repeatable; PURSER_FILES: one per line; default: all that is granted
   --certificate LINE    NAME dns=HOST [ip=ADDRESS] [path=DIR] [mode=0400] [owner=USER[:GROUP]] [optional]
-                        a certificate from the agent's CA for a key made here; repeatable; or PURSER_CERTIFICATE
-  --reload RELOAD       a signal (HUP) or restart, of the command; exec:COMMAND; http:URL
-  --check CHECK         [HOST]:PORT [file=NAME] [name=SERVER] [within=10s]: afterwards the new certificate
-                        is served there, or the old files are put back
-  --allow WHO           addresses, CIDRs or host names that may connect, with commas; repeatable
-  --limit NAME=VALUE    such as secret_bytes=4194304 or sessions=8 (docs/protocol.md); repeatable
-  --identity FILE       keep this node's key there (for apps with trust approved or pinned)
-  --name NAME           how the agent lists this node; default: the host name
-  --protocol NAME       fluxvault, for an agent of FluxVault's own: unauthenticated; needs --allow
-                        and --file, and no enrolment string (docs/fluxvault.md)
-  --status FILE         keep the health status there, for purser health
-  --require-tmpfs       refuse to write to a disk
+                        a certificate from the agent's CA for a key made here; repeatable
+                        PURSER_CERTIFICATE: one per line
+  --reload RELOAD       after changes: a signal (HUP) or restart of COMMAND; exec:COMMAND; http:URL
+  --check CHECK         [HOST]:PORT [file=NAME] [name=SERVER] [within=10s]
+                        puts the old files back if the new certificate is not served there
+  --allow LIST          addresses, CIDRs or host names that may connect, comma-separated; repeatable
+  --limit NAME=VALUE    a limit, such as secret_bytes=4194304 or sessions=8 (docs/protocol.md); repeatable
+  --identity FILE       file for this node's key, for apps with trust: approved or pinned
+  --name NAME           name of this node in the agent's list; default: the host name
+  --protocol NAME       fluxvault, for FluxVault's own agent: unauthenticated, needs --allow and --file
+                        instead of an enrolment string (docs/fluxvault.md)
+  --status FILE         file for the health status, for purser health
+  --require-tmpfs       fail instead of writing to a disk
   --once                end after the first complete delivery
-  --json                one JSON object a line
-  -v, --verbose         say more
-  -h, --help            this text
+  --json                log as one JSON object per line
+  -v, --verbose         log details
+  -h, --help            print this text
 
-Each has a variable: PURSER_LISTEN for --listen, PURSER_ENROL_FILE for --enrol-file, and so on.
+Each option has a variable, such as PURSER_LISTEN for --listen and PURSER_ENROL_FILE for --enrol-file.
 `
 
 type Parsed = ReturnType<typeof parse>
@@ -66,7 +67,7 @@ export interface Flags {
   readonly command: readonly [string, ...string[]] | undefined
 }
 
-/** Throws `ERR_USAGE`. */
+/** Reads the command line. Throws `ERR_USAGE`. */
 export function parseFlags(argv: readonly string[]): Flags {
   const { values, positionals, tokens } = parse(argv)
   return { values, command: commandOf(positionals, tokens) }
@@ -76,7 +77,7 @@ function parse(argv: readonly string[]) {
   try {
     return parseArgs({ args: [...argv], options, allowPositionals: true, strict: true, tokens: true })
   } catch (error) {
-    // Node's own message names the option and what is wrong with it.
+    // The first sentence of Node's message names the option and its fault.
     throw new PurserError("ERR_USAGE", reasonOf(error).split(". ")[0] ?? "bad usage", {
       hint: "see purser node --help",
     })
@@ -89,9 +90,9 @@ function commandOf(positionals: string[], tokens: Parsed["tokens"]): [string, ..
   const terminator = tokens.find((token) => token.kind === "option-terminator")
   const first = tokens.find((token) => token.kind === "positional")
   if (terminator === undefined || first === undefined || first.index < terminator.index) {
-    // Not repeated: it may be an enrolment string that somebody meant to give this way.
-    throw new PurserError("ERR_USAGE", "an argument that is no option", {
-      hint: "a command comes after --; the enrolment string by PURSER_ENROL or --enrol-file, never as an argument",
+    // The argument is not repeated in the message, because it may be an enrolment string.
+    throw new PurserError("ERR_USAGE", "unexpected argument before --", {
+      hint: "give the command after --, and the enrolment string in PURSER_ENROL or --enrol-file, never as an argument",
     })
   }
   return [file, ...args]

@@ -1,6 +1,6 @@
 import type { FlagValues } from "./flags.ts"
 
-/** The flags and variables of one start. A flag wins over its variable, and a variable of blanks counts as none. */
+/** The flags and variables of `purser node`. A flag takes precedence over its variable; a blank variable counts as unset. */
 export class Given {
   readonly values: FlagValues
   readonly #env: NodeJS.ProcessEnv
@@ -10,7 +10,7 @@ export class Given {
     this.#env = env
   }
 
-  /** The value of a flag or of the variable that is called like it: `PURSER_ENROL_FILE` for `enrol-file`. */
+  /** The value of a flag, or of its variable, such as `PURSER_ENROL_FILE` for `enrol-file`. */
   text(
     flag:
       | "enrol-file"
@@ -31,7 +31,7 @@ export class Given {
     return this.values[flag] ?? ["1", "true", "yes", "on"].includes(variable)
   }
 
-  /** The value of `PURSER_` and this name. */
+  /** The value of the variable `PURSER_` + name. */
   variable(name: string): string | undefined {
     const text = this.#env[`PURSER_${name}`]
     return text === undefined || text.trim() === "" ? undefined : text

@@ -4,23 +4,23 @@ import { PurserError, asPurserError, reasonOf } from "../../base/errors.ts"
 import { createLog, errorFields } from "../../base/log.ts"
 import { checkHealth } from "../../node/health.ts"
 
-/** `purser health`: one command for node and agent, which tell how they are by a small file. Loads nothing from npm. */
+/** `purser health`: reads the status file of a node or an agent. Loads nothing from npm. */
 
 export const healthUsage = `Usage: purser health [--status FILE] [--state DIR]
 
-Exits 0 once every required file is in place; without a list of files, once one
-delivery was complete and its files are still there.
+Exits with 0 when every required file is in place; without a list of files, when
+a delivery was complete and its files are still in place.
 
-  --status FILE  as given to the node or agent; default PURSER_STATUS
-  --state DIR    or the state directory of an agent; default PURSER_STATE, else the agent's own default
+  --status FILE  status file of the node or agent; default PURSER_STATUS
+  --state DIR    state directory of an agent, instead; default PURSER_STATE, else the agent's default
 `
 
-/** The status file of an agent that was not told another. */
+/** The default status file of an agent. */
 export function statusFileIn(stateDir: string): string {
   return join(stateDir, "status.json")
 }
 
-/** `defaultStateDir` is not known to the one-file receiver, which is never an agent. */
+/** Resolves with the exit code. The one-file receiver passes no `defaultStateDir`, because it is never an agent. */
 export async function main(
   argv: readonly string[],
   env: NodeJS.ProcessEnv,
@@ -51,8 +51,8 @@ async function statusFile(
   const stateDir = state ?? env["PURSER_STATE"]
   if (stateDir !== undefined && stateDir !== "") return statusFileIn(stateDir)
   if (defaultStateDir !== undefined) return statusFileIn(await defaultStateDir())
-  throw new PurserError("ERR_USAGE", "no status file to look at", {
-    hint: "give --status FILE or --state DIR, as for the node or the agent; or set PURSER_STATUS",
+  throw new PurserError("ERR_USAGE", "no status file is given", {
+    hint: "give --status FILE or --state DIR as the node or agent has it, or set PURSER_STATUS",
   })
 }
 

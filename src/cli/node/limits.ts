@@ -3,7 +3,7 @@ import { PurserError } from "../../base/errors.ts"
 import { quote } from "../../base/names.ts"
 import { resolveLimits, type ChannelLimits } from "../../channel/limits.ts"
 
-/** The node's limits under the names that `limits:` of purser.yaml gives them at the other end. */
+/** The node's limits by the names that `limits:` of purser.yaml has for the agent's. */
 const names: Readonly<Record<string, keyof ChannelLimits>> = {
   secret_bytes: "secretBytes",
   handshake: "handshakeMs",
@@ -17,7 +17,7 @@ const names: Readonly<Record<string, keyof ChannelLimits>> = {
   depth: "depth",
 }
 
-/** From `NAME=VALUE` each, such as `secret_bytes=4194304` or `session=10m`. Throws `ERR_USAGE` and `ERR_CONFIG`. */
+/** Reads limits of the form `NAME=VALUE`, such as `secret_bytes=4194304` or `session=10m`. Throws `ERR_USAGE` and `ERR_CONFIG`. */
 export function parseLimits(settings: readonly string[]): ChannelLimits {
   const changes: Partial<Record<keyof ChannelLimits, number>> = {}
   for (const setting of settings) {

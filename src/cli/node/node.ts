@@ -7,7 +7,7 @@ import { readNodeSettings } from "./settings.ts"
 
 /**
  * `purser node`, which is also the one-file receiver. It loads nothing from npm,
- * because it goes into other people's containers.
+ * because it runs inside applications' containers.
  */
 
 /** Runs until SIGTERM, SIGINT, the command's end or (with `--once`) the first complete delivery. Resolves with the exit code. */
@@ -37,7 +37,7 @@ async function runUntilSignal(options: RunNodeOptions, log: Log): Promise<number
   }
   process.on("SIGTERM", stop).on("SIGINT", stop)
   try {
-    // The command gets the signals then, and its end is ours.
+    // Once the command has started it gets the signals, and its end ends the node.
     return await runNode({ ...options, log, onCommandStart: ignore }, stopping.signal)
   } finally {
     ignore()

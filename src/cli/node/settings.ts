@@ -21,7 +21,7 @@ export interface NodeSettings {
   readonly verbose: boolean
 }
 
-/** Resolves with null when help was asked for. Throws `ERR_USAGE` and what the parsers of its parts throw. */
+/** Reads the settings. Resolves with null for `--help`. Throws `ERR_USAGE` and the errors of the parsers of each setting. */
 export async function readNodeSettings(
   argv: readonly string[],
   env: NodeJS.ProcessEnv,
@@ -34,15 +34,15 @@ export async function readNodeSettings(
   const check = mapDefined(given.text("check"), parseCheck)
   const once = given.isOn("once")
   if (once && command !== undefined) {
-    throw new PurserError("ERR_USAGE", "--once and a command do not go together", {
-      hint: "with a command the node runs as long as the command does",
+    throw new PurserError("ERR_USAGE", "--once and a command exclude each other", {
+      hint: "leave --once out: with a command the node runs until the command ends",
     })
   }
   const files = mapDefined(values.file ?? given.variable("FILES"), parseFileLines)
   const certificates = parseCertificateLines(values.certificate ?? given.variable("CERTIFICATE") ?? "")
   checkPaths([...(files ?? []), ...filesOf(certificates)], directory)
   const allowed = listOf(values.allow?.join(",") ?? given.variable("ALLOW"))
-  // A list of nobody was not meant to be one.
+  // An empty list allows all addresses, like no list.
   const allow = allowed.length === 0 ? undefined : AllowList.parse(allowed)
   const protocol = given.text("protocol") ?? "purser"
   if (protocol !== "purser" && protocol !== "fluxvault") {

@@ -1,20 +1,20 @@
 import { PurserError } from "../../base/errors.ts"
 
 /**
- * As much of `docker run`'s command line as `purser run` must know: where the flags end and the image stands, who
- * the process will be, and whether it would run on without us. Everything else is docker's own business.
+ * The part of `docker run`'s command line that `purser run` needs: the end of the flags, the image, the user, and whether
+ * the container would outlive this command. All other flags are passed to docker unchecked.
  */
 export interface DockerRun {
-  /** As given, without image and command. */
+  /** The flags as given, without image and command. */
   readonly flags: readonly string[]
   readonly image: string
   readonly command: readonly string[]
-  /** `--user`; undefined: the image's. */
+  /** The value of `--user`. Default: the image's user. */
   readonly user: string | undefined
   readonly platform: string | undefined
 }
 
-/** Flags without a value (docker run --help); every other takes one. */
+/** The flags without a value (docker run --help). Every other flag takes one. */
 const switches: ReadonlySet<string> = new Set([
   "detach",
   "disable-content-trust",
@@ -41,7 +41,7 @@ const shortNames: Readonly<Record<string, string>> = {
   u: "user",
 }
 
-/** Throws `ERR_USAGE` for what cannot be: no image, `--detach`, `--restart`. */
+/** Reads the words after `--`. Throws `ERR_USAGE` without an image, and for `--detach` and `--restart`. */
 export function parseDockerRun(words: readonly string[]): DockerRun {
   const seen = new Map<string, string>()
   let index = 0
@@ -97,18 +97,18 @@ function shortFlags(word: string): [string, string | undefined][] {
   return flags
 }
 
-/** Go's strconv.ParseBool, as docker reads it. */
+/** Reads a flag's value as docker does (Go's strconv.ParseBool). */
 function isOn(value: string | undefined): boolean {
   return value !== undefined && !/^(?:0|f|false)$/i.test(value)
 }
 
 function refuse(seen: ReadonlyMap<string, string>): void {
   const how =
-    "label the container instead and let purser agent fill it, or share a directory that the agent fills"
+    "label the container and let purser agent deliver to it, or mount a directory that the agent writes to"
   if (isOn(seen.get("detach"))) {
     throw new PurserError(
       "ERR_USAGE",
-      "--detach cannot be used here: the container would run on without us, and nobody would remove its secrets",
+      "--detach cannot be used here: purser run would end before the container and not remove its secrets",
       {
         hint: `leave --detach out; ${how}`,
       },
@@ -118,7 +118,7 @@ function refuse(seen: ReadonlyMap<string, string>): void {
   if (restart !== undefined && restart !== "no") {
     throw new PurserError(
       "ERR_USAGE",
-      "--restart cannot be used here: the engine would start the container again when its secrets are gone",
+      "--restart cannot be used here: the engine would restart the container without its secrets",
       {
         hint: `leave --restart out; ${how}`,
       },

@@ -10,11 +10,11 @@ import { commandConfig, openContextOf } from "../load-config.ts"
 
 export interface WantedSecret {
   readonly name: string
-  /** Absolute, in the container. */
+  /** The absolute path in the container. */
   readonly path: string
 }
 
-/** Reads each by the source that purser.yaml gives it, else from the store. Throws `ERR_SECRET_MISSING`. */
+/** Reads each secret from its source in purser.yaml, else from the store. Throws `ERR_SECRET_MISSING`. */
 export async function readSecrets(
   wanted: readonly WantedSecret[],
   context: Context,
@@ -32,7 +32,7 @@ export async function readSecrets(
         ? await reader.read(name, context.signal)
         : (groups.get(group.id)?.get(name) ?? null)
     if (content === null) {
-      throw new PurserError("ERR_SECRET_MISSING", `no source gives ${name}`, {
+      throw new PurserError("ERR_SECRET_MISSING", `no source has ${name}`, {
         hint: `purser secret set ${name}`,
       })
     }
@@ -45,7 +45,7 @@ interface OpenReader extends AsyncDisposable {
   readonly reader: Pick<Catalogue, "read" | "groupOf">
 }
 
-/** Without a purser.yaml it is the store alone, and no other source is loaded. */
+/** Opens the sources. Opens the store alone, and loads no other kind, when purser.yaml has no secrets. */
 async function openReader(
   config: ResolvedConfig,
   names: readonly string[],

@@ -19,17 +19,20 @@ interface Flags {
   envFileStyle?: string
 }
 
-/** `purser run`: docker run, with secrets that are there before the first instruction and gone after the last. */
+/** `purser run`: runs `docker run` with secrets that are mounted before the container starts and removed when it ends. */
 export function define(command: Command, action: CommandAction): void {
   command
-    .description("Runs a container by docker run, with secrets in memory that are mounted before it starts.")
-    .argument("<words...>", "after --: docker run's own flags, the image, its command")
+    .description("Runs a container with docker run. Its secrets are in memory, and mounted before it starts.")
+    .argument("<words...>", "after --: flags of docker run, the image, and its command")
     .requiredOption(
       "-s, --secret <name[=path]>",
       "mount a secret, at /run/secrets/NAME unless a path says otherwise (repeatable)",
       (value: string, earlier: string[] | undefined) => [...(earlier ?? []), value],
     )
-    .option("--env-file-style <suffix>", "set NAME + suffix (_FILE, say) to the path of each secret")
+    .option(
+      "--env-file-style <suffix>",
+      "set a variable NAME + suffix (such as _FILE) to the path of each secret",
+    )
     .action(action(run))
 }
 
@@ -56,10 +59,10 @@ async function run(context: Context, flags: Flags, words: string[]): Promise<num
     [...mountFlags(mounted.mounts), ...variables, `--label=${mounted.label}`],
     context,
   )
-  // Ctrl-P Ctrl-Q leaves docker run, and the container runs on.
+  // Ctrl-P Ctrl-Q detaches docker run, and the container keeps running.
   if (await isInUse(engine, mounted.id, AbortSignal.timeout(10_000))) {
     mounted.keep()
-    context.log.warn("the container runs on; its secrets stay until the first purser run after its end")
+    context.log.warn("the container still runs; the first purser run after its end removes its secrets")
   }
   return code
 }
@@ -77,7 +80,7 @@ function parseWanted(text: string): WantedSecret {
     !/[\0,\n"]/.test(path)
   )
     return { name, path }
-  throw new PurserError("ERR_USAGE", `${quote(path)} is no path of a file in the container`, {
+  throw new PurserError("ERR_USAGE", `${quote(path)} is not a valid file path in the container`, {
     hint: "write -s NAME=/absolute/path, without dot segments, commas and quotes (docker's --mount cannot take those)",
   })
 }
@@ -88,16 +91,16 @@ function refuseSamePath(wanted: readonly WantedSecret[]): void {
       .slice(0, index)
       .find((one) => one.path === path || one.path.startsWith(`${path}/`) || path.startsWith(`${one.path}/`))
     if (other === undefined) continue
-    throw new PurserError("ERR_USAGE", `${other.name} and ${name} get into each other's way at ${path}`, {
+    throw new PurserError("ERR_USAGE", `${other.name} and ${name} have conflicting paths at ${path}`, {
       hint: "give one of them another path: -s NAME=/path",
     })
   }
 }
 
-/** The path is no secret; what lies there is. */
+/** The `--env` flags that name the files; the paths are not secret. */
 function variablesFor(wanted: readonly WantedSecret[], suffix: string): string[] {
   if (!/^_[A-Z0-9_]+$/.test(suffix)) {
-    throw new PurserError("ERR_USAGE", `${quote(suffix)} is not the end of a variable's name`, {
+    throw new PurserError("ERR_USAGE", `${quote(suffix)} is not a valid suffix of a variable's name`, {
       hint: "--env-file-style _FILE makes DB_PASSWORD_FILE=/run/secrets/db-password",
     })
   }
@@ -106,10 +109,10 @@ function variablesFor(wanted: readonly WantedSecret[], suffix: string): string[]
   )
 }
 
-/** docker run would do it too, but only after we have tried the mounts. */
+/** Pulls the image, because the mounts are tested before docker run would pull it. */
 async function pull({ image, platform }: DockerRun, context: Context): Promise<void> {
   const flags = platform === undefined ? [] : [`--platform=${platform}`]
-  // Its progress is no result of ours.
+  // Progress goes to stderr, because it is not a result.
   const code = await runChild(["pull", ...flags, image], ["ignore", 2, 2], context)
   if (code !== 0)
     throw new PurserError("ERR_DOCKER", `docker pull ${quote(image)} ended with exit code ${code}`)
@@ -128,14 +131,14 @@ async function runDocker(docker: DockerRun, flags: readonly string[], context: C
   )
 }
 
-/** Resolves with its exit code, as a shell tells it. Signals that we get are passed on. */
+/** Runs docker and forwards signals to it. Resolves with its exit code, or 128 + the signal's number. */
 async function runChild(
   argv: readonly string[],
   stdio: StdioOptions,
   { stdin, env }: Context,
 ): Promise<number> {
   const child = spawn("docker", argv, { stdio, env })
-  // A terminal sends its own to the whole group, docker among them.
+  // Not forwarded, because a terminal sends these to docker too.
   const fromTerminal: NodeJS.Signals[] = stdin.isTTY ? ["SIGINT", "SIGQUIT"] : []
   const others: NodeJS.Signals[] = [
     "SIGTERM",

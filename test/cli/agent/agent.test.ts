@@ -11,12 +11,12 @@ import { stage } from "./stage.ts"
 /** `purser agent`: its flags, one round of it, and what it prints. */
 
 const refusals: [what: string, argv: string[], message: RegExp, hint: RegExp][] = [
-  ["nothing", ["agent"], /there is no app to serve/, /--app NAME --secret NAME --node HOST/],
+  ["nothing", ["agent"], /no app is configured/, /--app NAME --secret NAME --node HOST/],
   [
     "neither --secret nor --dir",
     ["agent", "--app", "web", "--node", "x"],
     /nothing is granted to web/,
-    /--secret NAME, or a whole directory by --dir DIR/,
+    /--secret NAME, or a whole directory with --dir DIR/,
   ],
   [
     "no node and no directory",
@@ -148,7 +148,7 @@ test("--json writes an object for each event on stdout, and logs objects on stde
     for (const line of text.split("\n").filter((one) => one !== "")) JSON.parse(line)
 })
 
-test("what --print-config prints is a purser.yaml that does the same as the flags", async (t) => {
+test("--print-config prints the purser.yaml that is equivalent to the flags", async (t) => {
   const { startNode, purser, base, run, stateDir } = await stage(t)
   const node = await startNode()
   await mkdir(join(base, "extra"))
@@ -177,7 +177,7 @@ test("what --print-config prints is a purser.yaml that does the same as the flag
   assert.match(yaml, /max_nodes: 3/)
 })
 
-test("flags of an app are refused without --app, since nobody would heed them", async (t) => {
+test("flags of an app are refused without --app, because they would be ignored", async (t) => {
   const { run, base } = await processes(t)
   await writeFile(
     join(base, "purser.yaml"),
@@ -207,7 +207,7 @@ test("flags of an app are refused without --app, since nobody would heed them", 
   assert.deepEqual((await readdir(base)).toSorted(), ["purser.yaml"])
 })
 
-test("with --app the file still says where the state is, and how the store is kept", async (t) => {
+test("with --app the state directory and the store are still those of purser.yaml", async (t) => {
   const { run, base } = await processes(t)
   const env = { PURSER_STATE: undefined, HOME: base, XDG_DATA_HOME: join(base, "data") }
   await writeFile(join(base, "purser.yaml"), "state: ./mine\nlimits: { secret_bytes: 10 }\n")

@@ -68,7 +68,7 @@ function fakeOutput(settings: Partial<Output> = {}) {
   return { output, results, notes }
 }
 
-test("elsewhere than on a terminal: a line for each file and delivery, and a summary of more than one", async () => {
+test("without a terminal: a line for each file and delivery, and a summary of several deliveries", async () => {
   const { output, results, notes } = fakeOutput()
   {
     await using display = await createDisplay(output, { live: true })
@@ -81,7 +81,7 @@ test("elsewhere than on a terminal: a line for each file and delivery, and a sum
   assert.deepEqual(notes, ["2 deliveries: 1 ok, 0 failed, 1 refused"])
 })
 
-test("on a terminal: one row for each target, what happened last first, names of peers escaped", async () => {
+test("on a terminal: one row for each target, the latest first, with escaped names of peers", async () => {
   const frames: string[] = []
   let isDone = false
   const update = Object.assign((...text: string[]) => void frames.push(text.join("")), {

@@ -35,7 +35,7 @@ test("prints one line that a node can read, and the same one again; the audit lo
   if (process.platform !== "win32") assert.equal((await stat(stateDir)).mode & 0o777, 0o700)
 })
 
-test("--rotate prints another token, and the old one stays good for --overlap", async (t) => {
+test("--rotate prints another token, and the old one stays valid for --overlap", async (t) => {
   const { ok, audit, withState } = await statePlace(t)
   const old = parseEnrolment(await ok("enrol", "web")).token
   const fresh = parseEnrolment(await ok("enrol", "web", "--rotate", "--overlap", "1h")).token
@@ -101,7 +101,7 @@ for (const mode of ["approved", "pinned"]) {
   })
 }
 
-test("an app that purser.yaml does not have is enrolled with a warning, since it may be misspelt", async (t) => {
+test("an app that purser.yaml does not have is enrolled with a warning, because it may be misspelt", async (t) => {
   const { dir, run } = await statePlace(t)
   await writeFile(join(dir, "purser.yaml"), "apps: { web: { nodes: [a.example] } }\n")
   const { code, stdout, stderr } = await run(["enrol", "wbe"])
@@ -114,12 +114,12 @@ test("an app that purser.yaml does not have is enrolled with a warning, since it
 const refused: [what: string, args: string[], message: RegExp][] = [
   ["no app", [], /missing required argument "app"/],
   ["a name that is none", ["../web"], /"\.\.\/web" is not a name for an app/],
-  ["--overlap without --rotate", ["web", "--overlap", "1h"], /--overlap goes with --rotate/],
+  ["--overlap without --rotate", ["web", "--overlap", "1h"], /--overlap has no meaning without --rotate/],
   ["an overlap that is no duration", ["web", "--rotate", "--overlap", "soon"], /"soon" is not a duration/],
-  ["--rotate with --revoke", ["web", "--rotate", "--revoke"], /do not go together/],
+  ["--rotate with --revoke", ["web", "--rotate", "--revoke"], /exclude each other/],
   ["a trust mode that is none", ["web", "--trust", "aproved"], /aproved/],
 ]
-test("bad usage is told, exits with 2, prints no string and makes no token", async (t) => {
+test("bad usage exits with 2, prints no string and makes no token", async (t) => {
   const { run, withState, ok } = await statePlace(t)
   await ok("agent", "identity")
   for (const [what, args, message] of refused) {

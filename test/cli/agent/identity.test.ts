@@ -15,7 +15,7 @@ test("the agent's key is replaced in three steps, and strings carry both pins me
   assert.equal(first, pin)
   const next = second.replace(/^next /, "")
   assert.ok(isPin(next) && next !== pin)
-  assert.match(prepared.stderr, /run purser enrol again for each app/)
+  assert.match(prepared.stderr, /run purser enrol APP for each app/)
   assert.equal(
     await ok("agent", "identity", "--next"),
     prepared.stdout,

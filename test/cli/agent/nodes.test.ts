@@ -14,7 +14,7 @@ function seen(address: string, settings: Partial<NodeSighting> = {}): NodeSighti
   return { app: "web", address, pin: one, name: "node-1", state: "ok", error: null, ...settings }
 }
 
-test("lists who was served and who waits: address, pin, app, first seen, last delivery, state", async (t) => {
+test("lists the nodes that were served and that wait: address, pin, app, first seen, last delivery, state", async (t) => {
   const { dir, ok, run, withState } = await statePlace(t)
   const empty = await run(["nodes", "ls"])
   assert.deepEqual([empty.code, empty.stdout], [0, ""])
@@ -102,7 +102,7 @@ test("approve and reject decide on a pin, for one app or every one that it asked
   )
 })
 
-test("who was served and then rejected is listed as rejected", async (t) => {
+test("a node that was served and then rejected is listed as rejected", async (t) => {
   const { ok, withState } = await statePlace(t)
   await ok("nodes")
   withState((state) => {
@@ -165,7 +165,7 @@ const refused: [what: string, args: string[], message: RegExp][] = [
   ["approve without a pin", ["approve"], /missing required argument "pin"/],
   ["a command that there is not", ["aprove", one], /too many arguments/],
 ]
-test("what cannot be done is told, exits with 2, and is no line of the audit log", async (t) => {
+test("a decision that is not possible exits with 2, and is not in the audit log", async (t) => {
   const { ok, run, withState, audit } = await statePlace(t)
   await ok("nodes")
   withState((state) => state.approvals.request("web", one, "203.0.113.7:39898", "node-1"))

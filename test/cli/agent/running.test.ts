@@ -10,7 +10,7 @@ import { doneFrame, rawNode } from "../../support/raw.ts"
 import { waitFor } from "../../support/wait.ts"
 import { contentIs, stage } from "./stage.ts"
 
-/** An agent that runs on: signals, and what other commands do to it. */
+/** A running agent: signals, and the effects of other commands. */
 
 test("a second agent on the same state exits 5 and names the first, which goes on", async (t) => {
   const { startNode, startAgent, round } = await stage(t)
@@ -59,7 +59,7 @@ apps: { kept: { secrets: [db-password], trust: approved, nodes: ["${kept.address
   await waitFor("the node to be listed so", async () => ended.test(await purser(["nodes", "ls"])))
 })
 
-test("a new token lets a node in that was refused, without waiting for its turn", async (t) => {
+test("after a new token a refused node is served at once", async (t) => {
   const { startAgent, purser, enrolment } = await stage(t)
   await purser(["enrol", "web", "--revoke"])
   const { agentPins } = parseEnrolment(enrolment)
@@ -86,7 +86,7 @@ test("SIGTERM finishes the session in flight, and ends with 0", async (t) => {
   const agent = startAgent(["--node", node.address])
   await asked.promise
   agent.child.kill("SIGTERM")
-  // Whatever the agent had to say at once about the signal, it goes on.
+  // The agent continues after the signal.
   const late = await waitFor("the signal to have arrived", () => hasSignal(agent.pid))
   assert.ok(late)
   assert.equal(agent.child.exitCode, null)
@@ -148,7 +148,7 @@ test("SIGHUP reads purser.yaml again, and a broken one leaves the old in force, 
 
   await rm(file)
   agent.child.kill("SIGHUP")
-  await agent.wrote("stderr", /the configuration stays as it was: there is no app to serve/)
+  await agent.wrote("stderr", /the configuration stays as it was: no app is configured/)
   await purser(["secret", "set", "tls.key"], "key-2")
   await contentIs(node, "tls.key", "key-2")
   assert.equal(await agent.stop(), 0)

@@ -59,7 +59,7 @@ test("copies files into a directory, and standard input under a name", async (t)
   assert.equal(await content(name, "/run/secrets/x"), piped)
 })
 
-test("takes what purser secret get gives", async (t) => {
+test("copies the output of purser secret get", async (t) => {
   if (!(await requireService(t, ...needed))) return
   const name = await container(t)
   const home = await processes(t)
@@ -100,7 +100,7 @@ test("chooses by label and by Compose service, and one that fails does not stop 
   const toAll = createMarker()
   const all = await cp(t, ["-", ":/run/secrets/x", "--label", `${run}=cp`, "--json"], toAll)
   assert.equal(all.code, 1)
-  assert.match(all.stderr, /1 of 3 containers did not get it/)
+  assert.match(all.stderr, /1 of 3 containers did not get the files/)
   const lines = all.stdout
     .trim()
     .split("\n")
@@ -126,7 +126,7 @@ test("chooses by label and by Compose service, and one that fails does not stop 
   assert.equal(none.code, 1)
 })
 
-test("reloads what was given something new, and after a restart it is there again", async (t) => {
+test("reloads a container with a new file, and after a restart the file is there again", async (t) => {
   if (!(await requireService(t, ...needed))) return
   const script = "trap 'echo reloaded >> /run/secrets/log' HUP; while :; do sleep 0.1; done"
   const name = await container(t, { command: ["sh", "-c", script] })
@@ -147,7 +147,7 @@ test("reloads what was given something new, and after a restart it is there agai
   assert.equal(await content(name, "/run/secrets/x"), four)
 })
 
-test("a disk is refused, with the way out; --allow-disk writes and warns", async (t) => {
+test("a disk is refused with a hint; --allow-disk writes and warns", async (t) => {
   if (!(await requireService(t, ...needed))) return
   const name = await container(t, { options: [] })
   const refused = await cp(t, ["-", `${name}:/tmp/x`], "not a secret")
@@ -161,7 +161,7 @@ test("a disk is refused, with the way out; --allow-disk writes and warns", async
   assert.equal((await cp(t, ["-", `${name}:/tmp/y`, "--route", "exec", "--require-tmpfs"], "x")).code, 3)
 })
 
-test("what lies in the way is named, and stays; the other files of the set are not there either", async (t) => {
+test("an obstacle is named and stays, and no other file of the set is written", async (t) => {
   if (!(await requireService(t, ...needed))) return
   const name = await container(t)
   const directory = await tempDir(t)
@@ -195,7 +195,7 @@ test("Ctrl-C in the middle ends it, and leaves nothing in the container", async 
   }
 })
 
-test("says with --verbose which route and why; one that cannot work is explained", async (t) => {
+test("--verbose explains the choice of the route, and why another cannot work", async (t) => {
   if (!(await requireService(t, ...needed, "root"))) return
   const name = `${run}-${++made}`
   await startContainer(
@@ -220,7 +220,7 @@ test("says with --verbose which route and why; one that cannot work is explained
   assert.match(volume.stderr, /route volume cannot work for .*--tmpfs mount/)
 })
 
-test("containers that cannot have it: gone, stopped, paused", async (t) => {
+test("refuses containers that are gone, stopped or paused", async (t) => {
   if (!(await requireService(t, ...needed))) return
   const name = await container(t)
   const to = (...flags: string[]) => cp(t, ["-", `${name}:/run/secrets/x`, ...flags], "x")
@@ -235,7 +235,7 @@ test("containers that cannot have it: gone, stopped, paused", async (t) => {
   assert.match((await to()).stderr, /is not running .*\nhint: /)
 })
 
-test("refuses what does not fit together, before it asks the engine", async (t) => {
+test("refuses conflicting flags before it connects to the engine", async (t) => {
   const cwd = await tempDir(t)
   await writeFile(join(cwd, "a"), "a")
   const cases: [argv: string[], message: RegExp][] = [
@@ -243,9 +243,9 @@ test("refuses what does not fit together, before it asks the engine", async (t) 
     [["a"], /needs a file and a destination/],
     [["a", "web"], /no colon/],
     [["a", ":/x"], /names no container/],
-    [["a", "web:/x", "--label", "k=v"], /web is named besides/],
+    [["a", "web:/x", "--label", "k=v"], /web is named too/],
     [["a", "a", "web:/x/"], /two of the files/],
-    [["-", "web:/x/"], /no name of its own/],
+    [["-", "web:/x/"], /has no file name/],
     [["-", "-", "web:/x"], /cannot all/],
     [["-", "web:/x"], /standard input is empty/],
     [["nothing", "web:/x"], /there is no file/],

@@ -18,13 +18,13 @@ test("reads container and path, a directory by its slash", () => {
   assert.deepEqual(parseDestination("web:/"), { container: "web", path: "/", isDirectory: true })
 })
 
-test("refuses what is no destination, and says why", () => {
+test("refuses an invalid destination with the reason", () => {
   const bad: [string, RegExp][] = [
     ["web", /no colon/],
     ["web:run/x", /not absolute/],
     ["web:", /not absolute/],
-    ["-x:/a", /no name and no id/],
-    ["a b:/a", /no name and no id/],
+    ["-x:/a", /not a container's name or id/],
+    ["a b:/a", /not a container's name or id/],
     ["web:/a/../b", /dot segment/],
     ["web:/a/./b", /dot segment/],
     ["web:/a\0b", /NUL/],
@@ -52,7 +52,7 @@ test("files keep their names in a directory, and one file may be given another",
   assert.deepEqual(pathsFor(["./a/tls.key"], parseDestination("web:/run/x")), ["/run/x"])
   assert.deepEqual(pathsFor(["-"], parseDestination("web:/run/x")), ["/run/x"])
   assert.throws(() => pathsFor(["a/x", "b/x"], directory), { code: "ERR_USAGE", message: /two of the files/ })
-  assert.throws(() => pathsFor(["-"], directory), { code: "ERR_USAGE", message: /no name of its own/ })
+  assert.throws(() => pathsFor(["-"], directory), { code: "ERR_USAGE", message: /has no file name/ })
   assert.throws(() => pathsFor(["a", "b"], parseDestination("web:/run/x")), {
     code: "ERR_USAGE",
     message: /cannot all/,

@@ -67,7 +67,7 @@ test("purser node --protocol fluxvault takes files from the original agent witho
     PURSER_FILES: "quotes.txt mode=0440\ndot-env path=.env\n",
   })
   assert.match(node.stderr, /listening on .* protocol=fluxvault/)
-  await node.wrote("stderr", /warn: FluxVault's protocol proves neither end: .*\nhint: /)
+  await node.wrote("stderr", /warn: FluxVault's protocol is unauthenticated: .*\nhint: /)
   const asked = await originalAgent(node.port, { "quotes.txt": "x\n", ".env": "A=1\n" })
   assert.deepEqual(
     asked?.map(({ FILE }) => FILE),
@@ -146,7 +146,7 @@ const refusals: [what: string, argv: string[], message: RegExp, env?: NodeJS.Pro
   [
     "with a name that is too long to ask for",
     [...flags, "--allow", "127.0.0.1", "--file", `a path=.${"x".repeat(255)}`],
-    /no agent can be asked for path="\.x+\.\.\."/,
+    /path="\.x+\.\.\." is too long/,
   ],
   [
     "of another name",

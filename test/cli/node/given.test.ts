@@ -6,7 +6,7 @@ import { Given } from "../../../src/cli/node/given.ts"
 const given = (argv: readonly string[], env: NodeJS.ProcessEnv): Given =>
   new Given(parseFlags(argv).values, env)
 
-test("a flag wins over its variable, and a variable is called like its flag", () => {
+test("a flag takes precedence over its variable, which has the flag's name", () => {
   const env = { PURSER_ENROL_FILE: "/env", PURSER_NAME: "env", PURSER_ONCE: "1" }
   const both = given(["--enrol-file", "/flag"], env)
   assert.equal(both.text("enrol-file"), "/flag")
@@ -16,7 +16,7 @@ test("a flag wins over its variable, and a variable is called like its flag", ()
   assert.equal(given([], {}).text("name"), undefined)
 })
 
-test("a variable of blanks counts as none, and only certain words switch something on", () => {
+test("a blank variable counts as unset, and only certain words enable a switch", () => {
   const words = {
     PURSER_NAME: " \n",
     PURSER_REQUIRE_TMPFS: "YES",

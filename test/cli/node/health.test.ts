@@ -8,7 +8,7 @@ import { waitFor } from "../../support/wait.ts"
 
 /** `purser health` of an agent, and of what is no status; that of a node is in node.test.ts. */
 
-test("a directory's files gate purser health --state, which is told when one is gone", async (t) => {
+test("purser health --state needs all files of a directory, and names one that is gone", async (t) => {
   const { start, base, run, purser } = await processes(t)
   await purser(["secret", "set", "db-password"], "swordfish")
   await writeFile(
@@ -43,12 +43,12 @@ test("health looks where an agent without flags would be, and an unknown flag ex
   const env = { PURSER_STATE: undefined, HOME: base, XDG_DATA_HOME: join(base, "data") }
   const { code, stderr } = await run(["health"], { env })
   assert.equal(code, 1)
-  assert.match(stderr, /no status at .*purser.*status\.json.*\nhint: /)
+  assert.match(stderr, /no status file .*purser.*status\.json.*\nhint: /)
   assert.equal((await run(["health", "--stat"])).code, 2)
   assert.equal((await run(["health", "--help"])).code, 0)
 })
 
-test("a status file that is none is not healthy, and does not break anything", async (t) => {
+test("an invalid status file is unhealthy, and not a crash", async (t) => {
   const { run, base } = await processes(t)
   const status = join(base, "status")
   for (const content of ["", "{}", '{"required":"x"}', '{"required":[1]}', "null"]) {
@@ -73,7 +73,7 @@ test("an agent that was killed is not healthy, though its files are in place", a
   assert.match(stderr, /process \d+, which wrote .*status\.json, has ended/)
 })
 
-test("what writes the status where that cannot be is told by name, with the next step", async (t) => {
+test("a status file that cannot be written is an error with a hint", async (t) => {
   const { run, purser, base } = await processes(t)
   await purser(["secret", "set", "a"], "x")
   const enrolment = await purser(["enrol", "web"])
@@ -95,7 +95,7 @@ test("what writes the status where that cannot be is told by name, with the next
     ])
     for (const { code, stderr } of [node, agent]) {
       assert.equal(code, 1, stderr)
-      assert.match(stderr, new RegExp(`cannot write the status ${status}: [^]*hint: .*--status`))
+      assert.match(stderr, new RegExp(`cannot write the status file ${status}: [^]*hint: .*--status`))
       assert.doesNotMatch(stderr, /^ +at /m)
     }
   }

@@ -131,7 +131,7 @@ test("http: posts to its URL when files changed", async (t) => {
   assert.deepEqual(requests, ["POST /reload"])
 })
 
-test("a reload that a kill interrupted is owed, and happens at the next start", async (t) => {
+test("a reload that a kill interrupted stays pending, and runs at the next start", async (t) => {
   const { startNode, agentFor, base, directory } = await stage(t)
   const [go, started, log] = ["go", "started", "log"].map((name) => join(base, name))
   const argv = [
@@ -151,7 +151,7 @@ test("a reload that a kill interrupted is owed, and happens at the next start", 
   assert.equal((await round)[0]?.status, "failed")
   await writeFile(go ?? "", "")
   const next = await startNode(argv)
-  assert.match(next.stderr, /running the reload that is owed/)
+  assert.match(next.stderr, /running the pending reload/)
   assert.deepEqual(diary(log ?? ""), ["ran"])
   assert.equal(await readFile(join(directory, "db-password"), "utf8"), "two")
   await next.stop()
@@ -189,7 +189,7 @@ test("--once ends after the first complete delivery, which the agent sees as suc
   assert.deepEqual((await readdir(directory)).toSorted(), ["db-password", "tls.key"])
 })
 
-test("--json writes an object a line, and plain lines are short", async (t) => {
+test("--json writes one object per line, and plain lines are short", async (t) => {
   const { startNode, agentFor } = await stage(t)
   const node = await startNode(["--json", "--verbose"])
   const agent = await agentFor(node)
@@ -218,7 +218,7 @@ const refusals: [what: string, argv: string[], env: NodeJS.ProcessEnv, message: 
     "with --once and a command",
     ["--once", "--", "true"],
     { PURSER_ENROL: someEnrolment },
-    /--once and a command do not go together/,
+    /--once and a command exclude each other/,
   ],
   [
     "with two file lines that meet",
@@ -273,7 +273,7 @@ test("an enrolment file inside the volume that the node fills is refused, also t
   const env = { PURSER_ENROL_FILE: file, PURSER_DIRECTORY: volume }
   const { code, stderr } = await run(["node"], { env })
   assert.equal(code, 2)
-  assert.match(stderr, /lies in .*volume, which this node fills.*\nhint: /)
+  assert.match(stderr, /is in .*volume, which this node writes to.*\nhint: /)
   const other = join(base, "alias")
   await symlink(volume, other)
   const through = await run(["node"], { env: { ...env, PURSER_ENROL_FILE: join(other, "sub", "enrol") } })
@@ -296,7 +296,7 @@ test("the enrolment string comes from a file beside the volume, with its newline
   assert.equal((await agent.round())[0]?.status, "ok")
 })
 
-test("a port that is taken is told with the port, and no status is left behind", async (t) => {
+test("a port in use is an error with the port, and no status is left behind", async (t) => {
   const { startNode, run, enrolment, base } = await stage(t)
   const node = await startNode([])
   const status = join(base, "status.json")
@@ -337,7 +337,7 @@ for (const list of [true, false]) {
     }
     const before = await health()
     assert.equal(before[0], 1)
-    assert.match(before[1], /no status at/)
+    assert.match(before[1], /no status file/)
     const node = await startNode(list ? ["--file", "db-password", "--file", "extra optional"] : [], {
       PURSER_STATUS: status,
     })

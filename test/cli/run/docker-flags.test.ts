@@ -21,7 +21,7 @@ const cases: [words: string[], image: string, command: string[], user?: string][
   [["--", "alpine", "x"], "alpine", ["x"]],
 ]
 
-test("docker run's flags end where the image stands", () => {
+test("docker run's flags end at the image", () => {
   for (const [words, image, command, user] of cases) {
     const run = parseDockerRun(words)
     assert.deepEqual(
@@ -43,12 +43,12 @@ test("refuses --detach and --restart however they are written", () => {
     assert.throws(() => parseDockerRun([...words, "alpine"]), { code: "ERR_USAGE" })
 })
 
-test("says so when no image is named", () => {
+test("refuses arguments without an image", () => {
   for (const words of [[], ["-it"], ["--user", "alpine"], ["--"]])
     assert.throws(() => parseDockerRun(words), { code: "ERR_USAGE", message: /no image/ })
 })
 
-test("whatever stands there is flags, an image and a command, or refused", () => {
+test("any words are read as flags, image and command, or refused", () => {
   const word = fc.oneof(
     fc.constantFrom("-it", "-d", "--user", "--rm", "--", "-u", "alpine", "--x=1", ""),
     fc.string(),

@@ -50,7 +50,7 @@ function isUnlocked(directory: string): boolean {
   }
 }
 
-test("the secret is there before the first instruction, for the container's user alone, and gone after the last", async (t) => {
+test("the secret is there before the container starts, for its user alone, and gone after its end", async (t) => {
   const home = await stage(t)
   if (home === null) return
   const image = await imageWith(await shellImage(), "run-user", {}, ["USER app:other"])
@@ -183,7 +183,7 @@ test("others see neither the secret in inspect nor in any process's arguments or
   assert.deepEqual(left(), [])
 })
 
-test("what kill -9 left is collected by the next command, but not while its container runs", async (t) => {
+test("the next command removes the directories of a killed one, but not while its container runs", async (t) => {
   const home = await stage(t)
   if (home === null) return
   const name = `${runName}-killed`
@@ -209,20 +209,20 @@ test("what kill -9 left is collected by the next command, but not while its cont
   assert.deepEqual(left(), [])
 })
 
-test("what cannot work is refused before anything is started", async (t) => {
+test("invalid arguments are refused before anything is started", async (t) => {
   const home = await stage(t)
   if (home === null) return
   const image = await imageWith(await shellImage(), "run-refused", {})
   const refusals: [argv: string[], message: RegExp][] = [
     [["-s", "nothing", "--", image], /no source gives nothing\nhint: purser secret set nothing/],
     [["-s", "../x", "--", image], /is not a name for a secret/],
-    [["-s", "db-password=etc/x", "--", image], /is no path of a file/],
-    [["-s", "db-password=/a/../x", "--", image], /is no path of a file/],
-    [["-s", "db-password", "-s", "db-password", "--", image], /get into each other's way/],
+    [["-s", "db-password=etc/x", "--", image], /is not a valid file path/],
+    [["-s", "db-password=/a/../x", "--", image], /is not a valid file path/],
+    [["-s", "db-password", "-s", "db-password", "--", image], /have conflicting paths/],
     [["-s", "db-password", "--", "-d", image], /--detach/],
     [["-s", "db-password", "--", "--restart=always", image], /--restart/],
     [["-s", "db-password", "--"], /missing required argument|no image/],
-    [["-s", "db-password", "--env-file-style", "x", "--", image], /is not the end of a variable/],
+    [["-s", "db-password", "--env-file-style", "x", "--", image], /is not a valid suffix of a variable/],
     [["--", image], /required option|-s, --secret/],
     [["-s", "db-password", "--", "purser-test/not-there:1"], /docker pull/],
   ]
@@ -243,7 +243,7 @@ test("what cannot work is refused before anything is started", async (t) => {
   assert.equal(elsewhere.code, 1)
   assert.match(
     elsewhere.stderr,
-    /cannot be mounted by this engine: it is another machine's.*\nhint: .*purser cp/,
+    /cannot mount a directory of this process: it runs on another machine.*\nhint: .*purser cp/,
   )
   assert.deepEqual(left(), [])
   assert.equal(await docker(["ps", "--all", "--quiet", `--filter=ancestor=${image}`]), "")
