@@ -41,17 +41,17 @@ const tampering: [claim: string, change: (lines: string[]) => string[], message:
   [
     "a removed line is found",
     (lines) => lines.toSpliced(2, 1),
-    /line 3 of .* is missing or out of order: found line 4 /,
+    /line 3 of .* is missing or out of order: found line 4$/,
   ],
   [
     "a removed first line is found",
     (lines) => lines.slice(1),
-    /line 1 of .* is missing or out of order: found line 2 /,
+    /line 1 of .* is missing or out of order: found line 2$/,
   ],
   [
     "exchanged lines are found",
     (lines) => lines.with(1, lines[2] ?? "").with(2, lines[1] ?? ""),
-    /line 2 of .* is missing or out of order: found line 3 /,
+    /line 2 of .* is missing or out of order: found line 3$/,
   ],
   [
     "a repeated line is found",

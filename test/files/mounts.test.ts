@@ -166,7 +166,7 @@ test(
     while (process.ppid === ${process.pid}) {
       tries(() => fs.renameSync("sub", "away")); tries(() => fs.symlinkSync(${JSON.stringify(elsewhere)}, "sub"))
       tries(() => fs.unlinkSync("sub")); tries(() => fs.renameSync("away", "sub"))
-      // What the writer made while there was no sub.
+      // The directory that the writer made while there was no sub.
       tries(() => fs.rmSync("away", { recursive: true }))
       if (!fs.existsSync("sub")) tries(() => fs.mkdirSync("sub/sub", { recursive: true }))
     }`

@@ -25,7 +25,7 @@ test("an engine that does not see our directory is detected before anything runs
   if (!(await requireService(t, "docker", "root"))) return
   await using engine = await connectEngine({ env: process.env, home: "/nonexistent", signal })
   await using directory = await directoryOfOne(t)
-  // What an engine with another file system finds there.
+  // An engine with another file system finds no directory there.
   for (const { source } of directory.mounts) await rm(source, { recursive: true })
   await assert.rejects(
     probeMounts(engine, { image: await shellImage(), user: undefined }, directory, { pull, signal }),

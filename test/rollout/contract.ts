@@ -17,7 +17,7 @@ export interface ContractTarget {
   readonly target: RolloutTarget<WrittenFiles>
   /** The path of a file of this name, as the target has it. */
   path(name: string): string
-  /** Of its service. */
+  /** The check that its service serves the certificate. */
   readonly check: Check
   /** Every file in place, by name, without the record of a pending reload. */
   found(): Promise<Record<string, FoundFile>>

@@ -15,7 +15,7 @@ import { memoryTarget, type MemoryTarget, type Step } from "./memory-target.ts"
 
 export type FaultStep = Step | "beforeChange" | "onWritten" | "onRolledBack"
 
-/** What is there afterwards: the old set, or the new one, or the old one with the file that the new one added. */
+/** The files in place afterwards: the old set, the new one, or the old one with the file that the new one added. */
 type Content = "old" | "new" | "old and added"
 
 export interface Outcome {
@@ -51,7 +51,7 @@ export async function faultAt(
   const { target, stop } = bench
   target.isAwayNow = isAway === true
   const fault = (step: FaultStep): void => {
-    // Where the service is asked whether it is away, its reload has failed.
+    // The service is asked whether it is away only after a failed reload.
     if ((isRollBack === true || at === "look whether it is away") && step === "reload")
       throw new PurserError("ERR_RELOAD", "not reloaded")
     if (step !== at) return
@@ -59,7 +59,7 @@ export async function faultAt(
     // A connection is only told of, and cannot fail so.
     if (step === "connect") return
     if (aborts === true && !step.startsWith("reload")) throw stop.signal.reason
-    // What is aborted is a failed reload to some.
+    // Some targets report an abort as a failed reload.
     throw new PurserError(step.startsWith("reload") ? "ERR_RELOAD" : "ERR_TARGET", "injected")
   }
   target.fault = fault
