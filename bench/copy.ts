@@ -137,7 +137,7 @@ async function waysFor(
   }
 }
 
-/** In turns, since the machine's speed drifts; the first turn is not counted. */
+/** Measures in turns, because the machine's speed drifts. The first turn is not counted. */
 async function inTurns(ways: Ways, most = turns): Promise<Map<string, number>> {
   const times = new Map<string, number[]>(Object.keys(ways).map((name) => [name, []]))
   for (let turn = 0; turn <= most; turn++) {
@@ -179,7 +179,7 @@ function rowsOf(label: string, times: ReadonlyMap<string, number>): Row[] {
   })
 }
 
-/** What we set out for, of the figure beside it. */
+/** The target for the figure beside it. */
 const aims: Readonly<Record<string, string>> = {
   "proc, library": "3; docker cp 20 times as long",
   "exec, library": "1.15",

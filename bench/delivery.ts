@@ -27,7 +27,7 @@ const titles = { channel: "the channel alone", first: "first delivery", unchange
 type Kind = "floor" | keyof typeof titles
 
 interface Sample {
-  /** Of both ends together, for one delivery, in milliseconds. */
+  /** The processor time of both ends for one delivery, in milliseconds. */
   readonly cpu: number
   readonly agentCpu: number
   readonly perSecond: number
@@ -47,7 +47,7 @@ export async function measureDelivery(): Promise<Section> {
       median(samples[kind].map((sample) => sample[figure]))
     for (const kind of ["channel", "first", "unchanged"] as const) {
       if (samples[kind].length === 0) continue
-      // Pair by pair, since the machine's speed drifts.
+      // Measured pair by pair, because the machine's speed drifts.
       const ratio = median(
         samples[kind].map(({ cpu }, index) => cpu / (samples.floor[index]?.cpu ?? Number.NaN)),
       )

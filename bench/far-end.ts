@@ -13,7 +13,7 @@ import { createNode } from "../src/node/node.ts"
 import { tlsOptions } from "./floor.ts"
 import { cpuMs } from "./measure.ts"
 
-/** What sessions are from now on: first deliveries, deliveries with nothing new, or one secret asked for and thrown away. */
+/** The kind of the next sessions: first deliveries, deliveries with nothing new, or one secret that is discarded. */
 export type Mode = "fresh" | "settled" | "channel"
 /** A mode, or how much processor time it took so far. */
 export type Question = Mode | "cpu"

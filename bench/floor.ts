@@ -3,7 +3,7 @@ import { connect, createSecureContext, type SecureContext } from "node:tls"
 import { once } from "node:events"
 import type { Identity } from "../src/channel/identity.ts"
 
-/** The floor: what nobody can do without who wants two ends to know each other. No pins, no frames, no files. */
+/** The floor: the least work for two ends to authenticate each other. No pins, no frames, no files. */
 
 /** The very certificates and key exchange of the channel. */
 export function tlsOptions(identity: Identity) {

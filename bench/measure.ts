@@ -36,7 +36,7 @@ export interface Row {
 
 export interface Section {
   readonly title: string
-  /** What was done, and what it is held against. */
+  /** The measured work, and the work that it is compared with. */
   readonly text: string
   readonly rows: readonly Row[]
   /** Bars of the chart: a ratio to the floor. */

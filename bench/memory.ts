@@ -3,7 +3,7 @@ import { once } from "node:events"
 import { join } from "node:path"
 import type { Section } from "./measure.ts"
 
-/** What ten thousand known nodes cost an agent that has delivered to each of them and waits for the next turn. */
+/** The memory of an agent that has delivered to ten thousand nodes and waits for the next round. */
 export async function measureMemory(): Promise<Section> {
   const agent = fork(join(import.meta.dirname, "big-agent.ts"), ["10000"])
   const [{ residentMiB, deliveries }] = (await once(agent, "message")) as [

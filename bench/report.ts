@@ -5,7 +5,7 @@ import type { Section } from "./measure.ts"
 
 const docs = resolve(import.meta.dirname, "../docs")
 
-/** Writes `docs/performance.md` and its chart. Nobody edits them by hand. */
+/** Writes `docs/performance.md` and its chart, which are not edited by hand. */
 export async function writeReport(sections: readonly Section[], date = new Date()): Promise<void> {
   const bars = sections.flatMap(({ ratios = [] }) => ratios)
   await writeFile(join(docs, "performance.svg"), chart(bars))

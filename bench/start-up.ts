@@ -6,7 +6,7 @@ import { createIdentity } from "../src/channel/identity.ts"
 import { createToken, formatEnrolment } from "../src/channel/enrolment.ts"
 import { median, type Section } from "./measure.ts"
 
-/** What a command costs before it does anything, and a node that waits for its agent. */
+/** The start-up time of commands, and the cost of a node that waits for its agent. */
 
 const root = resolve(import.meta.dirname, "..")
 const receiver = join(root, "dist/purser-node.mjs")
@@ -21,7 +21,7 @@ export async function measureStartUp(): Promise<Section> {
     receiver: [receiver, "--help"],
   }
   const times: Record<string, number[]> = {}
-  // In turns, since the machine's speed drifts; the first turn fills the compile cache and is not counted.
+  // Measured in turns, because the machine's speed drifts; the first turn fills the compile cache and is not counted.
   for (let turn = 0; turn <= turns; turn++) {
     for (const [name, argv] of Object.entries(commands)) {
       const begun = performance.now()

@@ -6,8 +6,8 @@
  *   dist/purser-node.mjs             the one-file receiver
  *   dist/THIRD-PARTY-LICENSES.txt    the licences of the packages in the bundle
  *
- * Built aside and moved into place at the end, so that a failed build leaves the old one, and nobody ever
- * runs half of one.
+ * Built aside and moved into place at the end, so that a failed build leaves the old one, and no
+ * program runs an incomplete one.
  */
 import { mkdir, mkdtemp, rename, rm, writeFile } from "node:fs/promises"
 import { join, resolve } from "node:path"

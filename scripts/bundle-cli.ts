@@ -20,7 +20,7 @@ export interface CliBundle {
   readonly packages: readonly string[]
 }
 
-/** What every bundle of the command line has in common. A warning is an error. */
+/** The options of every bundle of the command line. A warning is an error. */
 export function cliInput(entry: string): InputOptions {
   return {
     input: { main: entry },

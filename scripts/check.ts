@@ -1,4 +1,4 @@
-/** Everything that can be said about the code without running it. A line each; in full only what fails. */
+/** Runs every static check. Prints one line for each, and the output of those that fail. */
 import { run } from "./run.ts"
 
 /** Not the `tsc` of node_modules/.bin: TypeScript 5, which a test wants, has that name as well. */

@@ -1,6 +1,6 @@
 /**
- * Writes what the documentation says of tables in the code: `docs/errors.md`, and the events in `docs/audit.md`.
- * `--check` writes nothing and ends with 1 where a page is not what would be written.
+ * Writes the parts of the documentation that are generated from tables in the code: `docs/errors.md`, and the events in `docs/audit.md`.
+ * `--check` writes nothing and ends with 1 when a page is out of date.
  */
 import { readFile, writeFile } from "node:fs/promises"
 import { resolve } from "node:path"
@@ -8,7 +8,7 @@ import { format, resolveConfig } from "prettier"
 import { auditEventsSection } from "./docs/audit-events.ts"
 import { errorsPage } from "./docs/errors-page.ts"
 
-/** Each page's text, from what stands there now. */
+/** The text of each page, from its present text. */
 const pages: Readonly<Record<string, (present: string) => string>> = {
   "docs/errors.md": errorsPage,
   "docs/audit.md": (present) => replaceSection(present, "events", auditEventsSection()),
@@ -30,7 +30,7 @@ for (const [page, write] of Object.entries(pages)) {
   }
 }
 
-/** Replaces what stands between `<!-- NAME: … -->` and `<!-- end of NAME -->`. */
+/** Replaces the text between `<!-- NAME: … -->` and `<!-- end of NAME -->`. */
 function replaceSection(present: string, name: string, section: string): string {
   const [begin = "", ...more] = new RegExp(`^<!-- ${name}: .*-->$`, "m").exec(present) ?? []
   const end = `<!-- end of ${name} -->`

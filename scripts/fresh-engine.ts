@@ -21,7 +21,7 @@ const root = resolve(import.meta.dirname, "..")
 const place = "/var/tmp"
 const prefix = "purser-engine-"
 const lockName = "lock"
-/** What the inside lays a memory file system over, and the engine would otherwise make. */
+/** The directories that get a memory file system inside, and that the engine would otherwise create. */
 const mountPoints = ["/etc/docker", "/opt/containerd"]
 /** Variables that would lead the command out of the new machine, or carry something into it. */
 const fromOutside = /^(?:XDG_|DOCKER_|TMPDIR$|NODE_COMPILE_CACHE$|npm_config_)/
@@ -124,7 +124,7 @@ function environment(work: string): NodeJS.ProcessEnv {
   }
 }
 
-/** What runs left that were killed themselves. Their number would not tell: it is another's in other namespaces. */
+/** The leftovers of killed runs. Process ids do not identify them, because they differ between namespaces. */
 async function removeStale(): Promise<void> {
   for (const name of await readdir(place)) {
     const work = join(place, name)

@@ -1,4 +1,4 @@
-/** What `deploy/Dockerfile` copies: a directory that runs as it is, with the bundle and without any package. */
+/** Makes the directory that `deploy/Dockerfile` copies: it holds the bundle and no package, and runs as it is. */
 import { cp, mkdir, readFile, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 

@@ -20,7 +20,7 @@ export const lazyBuiltins: Plugin = {
   },
 }
 
-/** Where a chunk keeps what it has loaded. */
+/** The object in which a chunk keeps the modules that it has loaded. */
 const holder = "builtin$"
 
 /**

@@ -35,7 +35,7 @@ export const pins = {
   },
 }
 
-/** Where the pinned Node of this major version is, or will be. One for another kind of machine is kept apart. */
+/** The path of the pinned Node of this major version, which need not exist yet. Each machine type has its own. */
 export function pinnedNodePath(major, arch = process.arch) {
   const other = arch === process.arch ? "" : `-${arch}`
   return join(cache, `node-${pins[major].version}${other}`, "bin", "node")
@@ -50,7 +50,7 @@ export function hasPinnedNode() {
 export function npm(args, cwd) {
   const own = process.env.npm_execpath ?? ""
   const [command, first] = /npm-cli\.[cm]?js$/.test(own) ? [process.execPath, [own]] : ["npm", []]
-  // What a command prints is its result, so npm's own words go to stderr.
+  // npm's output goes to stderr, because stdout is the command's result.
   const done = spawnSync(command, [...first, ...args], { cwd, stdio: ["ignore", 2, 2] })
   if (done.error) throw done.error
   if (done.status !== 0) throw new Error(`npm ${args[0]} ended with ${done.status ?? done.signal}`)

@@ -50,7 +50,7 @@ export async function startSweep(): Promise<Sweep> {
   }
 }
 
-/** Null where we may not look at it: no engine, no root, an engine elsewhere. */
+/** The engine's data directory. Null without an engine or root, or with an engine elsewhere. */
 async function engineData(): Promise<string | null> {
   if (process.platform !== "linux" || process.getuid?.() !== 0) return null
   const data = await docker(["info", "--format={{.DockerRootDir}}"], { timeoutMs: 20_000 }).catch(() => "")
@@ -74,7 +74,7 @@ interface Graph {
   readonly Data: Readonly<Record<string, string>> | null
 }
 
-/** Where this machine's commands and tests put things for a while. */
+/** The directories for temporary files of commands and tests. */
 function ownPlaces(markers: string): string[] {
   const temporary = readdirSync(tmpdir())
     .filter((name) => /^(?:\.?purser|fluxvault)-/.test(name))

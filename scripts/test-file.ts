@@ -115,7 +115,7 @@ function isBySubtests(error: unknown): boolean {
   return (error as { readonly failureType?: unknown }).failureType === "subtestsFailed"
 }
 
-/** What the test threw, which the runner wraps. */
+/** The error that the test threw, which the runner wraps. */
 function reason(error: unknown): string {
   if (typeof error === "string") return error
   const cause = error instanceof Error ? (error.cause ?? error) : error

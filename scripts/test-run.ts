@@ -13,7 +13,7 @@ export interface RunResult {
   readonly failed: readonly string[]
   /** Why tests were skipped, and how many for each reason. */
   readonly leftOut: ReadonlyMap<string, number>
-  /** What the tests' secrets lie in afterwards. */
+  /** The places in which secrets of the tests were found afterwards. */
   readonly leaks: readonly string[]
 }
 

@@ -1,5 +1,5 @@
 /**
- * What `using` and `await using` become in the receiver, because Node 22 does not know them. It takes the place of
+ * The implementation of `using` and `await using` in the receiver, because Node 22 does not have them. It takes the place of
  * the compiler's own helper, which is three times as long: if several errors are thrown, the first one counts, and
  * there is no SuppressedError around them.
  *

@@ -3,7 +3,7 @@ import { once } from "node:events"
 import { dirname, join, resolve } from "node:path"
 import { setTimeout as delay } from "node:timers/promises"
 
-/** What is played: a script for Node, or an executable. */
+/** The program of the demo: a script for Node, or an executable. */
 const entry = process.env["PURSER_DEMO_ENTRY"] ?? resolve(import.meta.dirname, "../../bin/purser.js")
 const [program, ...firstArguments] = /\.[cm]?js$/.test(entry) ? [process.execPath, entry] : [entry]
 const patienceMs = 15_000

@@ -19,7 +19,7 @@ export function loaderOf(scriptOf: (name: string) => Script): Load {
     run(module.exports, require, module)
     return module.exports
   }
-  // What is no chunk is a module of Node's.
+  // A name without a chunk is a module of Node.
   const require: Load = (id) =>
     id.startsWith("./") ? load(id.slice("./".length)) : process.getBuiltinModule(id)
   return load
