@@ -4,7 +4,7 @@ import { PurserError } from "../base/errors.ts"
 import { quote } from "../base/names.ts"
 import { configDirectory, contextEndpoint, currentContext, readTlsFiles } from "./context.ts"
 
-/** The address of an engine, with what connecting to it needs. */
+/** The address of an engine, with everything that is needed to connect. */
 export type Endpoint =
   | { readonly kind: "unix" | "npipe"; readonly address: string; readonly path: string }
   | {

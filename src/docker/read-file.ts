@@ -4,7 +4,7 @@ import type { Engine } from "./engine.ts"
 import { statusOf } from "./refusal.ts"
 import { readTar, type TarEntry } from "./tar.ts"
 
-/** What is at this path of a container, as the engine's archive call sees it; null where there is nothing. */
+/** Returns the file, directory or link at this path of a container, as the engine's archive call sees it, or null. */
 export async function readEntryIn(
   engine: Engine,
   id: string,

@@ -10,7 +10,7 @@ export interface Finding {
   readonly location?: Location
 }
 
-/** `error`: a secret is where it can be seen, or can be taken. `warning`: it probably is. `note`: worth knowing. */
+/** `error`: a secret can be seen or stolen. `warning`: it probably can. `note`: worth knowing. */
 export type Level = "error" | "warning" | "note"
 
 export interface Subject {
