@@ -17,14 +17,19 @@ import { revoke, signCrls } from "./revocation.ts"
 import { watchRecords } from "./records/watch.ts"
 import type { CaOptions, IssueOptions, SignOptions } from "./options.ts"
 
+/**
+ * The CA of a state directory, as the commands and the agent use it: issues, signs, revokes, lists and stores
+ * certificates and requests. It only puts the parts together; each operation is in a file of its
+ * own, and no passphrase is read here.
+ */
 export class Ca implements AsyncDisposable {
-  readonly #parts: CaContext
+  readonly #context: CaContext
 
   constructor(options: CaOptions) {
     const { config, passphrase, rootKeyFile, log, now = () => new Date(), step = () => {} } = options
     const directory = join(options.stateDir, "ca")
     const records = new RecordFiles(directory)
-    this.#parts = {
+    this.#context = {
       options,
       directory,
       authority: new Authority({ directory, config, passphrase, rootKeyFile, log, now, step }),
@@ -35,51 +40,54 @@ export class Ca implements AsyncDisposable {
     }
   }
 
-  /** Whether there is a CA of our own: without one, requests and imports work all the same. */
+  /** Whether this state directory has a CA of its own. Requests and imports work without one. */
   async exists(): Promise<boolean> {
-    return await this.#parts.authority.exists()
+    return await this.#context.authority.exists()
   }
 
-  /** Throws `ERR_CA` where there is one, `ERR_PASSPHRASE`. */
+  /** Makes the root and the first intermediate. Throws `ERR_CA` if the CA exists already, and `ERR_PASSPHRASE`. */
   async init(signal: AbortSignal): Promise<{ root: X509Certificate; intermediate: X509Certificate }> {
-    return await this.#parts.authority.init(signal)
+    return await this.#context.authority.init(signal)
   }
 
   /**
-   * Needs the root's key. The one before stays in the bundle until it ends, unless the root takes it back (`revoke`).
-   * Throws `ERR_CA`, `ERR_PASSPHRASE`.
+   * Makes a new intermediate, which needs the root's key. The previous one stays in the bundle until it expires, unless
+   * the root revokes it (`revoke`). Throws `ERR_CA`, `ERR_PASSPHRASE`.
    */
   async renewIntermediate(
     signal: AbortSignal,
     { revoke: isRevoked = false }: { revoke?: boolean } = {},
   ): Promise<X509Certificate> {
-    return await this.#parts.authority.renewIntermediate({ revoke: isRevoked }, signal)
+    return await this.#context.authority.renewIntermediate({ revoke: isRevoked }, signal)
   }
 
-  /** When the intermediate that signs now ends, which nothing that it issues outlives; null where there is no CA. */
+  /** Expiry of the current intermediate, and so of every certificate that it can issue; null without a CA. */
   async ends(): Promise<Date | null> {
-    return await this.#parts.authority.ends()
+    return await this.#context.authority.ends()
   }
 
-  /** Proves that the passphrase opens the intermediate's key, and keeps the key in memory. */
+  /** Opens the intermediate's key and keeps it in memory. Throws `ERR_CA`, `ERR_PASSPHRASE`, `ERR_CLOCK`. */
   async unlock(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted()
-    await this.#parts.authority.signer()
+    await this.#context.authority.signer()
   }
 
-  /** With a key made now. Throws `ERR_NAME`, `ERR_CA`, `ERR_CA_POLICY`, `ERR_CLOCK`, `ERR_PASSPHRASE`. */
+  /**
+   * Makes a key and issues a certificate for it. Throws `ERR_NAME`, `ERR_CA`, `ERR_CA_POLICY`, `ERR_CLOCK`,
+   * `ERR_PASSPHRASE`.
+   */
   async issue(
     name: string,
     ask: CertificateSpec,
     options: IssueOptions,
     signal: AbortSignal,
   ): Promise<CertificateRecord> {
-    return await issue(this.#parts, name, ask, options, signal)
+    return await issue(this.#context, name, ask, options, signal)
   }
 
   /**
-   * For a key that we never see: its names are taken from the CSR, its other extensions are not. Throws
-   * `ERR_CERTIFICATE` and what {@link issue} throws.
+   * Signs a CSR (PEM or DER), so the private key stays elsewhere. The names are taken from the CSR, its subject and
+   * other extensions are not. Throws `ERR_CERTIFICATE` and the errors of {@link issue}.
    */
   async sign(
     name: string,
@@ -87,23 +95,26 @@ export class Ca implements AsyncDisposable {
     options: SignOptions,
     signal: AbortSignal,
   ): Promise<CertificateRecord> {
-    return await signRequest(this.#parts, name, csr, options, signal)
-  }
-
-  /** The same again with a new key. Throws `ERR_CA` for what was not issued here, and what {@link issue} throws. */
-  async renew(name: string, signal: AbortSignal): Promise<CertificateRecord> {
-    return await renew(this.#parts, name, signal)
+    return await signRequest(this.#context, name, csr, options, signal)
   }
 
   /**
-   * By name, the newest; by serial, that one. `reason`: as RFC 5280 section 5.3.1 calls them.
-   * Throws `ERR_REVOKED`, `ERR_CA`.
+   * Issues the newest certificate of this name again, with a new key. Throws `ERR_CA` if it was not issued here,
+   * `ERR_WAITING` if only a request is pending, and the errors of {@link issue}.
    */
-  async revoke(nameOrSerial: string, reason: string, signal: AbortSignal): Promise<CertificateRecord> {
-    return await revoke(this.#parts, nameOrSerial, reason, signal)
+  async renew(name: string, signal: AbortSignal): Promise<CertificateRecord> {
+    return await renew(this.#context, name, signal)
   }
 
-  /** DER, of the intermediate that signs now. Throws `ERR_CA`, `ERR_PASSPHRASE`, `ERR_CLOCK`. */
+  /**
+   * Revokes the newest certificate of a name, or the one with a serial number. `reason`: a CRLReason (RFC 5280 section
+   * 5.3.1). Throws `ERR_USAGE` for an unknown reason, `ERR_REVOKED`, `ERR_CA`.
+   */
+  async revoke(nameOrSerial: string, reason: string, signal: AbortSignal): Promise<CertificateRecord> {
+    return await revoke(this.#context, nameOrSerial, reason, signal)
+  }
+
+  /** Signs the CRL of the current intermediate; DER. Throws `ERR_CA`, `ERR_PASSPHRASE`, `ERR_CLOCK`. */
   async crl(signal: AbortSignal): Promise<Buffer> {
     const [current] = await this.crls(signal)
     if (current === undefined) throw absent()
@@ -111,72 +122,78 @@ export class Ca implements AsyncDisposable {
   }
 
   /**
-   * DER: of the intermediate that signs now, then of each before it that has not ended and whose key opens with the
-   * same passphrase, then the root's, which names the intermediates that it took back. Programs look for the list of
-   * the one that issued, and some for one of every CA above.
+   * CRLs in DER: that of the current intermediate, then those of previous intermediates that have not expired and whose
+   * key opens with the same passphrase, then that of the root, which lists the revoked intermediates. Verifiers look for
+   * the CRL of a certificate's issuer, and some for one of every CA above it.
    */
   async crls(signal: AbortSignal): Promise<readonly Buffer[]> {
-    return await signCrls(this.#parts, signal)
+    return await signCrls(this.#context, signal)
   }
 
-  /** Not `all`: the newest of each name, and what waits. Sorted by name. */
+  /** Certificates and pending requests, sorted by name. Without `all`, only the newest certificate of each name. */
   async list({ all }: { all: boolean }): Promise<readonly Listed[]> {
-    return await certificatesAndRequests(this.#parts, { all })
+    return await certificatesAndRequests(this.#context, { all })
   }
 
-  /** By name: the newest that has not expired, null when that was revoked. By serial: that one, whatever its state. */
+  /**
+   * Finds a certificate. By name: the newest that has not expired, or null if that one is revoked. By serial number:
+   * that certificate in any state. Throws `ERR_CA`.
+   */
   async find(nameOrSerial: string): Promise<CertificateRecord | null> {
-    return await findCertificate(this.#parts, nameOrSerial)
+    return await findCertificate(this.#context, nameOrSerial)
   }
 
-  /** PKCS#8 PEM; null when we do not have it. */
+  /** The private key, PKCS#8 PEM; null if it is not in the key store. */
   async keyOf({ keyId: id }: Pick<CertificateRecord, "keyId">): Promise<Secret | null> {
-    return await this.#parts.options.keys.read(id)
+    return await this.#context.options.keys.read(id)
   }
 
-  /** Takes the place of the request with this key, if one waits. The key is in the key store by then if `hasKey`. */
+  /**
+   * Adds the certificate of another CA and removes the pending request for its key, if there is one. With `hasKey`, the
+   * key must be in the key store already. Throws `ERR_NAME`, `ERR_CA`.
+   */
   async addImported(record: CertificateRecord, signal: AbortSignal): Promise<void> {
-    await addImported(this.#parts, record, signal)
+    await addImported(this.#context, record, signal)
   }
 
-  /** Keeps the key and the request that another CA is to answer. Throws `ERR_NAME`. */
+  /** Stores a request for another CA and its key. Throws `ERR_NAME`, `ERR_CA`. */
   async addRequest(request: CertificateRequest, key: Secret, signal: AbortSignal): Promise<void> {
-    await addRequest(this.#parts, request, key, signal)
+    await addRequest(this.#context, request, key, signal)
   }
 
-  /** Sorted by name. */
+  /** The pending requests, sorted by name. */
   async requests(): Promise<readonly CertificateRequest[]> {
-    return await waitingRequests(this.#parts)
+    return await waitingRequests(this.#context)
   }
 
-  /** Forgets it and its key. False when there is none. */
+  /** Deletes a pending request and its key. False if there is no such request. */
   async removeRequest(id: string, signal: AbortSignal): Promise<boolean> {
-    return await removeRequest(this.#parts, id, signal)
+    return await removeRequest(this.#context, id, signal)
   }
 
-  /** PEM. Throws `ERR_CA`. */
+  /** The root's certificate, PEM. Throws `ERR_CA`. */
   async root(): Promise<string> {
-    return await this.#parts.authority.rootPem()
+    return await this.#context.authority.rootPem()
   }
 
-  /** PEM: the root, and every intermediate that has not expired. Throws `ERR_CA`. */
+  /** PEM: the root, and every intermediate that is neither expired nor revoked. Throws `ERR_CA`. */
   async bundle(): Promise<string> {
-    return await this.#parts.authority.bundle()
+    return await this.#context.authority.bundle()
   }
 
-  /** Builds the index anew from the files. Resolves with the number of records. */
+  /** Rebuilds the index from the records. Resolves with the number of certificates. */
   async reindex(signal: AbortSignal): Promise<number> {
-    using _lock = await lockCa(this.#parts.directory, signal)
-    return await this.#parts.index.rebuild()
+    using _lock = await lockCa(this.#context.directory, signal)
+    return await this.#context.index.rebuild()
   }
 
-  /** Other processes issue too. The name is undefined where it cannot be told. */
+  /** Reports changes by any process. The name is undefined if the changed record is gone or unreadable. */
   async watch(onChange: (name: string | undefined) => void, log: Log): Promise<AsyncDisposable> {
-    return await watchRecords(this.#parts.records, onChange, log)
+    return await watchRecords(this.#context.records, onChange, log)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#parts.authority.close()
-    this.#parts.index[Symbol.dispose]()
+    this.#context.authority.close()
+    this.#context.index[Symbol.dispose]()
   }
 }

@@ -5,7 +5,7 @@ export const certificateFileNames = ["tls.crt", "tls.key", "ca.crt"] as const
 
 export type CertificateFileName = (typeof certificateFileNames)[number]
 
-/** The files of a service, all PEM: leaf with intermediates, the key where it is here, and the root. */
+/** The files of a service, all PEM: the leaf with its intermediates, the root, and the key unless it is null. */
 export function certificateFiles(
   record: CertificateRecord,
   key: Secret | null,

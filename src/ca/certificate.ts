@@ -8,8 +8,8 @@ import type { Constraints } from "./config.ts"
 import { childrenOf, contentOf, subjectOf } from "../x509/der-elements.ts"
 
 /**
- * Writes X.509 v3 certificates as RFC 5280 wants them. It decides nothing: what may be issued is the policy's, and
- * for how long is {@link validity}'s.
+ * Writes X.509 v3 certificates as RFC 5280 describes them. It does not check what may be issued: policy.ts and
+ * constraints.ts do that before, and {@link validity} limits the lifetime.
  */
 
 export interface Issuer {
@@ -20,13 +20,13 @@ export interface Issuer {
 
 export interface Profile {
   readonly kind: "root" | "intermediate" | "leaf"
-  /** Common name; empty: of a leaf the first host or mail name that fits. */
+  /** Common name. Empty for a leaf: its first host or mail name of at most 64 characters. */
   readonly subject: string
   readonly publicKey: KeyObject
   readonly serial: Buffer
   readonly notBefore: Date
   readonly notAfter: Date
-  /** A leaf's, as `checkNames` gives it. */
+  /** Required for a leaf, as `checkNames` returns it. */
   readonly ask?: CertificateSpec
   readonly constraints?: Constraints
   /** How many CAs may follow below this one. */
@@ -36,10 +36,10 @@ export interface Profile {
 
 const skewMs = 5 * 60_000
 const dayMs = 86_400_000
-/** RFC 5280, ub-common-name. */
+/** ub-common-name (RFC 5280 appendix A.1), in characters. */
 const longestCommonName = 64
 
-/** DER. A root signs itself: its own key stands in the place of the issuer. */
+/** Signs a certificate; DER. For a root, which signs itself, `issuer` is its own private key. */
 export function signCertificate(profile: Profile, issuer: Issuer | KeyObject): Buffer {
   const { publicKey, serial, notBefore, notAfter, kind } = profile
   const isSelfSigned = !("certificate" in issuer)
@@ -68,7 +68,7 @@ export function signCertificate(profile: Profile, issuer: Issuer | KeyObject): B
   return der.sequence(body, identifier, der.bitString(sign(hash, body, key)))
 }
 
-/** 128 random bits. Not with a byte of zeros in front, which programs leave out when they write it as hex. */
+/** 128 random bits. The first byte is never zero, because programs leave leading zeros out of the hex form. */
 export function newSerial(): Buffer {
   for (;;) {
     const bytes = randomBytes(16)
@@ -77,8 +77,9 @@ export function newSerial(): Buffer {
 }
 
 /**
- * From a little before now, since clocks differ, to so many days later; both within the issuer's. Throws `ERR_CLOCK`
- * when the issuer has not begun, and `ERR_CA_POLICY` for what would outlive it, unless `cap` cuts that off.
+ * The lifetime of a certificate: from 5 minutes before now, because clocks differ, to `days` after now, within the
+ * issuer's lifetime. Throws `ERR_CLOCK` if the issuer is not valid yet, and `ERR_CA_POLICY` if the certificate would
+ * outlive its issuer; with `cap` it expires with its issuer instead.
  */
 export function validity(
   now: Date,
@@ -90,7 +91,7 @@ export function validity(
   if (now < start) {
     throw new PurserError(
       "ERR_CLOCK",
-      `it is ${now.toISOString()} here, before the CA's start at ${start.toISOString()}`,
+      `this machine's clock says ${now.toISOString()}, but the CA is valid only from ${start.toISOString()}`,
       { hint: "set the clock of this machine" },
     )
   }
@@ -102,12 +103,14 @@ export function validity(
   const most = Math.max(0, Math.floor((end.getTime() - now.getTime()) / dayMs))
   throw new PurserError(
     "ERR_CA_POLICY",
-    `${days} days would outlive the CA that signs, which has ${most} left`,
-    { hint: `ask for fewer, or make a new one: this one ends at ${end.toISOString()}` },
+    `a certificate of ${days} days would outlive its issuer, which has ${most} left`,
+    {
+      hint: `the issuer expires at ${end.toISOString()}: ask for fewer days, or renew it: purser ca intermediate`,
+    },
   )
 }
 
-/** SHA-1 of the key's bits, the first method of RFC 5280 section 4.2.1.2: a name, and no protection. */
+/** SHA-1 of the key's bits, method 1 of RFC 5280 section 4.2.1.2. It only names the key, so SHA-1 is safe here. */
 export function keyIdentifier(publicKey: KeyObject): Buffer {
   const spki = publicKey.export({ type: "spki", format: "der" })
   return createHash("sha1").update(bitsOf(spki)).digest()
@@ -123,12 +126,13 @@ function bitsOf(spki: Buffer): Buffer {
 
 function subjectFor({ kind, subject, ask }: Profile): Buffer {
   if (kind !== "leaf") return nameOf(subject)
-  // No address: where there is no host name, some take the common name for one, which constraints may exclude.
+  // Never an address, because without a DNS name verifiers may take the common name for a host name and apply name
+  // constraints to it.
   const names = [subject, ...(ask?.dns ?? []), ...(ask?.email ?? [])]
   return nameOf(names.find((name) => name !== "" && name.length <= longestCommonName) ?? "")
 }
 
-/** RDNSequence of a common name, or of nothing. */
+/** A Name (RDNSequence) with a common name; without any part if that is empty. */
 function nameOf(commonName: string): Buffer {
   if (commonName === "") return der.sequence()
   return der.sequence(der.set(der.sequence(der.oid("2.5.4.3"), der.utf8(commonName))))
@@ -164,8 +168,9 @@ function caExtensions({ pathLength, constraints }: Profile): Buffer[] {
 }
 
 /**
- * RFC 5280 section 4.2.1.10. One kind constrained leaves the others free, so those get what nothing can meet: mail by a
- * domain that never is (RFC 6761), since OpenSSL does not heed the exclusion of all mail.
+ * The name constraints extension (RFC 5280 section 4.2.1.10); none without rules. Constraining one kind of name leaves
+ * the other kinds free, so these are excluded as a whole. Mail is instead permitted for a domain that never exists (RFC
+ * 6761), because OpenSSL ignores the exclusion of all mail.
  */
 function nameConstraints(constraints: Constraints | undefined): Buffer[] {
   const { dns = [], ip = [], email = [] } = constraints ?? {}
@@ -175,8 +180,8 @@ function nameConstraints(constraints: Constraints | undefined): Buffer[] {
   const mail = email.length > 0 ? email : ["@invalid"]
   const permitted = [
     ...mail.map((rule) => subtree(der.contextPrimitive(1, ascii(rule.replace(/^@/, ""))))),
-    // shop.lan covers the names below it too. A point in front, which RFC 5280 knows for hosts of mail addresses only,
-    // is understood by OpenSSL, GnuTLS and NSS: only what is below.
+    // shop.lan covers the names below it too. OpenSSL, GnuTLS and NSS read .shop.lan as only the names below it, although
+    // RFC 5280 defines the leading dot for mail hosts only.
     ...dns.map((rule) => subtree(der.contextPrimitive(2, ascii(rule)))),
     ...ip.map((rule) => subtree(der.contextPrimitive(7, network(rule)))),
   ]
@@ -196,7 +201,7 @@ function nameConstraints(constraints: Constraints | undefined): Buffer[] {
   return [extension("2.5.29.30", der.sequence(...lists), true)]
 }
 
-/** Address and mask. */
+/** The address and mask of an address or CIDR, 4 or 16 bytes each. */
 function network(rule: string): Buffer {
   const [text = "", bits] = rule.split("/")
   const address = addressBytes(text)

@@ -5,23 +5,26 @@ import { caDefaults } from "./defaults.ts"
 import { configPath } from "../config/path.ts"
 import { filePath, wholeNumber } from "../config/scalars.ts"
 
-/** The slice of `purser.yaml` under `ca:`, or a `ca.yaml` of its own, and what the CA is given of it. */
+/**
+ * The schema of `ca:` in `purser.yaml`, or of a separate `ca.yaml`, and its resolved form, which the CA works with. It
+ * reads no files.
+ */
 
 /**
- * Limits of what may be issued. Names: `shop.lan` is that name, `.lan` any name below it, `*.shop.lan` that wildcard; addresses
- * as they are or as CIDR; `a@b` a mailbox, `@b` all of a domain. An absent list allows any.
+ * Limits of what may be issued. Host names: `shop.lan` is that name, `.lan` any name below it, `*.shop.lan` that
+ * wildcard. Addresses: an address or a CIDR. Mail: `a@b` is a mailbox, `@b` a whole domain. An absent list allows any.
  */
 export interface Policy {
   readonly dns?: readonly string[] | undefined
   readonly ip?: readonly string[] | undefined
   readonly email?: readonly string[] | undefined
-  /** Whether certificates for clients are issued. */
+  /** Allows certificates for clients. */
   readonly client: boolean
   readonly maxDays: number
   readonly keys: readonly KeyTypeName[]
 }
 
-/** X.509 name constraints (RFC 5280 section 4.2.1.10) of the root: whoever trusts it trusts it for no other names. */
+/** X.509 name constraints (RFC 5280 section 4.2.1.10) of the root: it is trusted for these names only. */
 export interface Constraints {
   readonly dns: readonly string[]
   /** CIDR. */
@@ -31,9 +34,9 @@ export interface Constraints {
 
 /** Resolved: paths absolute, defaults filled in. */
 export interface CaConfig {
-  /** The beginning of the subjects of root and intermediates. */
+  /** Start of the common names of root and intermediates. */
   readonly name: string
-  /** Absolute; opens the intermediate's key where nobody can be asked. */
+  /** Absolute path of the passphrase of the intermediate's key, for use without a terminal. */
   readonly passphraseFile: string | undefined
   readonly keys: {
     readonly root: KeyTypeName
@@ -46,11 +49,11 @@ export interface CaConfig {
     readonly leaf: number
     readonly crl: number
   }
-  /** How many intermediates may follow one another below the root. */
+  /** Length of the longest chain of intermediates below the root. */
   readonly pathLength: number
   readonly constraints: Constraints
   readonly policy: Policy
-  /** The URL where clients find the CRL; goes into what is issued. */
+  /** URL of the CRL, written into every issued certificate. */
   readonly crlUrl: string | undefined
 }
 
@@ -91,7 +94,7 @@ const emailRule = rule(
 const days = (most: number) => wholeNumber(1, most)
 const keyType = z.enum(keyTypeNames)
 
-/** A certificate's own names, as a source and an app's policy list them. */
+/** Lists of names, as a source and an app's policy hold them. */
 export const namesSchema = {
   dns: z.array(dnsRule).optional(),
   ip: z.array(ipRule).optional(),
@@ -183,7 +186,7 @@ export const caSchema = z
   })
   .describe("the CA of this host: purser ca")
 
-/** `directory`: what relative paths are relative to. */
+/** Fills in defaults. Relative paths are below `directory`, the configuration file's. */
 export function resolveCa(ca: z.output<typeof caSchema>, directory: string): CaConfig {
   const { policy } = ca
   return {

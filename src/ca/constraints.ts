@@ -5,8 +5,8 @@ import { quote } from "../base/names.ts"
 import type { CertificateSpec } from "./certificate-spec.ts"
 
 /**
- * Name constraints (RFC 5280 section 4.2.1.10) as they stand in a CA's certificate: what lies outside of them nobody
- * would accept, so it is not issued. They are read from the certificate, since the configuration may have changed.
+ * Checks names against the name constraints (RFC 5280 section 4.2.1.10) of a CA's certificate, because verifiers reject
+ * certificates that violate them. They are read from the certificate, because the configuration may have changed.
  */
 
 interface Subtrees {
@@ -21,7 +21,7 @@ export interface NameConstraints {
   readonly excluded: Subtrees
 }
 
-/** Null when it has none. Throws `ERR_CA` when they cannot be read. */
+/** Null for a certificate without name constraints. Throws `ERR_CA` if they cannot be read. */
 export async function readConstraints(certificate: X509Certificate): Promise<NameConstraints | null> {
   const { Certificate, GeneralSubtree, NameConstraints: Extension } = await import("pkijs")
   try {
@@ -45,7 +45,7 @@ export async function readConstraints(certificate: X509Certificate): Promise<Nam
   }
 }
 
-/** Throws `ERR_CA_POLICY` naming the first name that lies outside. */
+/** Throws `ERR_CA_POLICY` for the first name that the constraints do not allow. */
 export function checkConstraints(ask: CertificateSpec, { permitted, excluded }: NameConstraints): void {
   const check = <T extends string | Buffer>(
     name: string,
@@ -55,11 +55,11 @@ export function checkConstraints(ask: CertificateSpec, { permitted, excluded }: 
   ): void => {
     const allowed = inside.length === 0 || inside.some((tree) => covers(tree, name))
     if (allowed && !outside.some((tree) => covers(tree, name))) return
-    throw new PurserError("ERR_CA_POLICY", `${quote(name)} lies outside the name constraints of this CA`, {
-      hint: "whoever trusts its root would refuse the certificate; `purser ca show` of the root tells what it is for",
+    throw new PurserError("ERR_CA_POLICY", `${quote(name)} is outside the name constraints of this CA`, {
+      hint: "clients would reject the certificate; purser ca root | purser ca show shows the permitted names",
     })
   }
-  // A common name that reads like a host's is taken for one where there is no other.
+  // Without DNS names, verifiers check a common name that looks like a host name.
   const common = ask.dns.length === 0 && ask.commonName !== undefined && isHostLike(ask.commonName)
   for (const name of common ? [ask.commonName ?? ""] : ask.dns)
     check(name, permitted.dns, excluded.dns, coversDns)
@@ -70,14 +70,14 @@ export function checkConstraints(ask: CertificateSpec, { permitted, excluded }: 
 const isHostLike = (text: string): boolean =>
   /^[a-z0-9*_-]+(?:\.[a-z0-9_-]+)+$/i.test(text) && isIP(text) === 0
 
-/** `shop.lan` is that and all below it; `.lan` is what is below. */
+/** `shop.lan` covers that name and all below it; `.lan` covers only the names below. */
 function coversDns(tree: string, name: string): boolean {
   const [base, host] = [tree.toLowerCase(), name.toLowerCase()]
   if (base === "") return true
   return base.startsWith(".") ? host.endsWith(base) : host === base || host.endsWith(`.${base}`)
 }
 
-/** A mailbox; all of a host; with a point in front, all of the hosts below. */
+/** `a@b` covers that mailbox, `b` all mailboxes of that host, `.b` those of all hosts below. */
 function coversMailbox(tree: string, mailbox: string): boolean {
   const base = tree.toLowerCase()
   if (base === "") return true
@@ -86,7 +86,7 @@ function coversMailbox(tree: string, mailbox: string): boolean {
   return base.startsWith(".") ? host.endsWith(base) : host === base
 }
 
-/** The other family's addresses are never covered. */
+/** `tree`: address and mask. An IPv4 tree never covers an IPv6 address, nor the other way round. */
 function coversAddress(tree: Buffer, address: string): boolean {
   const family = isIP(address)
   if (tree.length !== (family === 4 ? 8 : 32)) return false

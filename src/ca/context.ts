@@ -10,7 +10,7 @@ import type { CertificateRecord } from "./records/record.ts"
 import type { RecordFiles } from "./records/records.ts"
 import type { CaOptions } from "./options.ts"
 
-/** Shared by the parts of a CA. */
+/** State that the operations of a CA share. */
 export interface CaContext {
   readonly options: CaOptions
   /** `ca/` of the state directory. */
@@ -22,7 +22,7 @@ export interface CaContext {
   readonly step: (name: string) => void
 }
 
-/** Throws `ERR_NAME`. */
+/** Throws `ERR_NAME` if this is not a valid certificate name. */
 export function checkName(name: string): void {
   if (isSecretName(name)) return
   throw new PurserError("ERR_NAME", `${quote(name)} is not a name for a certificate`, {
@@ -30,7 +30,10 @@ export function checkName(name: string): void {
   })
 }
 
-/** The one that signs now, and the lock. The passphrase is asked for before, so that nobody waits for a prompt. */
+/**
+ * Takes the lock and returns it with the current intermediate. The passphrase is asked for before the lock is taken, so
+ * that no other process waits for a prompt.
+ */
 export async function lockSigner(
   { authority, directory }: CaContext,
   signal: AbortSignal,
@@ -44,30 +47,30 @@ export async function lockSigner(
       lock[Symbol.dispose]()
       throw error
     }
-    // Another process made a new intermediate meanwhile.
+    // Another process made a new intermediate in the meantime.
     lock[Symbol.dispose]()
   }
 }
 
-/** Brings the index after the files. It does not matter when that fails: whoever comes next catches up. */
+/** Writes a change, already on disk as a record, to the index. A failure is only logged: the next use catches up. */
 export function updateIndex({ options, step }: CaContext, index: IndexDatabase, change: () => void): void {
   try {
     index.transaction(change)
   } catch (error) {
     const codes: ErrorCode[] = ["ERR_CA", "ERR_CA_INDEX"]
     if (!isPurserError(error) || !codes.includes(error.code)) throw error
-    options.log.warn(`${error.message}; the change itself is made`, { hint: error.hint })
+    options.log.warn(`${error.message}; the change itself was saved`, { hint: error.hint })
   }
   step("index")
 }
 
-/** Now, but later than all of that name: the newest counts, also when the clock was put back. */
+/** Now, or just after the newest record of that name, so that a new record is the newest even if the clock went back. */
 export function laterThan(index: IndexDatabase, name: string, now: Date): Date {
   const last = index.named(name)[0]?.at ?? 0
   return new Date(Math.max(now.getTime(), last + 1))
 }
 
-/** As people write it: with colons, in capitals, without zeros in front. */
+/** Finds certificates by serial number in hex: with or without colons and leading zeros, in either case. */
 export function withSerial(index: IndexDatabase, text: string): ListedRow[] {
   const serial = text.replaceAll(":", "").toLowerCase()
   if (!/^[0-9a-f]+$/.test(serial)) return []
@@ -75,15 +78,15 @@ export function withSerial(index: IndexDatabase, text: string): ListedRow[] {
   return found.length > 0 ? found : index.withSerial(serial.padStart(32, "0"))
 }
 
-/** The record that a row of the index stands for. Throws `ERR_CA` where its file is missing. */
+/** Reads the record of a row of the index. Throws `ERR_CA` if its file is missing or damaged. */
 export async function recordOf({ records }: CaContext, { id }: ListedRow): Promise<CertificateRecord> {
   const record = await records.record(id)
   if (record !== null) return record
-  throw new PurserError("ERR_CA", `the record ${id} is missing`, { hint: "bring it back from a backup" })
+  throw new PurserError("ERR_CA", `the record ${id} is missing`, { hint: "restore it from a backup" })
 }
 
 export function noSuch(nameOrSerial: string): PurserError {
   return new PurserError("ERR_CA", `there is no certificate ${quote(nameOrSerial)}`, {
-    hint: "purser ca ls shows those that there are",
+    hint: "purser ca ls lists the certificates",
   })
 }

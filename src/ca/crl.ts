@@ -4,9 +4,9 @@ import * as der from "../x509/der.ts"
 import { keyIdentifier, type Issuer } from "./certificate.ts"
 import { subjectOf } from "../x509/der-elements.ts"
 
-/** Certificate revocation lists, version 2 (RFC 5280 section 5). */
+/** Writes certificate revocation lists (CRLs), version 2 (RFC 5280 section 5). It does not decide what they list. */
 
-/** RFC 5280 section 5.3.1: CRLReason. The one that takes a certificate back from a list has no place here. */
+/** CRLReason (RFC 5280 section 5.3.1), without certificateHold and removeFromCRL: no revocation is undone here. */
 const reasonCodes = {
   unspecified: 0,
   keyCompromise: 1,
@@ -26,7 +26,7 @@ export function isReason(text: string): text is Reason {
   return Object.hasOwn(reasonCodes, text)
 }
 
-/** The name of a CRLReason; undefined for one that is never given. */
+/** The name of a CRLReason; undefined for a code that is never used here. */
 export function revocationReason(code: number): Reason | undefined {
   return reasons.find((reason) => reasonCodes[reason] === code)
 }
@@ -40,7 +40,10 @@ export interface RevokedEntry {
 
 const dayMs = 86_400_000
 
-/** DER. `number` grows from list to list; the next one is due after `days`. Throws a `TypeError` for an unknown reason. */
+/**
+ * Signs a CRL; DER. `number` must grow with each CRL of the issuer; `days`: time until the next update. Throws a
+ * `TypeError` for an unknown reason.
+ */
 export function signCrl(
   entries: readonly RevokedEntry[],
   number: number,
@@ -56,7 +59,7 @@ export function signCrl(
     subjectOf(issuer.certificate),
     der.time(now),
     der.time(new Date(now.getTime() + days * dayMs)),
-    // The list of nobody is left out, not empty.
+    // RFC 5280 section 5.1.2.6: without entries, the list must be absent.
     ...(entries.length === 0 ? [] : [der.sequence(...entries.map(revoked))]),
     der.contextTag(
       0,
@@ -70,9 +73,9 @@ export function signCrl(
 }
 
 function revoked({ serial, at, reason }: RevokedEntry): Buffer {
-  if (!isReason(reason)) throw new TypeError("no reason of RFC 5280")
+  if (!isReason(reason)) throw new TypeError("not a reason of RFC 5280")
   const code = reasonCodes[reason]
-  // "Unspecified" is said by saying nothing.
+  // RFC 5280 section 5.3.1: "unspecified" should be expressed by leaving the reason out.
   const extensions = code === 0 ? [] : [der.sequence(extension("2.5.29.21", der.enumerated(code)))]
   return der.sequence(der.integer(serial), der.time(at), ...extensions)
 }

@@ -16,26 +16,29 @@ import type { KeyFamily } from "../x509/key-family.ts"
 import { assertDer, childrenOf, contentOf } from "../x509/der-elements.ts"
 import { keyTypeOf } from "./keys.ts"
 
-/** Certificate requests (PKCS#10, RFC 2986): what a stranger asks for, as far as we look at it. */
+/**
+ * Reads and writes certificate requests (PKCS#10, RFC 2986). A request that is read is untrusted: its key, signature and
+ * encoding are checked here, its names by the policy.
+ */
 
 export interface ReadRequest<Name extends string = KeyTypeName> extends SubjectNames {
   readonly publicKey: KeyObject
-  /** Null for a type that is never made here although its family is known: RSA of an unusual size. */
+  /** Null for a type that is never made here although its family is known, such as RSA of an unusual size. */
   readonly keyType: Name | null
-  /** The common name; empty when there is none. */
+  /** The common name; empty without one. */
   readonly subject: string
-  /** Names of kinds that are never issued: URI, otherName and their like. */
+  /** Kinds of the requested names that are never issued, such as `URI` and `otherName`. */
   readonly otherNames: readonly string[]
-  /** Object identifiers of the extensions that were asked for and are not heeded. */
+  /** Object identifiers of all requested extensions besides the names. They do not go into the certificate. */
   readonly otherExtensions: readonly string[]
 }
 
 const maxBytes = 65_536
 const [extensionRequest, commonName] = ["1.2.840.113549.1.9.14", "2.5.4.3"]
 const [subjectAltName, basicConstraints, keyUsage] = ["2.5.29.17", "2.5.29.19", "2.5.29.15"]
-const heeded = [subjectAltName, basicConstraints, keyUsage]
+const checked = [subjectAltName, basicConstraints, keyUsage]
 const keyCertSign = 0x04
-/** RFC 5280 section 4.2.1.6: the choices of GeneralName that are never issued. */
+/** The choices of GeneralName (RFC 5280 section 4.2.1.6) that are never issued. */
 const kinds: Readonly<Record<number, string>> = {
   0: "otherName",
   3: "x400Address",
@@ -48,8 +51,8 @@ const kinds: Readonly<Record<number, string>> = {
 type Schemas = typeof Pkijs
 
 /**
- * PEM or DER. Throws `ERR_CERTIFICATE`: what cannot be read, a signature that does not hold or is a weak one, a key that
- * is too weak or of no known kind, and a request to become a CA. Names are as the request has them, not yet checked.
+ * Reads a request in PEM or DER. Throws `ERR_CERTIFICATE` for malformed input, an invalid or weak signature, a weak key
+ * or one of an unknown kind, and a request for a CA certificate. The names are not checked yet.
  */
 export async function readRequest(bytes: Buffer): Promise<ReadRequest>
 export async function readRequest<Name extends string>(
@@ -65,15 +68,12 @@ export async function readRequest(
     const schemas = await import("pkijs")
     const request = schemas.CertificationRequest.fromBER(der)
     const publicKey = keyOf(der, families)
-    // First the key: what is too large is not computed with.
+    // The key is checked before the signature, so that no signature is verified with an oversized key.
     const family = checkKey(publicKey, families)
     checkSignature(der, request, { publicKey, family, families })
     const extensions = extensionsOf(request, schemas)
     if (wantsCa(extensions, schemas)) {
-      throw bad(
-        "it asks for the certificate of a CA",
-        "intermediates are made by purser ca intermediate alone",
-      )
+      throw bad("it asks for a CA certificate", "only purser ca intermediate makes intermediates")
     }
     return {
       publicKey,
@@ -84,18 +84,18 @@ export async function readRequest(
     }
   } catch (error) {
     if (isPurserError(error)) throw error
-    // A library's own words could repeat parts of the request.
-    throw bad("it cannot be read", "PEM or DER, as `openssl req -new` writes it")
+    // The library's message could repeat parts of the request, so it is not passed on.
+    throw bad("it cannot be read", "give PEM or DER, as `openssl req -new` writes it")
   }
 }
 
-/** PEM. */
+/** Writes a request, signed with `key`; PEM. */
 export function writeRequest(key: KeyObject, ask: CertificateSpec): string {
   const first = ask.commonName ?? [...ask.dns, ...ask.email].find((name) => name.length <= 64)
   return certificateRequest(key, signatureAlgorithm(key), ask, first)
 }
 
-/** Exactly one element, of DER alone: after the info nothing but its algorithm and signature, and in it nothing extra. */
+/** Returns the DER of the only request, after checking that it has no elements besides those of RFC 2986. */
 function derOf(bytes: Buffer): Buffer {
   if (bytes.length > maxBytes) throw bad(`it has more than ${maxBytes} bytes`)
   const text = bytes.toString("latin1")
@@ -115,7 +115,7 @@ function derOf(bytes: Buffer): Buffer {
   return der
 }
 
-/** From the very bytes that were signed. */
+/** Reads the public key from the signed bytes themselves, not from a parser's copy. */
 function keyOf(der: Buffer, families: readonly KeyFamily[]): KeyObject {
   const [info] = childrenOf(der)
   const spki = info && childrenOf(info)[2]
@@ -123,9 +123,9 @@ function keyOf(der: Buffer, families: readonly KeyFamily[]): KeyObject {
   const key = publicKeyOf(spki, families)
   const [algorithm] = childrenOf(spki)
   const parameters = algorithm && childrenOf(algorithm)[1]
-  // RFC 5480 section 2.1.1: a curve is named. Programs refuse certificates where it is written out.
+  // RFC 5480 section 2.1.1: the curve must be given by name. Programs reject certificates with explicit parameters.
   if (key.asymmetricKeyType === "ec" && parameters?.[0] !== 0x06)
-    throw bad("its key does not name its curve", "make it with the curve's name: P-256 or P-384")
+    throw bad("its key gives its curve by parameters", "make the key with a named curve: P-256 or P-384")
   return key
 }
 
@@ -133,7 +133,7 @@ function publicKeyOf(spki: Buffer, families: readonly KeyFamily[]): KeyObject {
   try {
     return createPublicKey({ key: spki, format: "der", type: "spki" })
   } catch {
-    throw bad("its key is of a kind that is not known here", use(families))
+    throw bad("its key is of an unknown kind", supportedKeys(families))
   }
 }
 
@@ -149,7 +149,7 @@ function checkSignature(
   const { algorithmId } = request.signatureAlgorithm
   if (!families.some(({ accepts }) => Object.hasOwn(accepts, algorithmId))) {
     throw bad(
-      "its signature is of a kind that is weak, or not known here",
+      "its signature algorithm is weak or unknown",
       "sign it with SHA-256 or better: openssl req -sha256",
     )
   }
@@ -157,18 +157,18 @@ function checkSignature(
   const hash = Object.hasOwn(family.accepts, algorithmId) ? family.accepts[algorithmId] : undefined
   const signature = bits && contentOf(bits).subarray(1)
   if (!info || !signature || hash === undefined || !verify(hash, info, publicKey, signature))
-    throw bad("its signature does not hold", "it was changed on the way, or signed by another key")
+    throw bad("its signature is invalid", "the request was changed, or signed with another key")
 }
 
 function checkKey(key: KeyObject, families: readonly KeyFamily[]): KeyFamily {
   const family = keyFamilyOf(key, families)
-  if (family === undefined) throw bad("its key is of a kind that is not signed here", use(families))
+  if (family === undefined) throw bad("its key is of an unsupported kind", supportedKeys(families))
   const weakness = family.weakness(key)
   if (weakness !== null) throw bad(weakness.why, weakness.hint)
   return family
 }
 
-function use(families: readonly KeyFamily[]): string {
+function supportedKeys(families: readonly KeyFamily[]): string {
   return `use ${anyOf(families.map(({ title }) => title))}`
 }
 
@@ -176,10 +176,10 @@ function extensionsOf({ attributes = [] }: CertificationRequest, of: Schemas): r
   const asked = attributes.filter(({ type }) => type === extensionRequest)
   const [first, ...more] = asked.flatMap(({ values }) => values as unknown[])
   if (first === undefined) return []
-  if (more.length > 0) throw bad("it asks for extensions twice")
+  if (more.length > 0) throw bad("it has two lists of extensions")
   const { extensions } = new of.Extensions({ schema: first })
   for (const { extnID, extnValue } of extensions) {
-    if (heeded.includes(extnID)) assertDer(Buffer.from(extnValue.valueBlock.valueHexView))
+    if (checked.includes(extnID)) assertDer(Buffer.from(extnValue.valueBlock.valueHexView))
   }
   const ids = extensions.map(({ extnID }) => extnID)
   if (new Set(ids).size !== ids.length) throw bad("it asks for an extension twice")
@@ -189,7 +189,7 @@ function extensionsOf({ attributes = [] }: CertificationRequest, of: Schemas): r
 function wantsCa(extensions: readonly Extension[], { BasicConstraints }: Schemas): boolean {
   return extensions.some(({ extnID, extnValue, parsedValue: value }) => {
     if (extnID === basicConstraints) return !(value instanceof BasicConstraints) || value.cA
-    // A BIT STRING: tag, length, unused bits, and then the first eight usages.
+    // The value is a BIT STRING: tag, length, number of unused bits, then the first eight usages.
     const bytes = extnValue.valueBlock.valueHexView
     if (extnID === keyUsage && bytes[0] !== 0x03) throw new TypeError("not usages")
     return extnID === keyUsage && ((bytes[3] ?? 0) & keyCertSign) !== 0
@@ -206,7 +206,7 @@ function namesOf(
   const of = (type: number): GeneralName[] => all.filter((name) => name.type === type)
   const text = (name: GeneralName): string => {
     if (typeof name.value === "string" && !/[^\x21-\x7e]/.test(name.value)) return name.value
-    throw bad("it holds a name of other characters than names have")
+    throw bad("one of its names has characters that are not allowed")
   }
   return {
     email: of(1).map(text),
@@ -222,7 +222,7 @@ function addressOf({ value }: GeneralName): string {
   const { valueBlock } = value as { valueBlock: { valueHexView: Uint8Array } }
   const bytes = [...valueBlock.valueHexView]
   if (bytes.length === 4) return bytes.join(".")
-  if (bytes.length !== 16) throw bad("it holds an address that is neither of 4 nor of 16 bytes")
+  if (bytes.length !== 16) throw bad("one of its addresses has neither 4 nor 16 bytes")
   const groups = Buffer.from(bytes).toString("hex").match(/.{4}/g) ?? []
   return new SocketAddress({ address: groups.join(":"), family: "ipv6" }).address
 }
@@ -234,5 +234,5 @@ function subjectOf({ subject }: CertificationRequest): string {
 }
 
 function bad(why: string, hint?: string): PurserError {
-  return new PurserError("ERR_CERTIFICATE", `the certificate request is refused: ${why}`, { hint })
+  return new PurserError("ERR_CERTIFICATE", `the certificate request is rejected: ${why}`, { hint })
 }

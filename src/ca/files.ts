@@ -5,17 +5,20 @@ import { replaceFile, temporaryPattern } from "../base/atomic-file.ts"
 import { PurserError, isPurserError, reasonOf, systemErrorCode } from "../base/errors.ts"
 import { makeDirectories } from "../base/make-directories.ts"
 
-/** Reading and writing what lies in `ca/`: directories 0700, files 0600, each whole or not there. */
+/**
+ * Reads and writes the files in `ca/`: directories 0700, files 0600, each replaced as a whole. It knows no formats and
+ * takes no lock.
+ */
 
-/** A record with the longest chain that anybody has, many times over. */
+/** Many times the size of a record with a long chain. */
 const maxBytes = 4 * 1024 * 1024
 
-/** Null when it is not there. Throws `ERR_CA`. */
+/** Reads a file of at most 4 MiB; null if it does not exist. Throws `ERR_CA`. */
 export async function readText(file: string): Promise<string | null> {
   return await read(file, false)
 }
 
-/** {@link readText}, of a private key: also throws `ERR_CA` when others than its owner may read or write it. */
+/** {@link readText} for a private key: also throws `ERR_CA` if other users may read or write the file. */
 export async function readPrivate(file: string): Promise<string | null> {
   return await read(file, true)
 }
@@ -26,10 +29,10 @@ async function read(file: string, isPrivate: boolean): Promise<string | null> {
     if (result.kind === "absent") return null
     if (result.kind === "not-regular") throw new PurserError("ERR_CA", `${file} is not a regular file`)
     if (result.kind === "too-large") throw new PurserError("ERR_CA", `${file} is too large`)
-    if (result.kind === "changing") throw new PurserError("ERR_CA", `${file} changes all the time`)
+    if (result.kind === "changing") throw new PurserError("ERR_CA", `${file} keeps changing while it is read`)
     if (isPrivate && isOpenToOthers(result.mode)) {
-      throw new PurserError("ERR_CA", `the key ${file} can be read or written by others`, {
-        hint: `chmod 600 ${file}; others who have read it still need the passphrase`,
+      throw new PurserError("ERR_CA", `the key ${file} can be read or written by other users`, {
+        hint: `chmod 600 ${file}; a user who has read the key still needs its passphrase`,
       })
     }
     return result.bytes.toString("utf8")
@@ -39,13 +42,13 @@ async function read(file: string, isPrivate: boolean): Promise<string | null> {
   }
 }
 
-/** False for what is not there. */
+/** Whether other users may read or write the file; false if it does not exist. */
 export async function isFileOpenToOthers(file: string): Promise<boolean> {
   const info = await stat(file).catch(() => null)
   return info !== null && isOpenToOthers(info.mode)
 }
 
-/** Makes the directories above it too. Throws `ERR_CA`. */
+/** Writes or replaces a file, and makes missing directories above it. Throws `ERR_CA`. */
 export async function writeText(file: string, text: string): Promise<void> {
   await writing(file, async () => {
     await makeDirectories(dirname(file), 0o700)
@@ -53,7 +56,7 @@ export async function writeText(file: string, text: string): Promise<void> {
   })
 }
 
-/** False when there was none. Throws `ERR_CA`. */
+/** False if the file did not exist. Throws `ERR_CA`. */
 export async function removeFile(file: string): Promise<boolean> {
   try {
     await unlink(file)
@@ -64,7 +67,7 @@ export async function removeFile(file: string): Promise<boolean> {
   }
 }
 
-/** `file`: what the message names. Throws `ERR_CA` for the system's errors. */
+/** Runs `work` and turns system errors into `ERR_CA` with a message about `file`. */
 export async function writing<T>(file: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work()
@@ -72,13 +75,13 @@ export async function writing<T>(file: string, work: () => Promise<T>): Promise<
     if (isPurserError(error) || systemErrorCode(error) === undefined) throw error
     const full = systemErrorCode(error) === "ENOSPC" || systemErrorCode(error) === "EDQUOT"
     throw new PurserError("ERR_CA", `cannot write ${file}: ${full ? "the disk is full" : reasonOf(error)}`, {
-      hint: full ? "make room and do it again" : undefined,
+      hint: full ? "free some space and try again" : undefined,
       cause: error,
     })
   }
 }
 
-/** The names in a directory; none when it is not there. Throws `ERR_CA`. */
+/** The names in a directory; none if it does not exist. Throws `ERR_CA`. */
 export async function namesIn(directory: string): Promise<string[]> {
   try {
     return await readdir(directory)
@@ -88,19 +91,19 @@ export async function namesIn(directory: string): Promise<string[]> {
   }
 }
 
-/** Makes it, if the one above it is there or can be made. */
+/** Makes the directory and missing ones above it. Throws `ERR_CA`. */
 export async function makeCaDirectory(directory: string): Promise<void> {
   await writing(directory, () => makeDirectories(directory, 0o700))
 }
 
-/** Removes temporaries of processes that were killed. The caller holds the lock, so no process is at work on them. */
+/** Removes temporary files of killed processes. The caller holds the lock, so no running process uses them. */
 export async function removeTemporaries(directory: string): Promise<void> {
   for (const name of await namesIn(directory)) {
     if (temporaryPattern.test(name)) await rm(join(directory, name), { recursive: true, force: true })
   }
 }
 
-/** Fails with `EEXIST` where it is there already. */
+/** Writes a new file, mode 0600. Fails with `EEXIST` if it exists already. */
 export async function writeNew(file: string, text: string): Promise<void> {
   const handle = await open(file, "wx", 0o600)
   try {

@@ -10,10 +10,13 @@ import { keyId } from "./keys.ts"
 import { readCertificates } from "./pem.ts"
 import type { CertificateRecord } from "./records/record.ts"
 
-/** Takes back what another CA has answered: found by its key, not by its name. */
+/**
+ * Imports certificates that another CA issued for requests made here. A certificate is matched to its request by key,
+ * not by name, because the other CA may change names.
+ */
 
 export interface ImportOptions {
-  /** The CA's root, where the files do not hold it. */
+  /** Roots of the other CA that are not in the files. */
   readonly roots?: readonly X509Certificate[]
   readonly log: Log
   readonly now?: Date
@@ -25,8 +28,8 @@ interface Owner {
 }
 
 /**
- * All certificates of the files that are for a key of ours, the others as their chains. Nothing is imported unless
- * all is. Throws `ERR_CERTIFICATE`.
+ * Imports each certificate of the files whose key is in the key store; the others serve as its chain. All chains are
+ * checked before the first certificate is imported. Throws `ERR_CERTIFICATE`.
  */
 export async function importCertificates(
   ca: Ca,
@@ -45,13 +48,14 @@ export async function importCertificates(
     const { name, ask } = owners.get(keyId(leaf.publicKey)) ?? { name: "", ask: undefined }
     if (ask === undefined) continue
     const others = all.filter((one) => one !== leaf)
-    // Certificates of earlier answers fill gaps, but their own gaps do not count.
+    // Issuers from earlier imports fill gaps. Only the needed ones are added, because an unused CA certificate counts as
+    // evidence of a gap.
     const filled = [...others, ...neededOf(known, [leaf, ...others])]
     const { intermediates, root, missing } = await orderChain(leaf, filled, { now, roots })
     const top = root ?? intermediates.at(-1) ?? leaf
     if (missing !== null) {
       log.warn(`${name}: the certificate of ${missing} is missing, so ca.crt holds ${subjectName(top)}`, {
-        hint: "import it again with --root FILE, or with the certificate of the issuer",
+        hint: "import again with --root FILE, or with the certificate of the issuer",
       })
     }
     warnOfNames(name, leaf, ask, log)
@@ -73,7 +77,7 @@ export async function importCertificates(
   return records
 }
 
-/** Empty for a key of a kind that is not known here, which cannot be ours. */
+/** The key's id; empty for a key of an unknown kind, which cannot be one of ours. */
 function idOf(certificate: X509Certificate): string {
   try {
     return keyId(certificate.publicKey)
@@ -82,7 +86,7 @@ function idOf(certificate: X509Certificate): string {
   }
 }
 
-/** By the ids of their keys: what waits, and what was imported for a key that is still in use. */
+/** Pending requests and imported certificates, by the id of their key. */
 async function ownersOf(ca: Ca): Promise<ReadonlyMap<string, Owner>> {
   const owners = new Map<string, Owner>()
   for (const { serial, origin } of await ca.list({ all: true })) {
@@ -94,7 +98,7 @@ async function ownersOf(ca: Ca): Promise<ReadonlyMap<string, Owner>> {
   return owners
 }
 
-/** Issuers that came with earlier answers. */
+/** Issuers that came with earlier imports. */
 async function knownIssuers(ca: Ca): Promise<readonly X509Certificate[]> {
   const found: X509Certificate[] = []
   for (const { serial, origin } of await ca.list({ all: true })) {
@@ -108,7 +112,7 @@ async function knownIssuers(ca: Ca): Promise<readonly X509Certificate[]> {
   return found
 }
 
-/** Those of `known` that issued one of these, and those that issued them. */
+/** The certificates of `known` that issued one of `all`, and their issuers in turn. */
 function neededOf(
   known: readonly X509Certificate[],
   all: readonly X509Certificate[],
@@ -124,15 +128,15 @@ async function matchesNone(ca: Ca, all: readonly X509Certificate[]): Promise<Pur
   const waiting = (await ca.requests()).map(({ name }) => name)
   const [first] = all.filter((one) => !one.ca)
   const what = first === undefined ? "none of these certificates is" : `${subjectName(first)} is not`
-  return new PurserError("ERR_CERTIFICATE", `${what} for a key of ours`, {
+  return new PurserError("ERR_CERTIFICATE", `${what} for a key in the key store`, {
     hint:
       waiting.length === 0
-        ? "no request waits: purser ca request NAME makes one, with its key"
-        : `these requests wait: ${waiting.join(", ")}`,
+        ? "no request is pending: purser ca request NAME makes a key and a request"
+        : `pending requests: ${waiting.join(", ")}`,
   })
 }
 
-/** The CA decides; but who asked should know. */
+/** Warns of requested names that the other CA left out. */
 function warnOfNames(
   name: string,
   leaf: X509Certificate,
@@ -145,5 +149,6 @@ function warnOfNames(
     ...ip.filter((one) => leaf.checkIP(one) === undefined),
     ...email.filter((one) => !names.has(`email:${one}`)),
   ]
-  if (lacking.length > 0) log.warn(`${name}: the certificate does not hold ${lacking.map(quote).join(", ")}`)
+  if (lacking.length > 0)
+    log.warn(`${name}: the certificate lacks the requested names ${lacking.map(quote).join(", ")}`)
 }

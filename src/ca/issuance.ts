@@ -17,8 +17,8 @@ import type { CertificateRecord } from "./records/record.ts"
 import type { IssueOptions, SignOptions } from "./options.ts"
 
 /**
- * Certificates of our own CA. First what is asked for is checked, then the key goes into the key store, then the
- * record is written, from which on the certificate is issued.
+ * Issues, signs and renews certificates of our own CA: checks the names, stores the key, then writes the record. The
+ * certificate counts as issued once its record is written; a crash before that leaves at most an unused key.
  */
 
 interface Wanted {
@@ -27,54 +27,54 @@ interface Wanted {
   readonly publicKey: KeyObject
   readonly cap: boolean
   readonly instead?: IssueOptions["instead"]
-  /** When it was made here. */
+  /** Null for a request whose key is elsewhere. */
   readonly privateKey: KeyObject | null
 }
 
 /** See {@link Ca.issue}. */
 export async function issue(
-  parts: CaContext,
+  context: CaContext,
   name: string,
   asked: CertificateSpec,
   { cap = false, instead }: IssueOptions,
   signal: AbortSignal,
 ): Promise<CertificateRecord> {
-  const { config } = parts.options
+  const { config } = context.options
   checkName(name)
   const ask = checkNames(asked)
   const keyType = ask.key ?? config.keys.leaf
   checkPolicy({ ...ask, days: ask.days ?? config.days.leaf }, keyType, config.policy, "the CA")
-  const signer = await parts.authority.signer()
-  await checkNameConstraints(parts, signer, ask)
-  // Before the key is made, which may take long.
-  validity(parts.now(), ask.days ?? config.days.leaf, signer.certificate, { cap })
+  const signer = await context.authority.signer()
+  await checkNameConstraints(context, signer, ask)
+  // Checked before the key is made, because that may take long.
+  validity(context.now(), ask.days ?? config.days.leaf, signer.certificate, { cap })
   const privateKey = await generateKey(keyType)
   const publicKey = createPublicKey(privateKey)
-  return await add(parts, { name, ask, cap, instead, privateKey, publicKey }, signal)
+  return await add(context, { name, ask, cap, instead, privateKey, publicKey }, signal)
 }
 
 /** See {@link Ca.sign}. */
 export async function signRequest(
-  parts: CaContext,
+  context: CaContext,
   name: string,
   csr: Buffer,
   { policy, days, cap = false, client = false }: SignOptions,
   signal: AbortSignal,
 ): Promise<CertificateRecord> {
-  const { config } = parts.options
+  const { config } = context.options
   checkName(name)
   const { dns, ip, email, otherNames, publicKey, keyType } = await readRequest(csr)
   if (otherNames.length > 0) {
     throw new PurserError(
       "ERR_CA_POLICY",
-      `the request asks for names of a kind that is not issued: ${otherNames.join(", ")}`,
+      `the request asks for unsupported kinds of names: ${otherNames.join(", ")}`,
       {
-        hint: "host names, addresses and mail addresses are",
+        hint: "use host names, addresses and mail addresses only",
       },
     )
   }
   if (keyType === null) {
-    throw new PurserError("ERR_CERTIFICATE", "the request's key is of a type that is not signed here", {
+    throw new PurserError("ERR_CERTIFICATE", "the type of the request's key is not supported", {
       hint: `use ${anyOf(keyTypeNames)}`,
     })
   }
@@ -83,43 +83,47 @@ export async function signRequest(
   const policies: [string, Policy][] = [["the CA", config.policy]]
   if (policy !== undefined) policies.unshift([name, policy])
   for (const [what, one] of policies) checkPolicy(complete, keyType, one, what)
-  await checkNameConstraints(parts, await parts.authority.signer(), ask)
-  return await add(parts, { name, ask, cap, privateKey: null, publicKey }, signal)
+  await checkNameConstraints(context, await context.authority.signer(), ask)
+  return await add(context, { name, ask, cap, privateKey: null, publicKey }, signal)
 }
 
 /** See {@link Ca.renew}. */
-export async function renew(parts: CaContext, name: string, signal: AbortSignal): Promise<CertificateRecord> {
-  const index = await parts.index.forReading()
+export async function renew(
+  context: CaContext,
+  name: string,
+  signal: AbortSignal,
+): Promise<CertificateRecord> {
+  const index = await context.index.forReading()
   const [row] = index?.named(name) ?? []
   if (row === undefined) {
     if (index?.requests().some((request) => request.name === name) !== true) throw noSuch(name)
     throw new PurserError("ERR_WAITING", `the request for ${name} has not been answered yet`, {
-      hint: "purser ca import takes the answer",
+      hint: "import the certificate with purser ca import FILE",
     })
   }
   if (row.origin === "issued") {
-    const { ask } = await recordOf(parts, row)
-    return await issue(parts, name, ask, {}, signal)
+    const { ask } = await recordOf(context, row)
+    return await issue(context, name, ask, {}, signal)
   }
   if (row.origin === "signed") {
-    throw new PurserError("ERR_CA", `${name} was signed for a key that is not here`, {
-      hint: "have a new request made where the key is, and sign that: purser ca sign",
+    throw new PurserError("ERR_CA", `${name} was signed for a key that is kept elsewhere`, {
+      hint: `make a new request where the key is, then: purser ca sign FILE --name ${name}`,
     })
   }
-  throw new PurserError("ERR_CA", `${name} is another CA's, which has to renew it`, {
-    hint: `purser ca request ${name}`,
+  throw new PurserError("ERR_CA", `${name} was issued by another CA, which has to renew it`, {
+    hint: `make a request for it: purser ca request ${name}`,
   })
 }
 
-async function add(parts: CaContext, wanted: Wanted, signal: AbortSignal): Promise<CertificateRecord> {
+async function add(context: CaContext, wanted: Wanted, signal: AbortSignal): Promise<CertificateRecord> {
   const { name, ask, publicKey, privateKey, cap } = wanted
-  const { options, now, records, step } = parts
+  const { options, now, records, step } = context
   const { config, keys } = options
-  const { signer, lock } = await lockSigner(parts, signal)
+  const { signer, lock } = await lockSigner(context, signal)
   using _lock = lock
   const found = await wanted.instead?.()
   if (found) return found
-  const index = await parts.index.forChange()
+  const index = await context.index.forChange()
   const time = now()
   const serial = newSerial()
   const id = keyId(publicKey)
@@ -157,16 +161,16 @@ async function add(parts: CaContext, wanted: Wanted, signal: AbortSignal): Promi
     signal.throwIfAborted()
     await records.addRecord(record)
   } catch (error) {
-    // There is no certificate, so nobody needs the key. What cannot be removed now lies there encrypted.
+    // The key is useless without its certificate. If it cannot be removed now, it stays in the key store, encrypted.
     if (privateKey !== null) await keys.remove(id, AbortSignal.timeout(5000)).catch(() => false)
     throw error
   }
   step("record")
-  updateIndex(parts, index, () => index.addCertificate(certificateRow(record)))
+  updateIndex(context, index, () => index.addCertificate(certificateRow(record)))
   return record
 }
 
-/** The root's, and the intermediate's where somebody gave it its own. */
+/** Checks the constraints of the root, and of an intermediate that has its own. Throws `ERR_CA_POLICY`, `ERR_CA`. */
 async function checkNameConstraints(
   { authority }: CaContext,
   signer: Signer,

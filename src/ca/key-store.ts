@@ -1,13 +1,13 @@
 import type { Secret } from "../base/secret.ts"
 
 /**
- * Holds the keys of certificates, each under its public key's id: the store of secrets in a directory of its own.
- * Keys are read and set as PKCS#8 PEM; on the disk they are encrypted.
+ * Holds the private keys of certificates, each under its key id (`keyId`). Keys are read and set as PKCS#8 PEM, and
+ * encrypted on disk.
  */
 export interface KeyStore {
-  /** Null when it is not there. */
+  /** Null if there is no such key. */
   read(id: string): Promise<Secret | null>
   set(id: string, key: Secret, signal: AbortSignal): Promise<void>
-  /** False when there was none. */
+  /** False if there was no such key. */
   remove(id: string, signal: AbortSignal): Promise<boolean>
 }

@@ -14,22 +14,22 @@ import type { KeyFamily } from "../x509/key-family.ts"
 import { PurserError } from "../base/errors.ts"
 import type { Secret } from "../base/secret.ts"
 
-/** Key pairs: making them, telling their types, and keeping those of CAs under a passphrase. */
+/** Makes key pairs, names their types, and encrypts the private keys of CAs under a passphrase. It stores none. */
 
 /** OWASP's recommendation for PBKDF2 with HMAC-SHA256. */
 const iterations = 600_000
-/** OpenSSL reads no more of one, so a key under a longer one could never be opened again. */
+/** OpenSSL reads at most this much of a passphrase, so a key under a longer one could never be opened again. */
 const maxPassphraseBytes = 1023
 const sealedLabel = "ENCRYPTED PRIVATE KEY"
 
-/** A private key. */
+/** Makes a private key. */
 export async function generateKey(type: KeyTypeName): Promise<KeyObject> {
   const found = keyTypesOf(keyFamilies).find(({ name }) => name === type)
   if (found === undefined) throw new TypeError(`there is no type of key ${type}`)
   return await found.generate()
 }
 
-/** The type of a private or public key; null for one that is never made here. */
+/** The type of a private or public key; null for a type that is never made here. */
 export function keyTypeOf(key: KeyObject): KeyTypeName | null
 export function keyTypeOf<Name extends string>(
   key: KeyObject,
@@ -39,7 +39,7 @@ export function keyTypeOf(key: KeyObject, families: readonly KeyFamily[] = keyFa
   return keyFamilyOf(key, families)?.types.find((type) => type.is(key))?.name ?? null
 }
 
-/** 32 hex digits: half of the SHA-256 of the SPKI. */
+/** The first 32 hex digits of the SHA-256 of the key's SPKI. */
 export function keyId(key: KeyObject): string {
   const publicKey = key.type === "private" ? createPublicKey(key) : key
   const spki = publicKey.export({ type: "spki", format: "der" })
@@ -47,13 +47,13 @@ export function keyId(key: KeyObject): string {
 }
 
 /**
- * PKCS#8 in PEM, encrypted by PBES2 (RFC 8018): PBKDF2 with HMAC-SHA256, AES-256-CBC. OpenSSL's own export would stop
- * at 2,048 iterations. Throws `ERR_PASSPHRASE` for one that nobody could open the key with.
+ * Encrypts a key: PKCS#8 PEM under PBES2 (RFC 8018) with PBKDF2, HMAC-SHA256 and AES-256-CBC. It is written here because
+ * OpenSSL's export uses only 2,048 iterations. Throws `ERR_PASSPHRASE` for an empty or too long passphrase.
  */
 export async function sealKey(key: KeyObject, passphrase: Secret): Promise<string> {
   if (passphrase.sizeBytes === 0 || passphrase.sizeBytes > maxPassphraseBytes) {
-    throw new PurserError("ERR_PASSPHRASE", `a passphrase has 1 to ${maxPassphraseBytes} bytes`, {
-      hint: "choose another; six random words are enough",
+    throw new PurserError("ERR_PASSPHRASE", `a passphrase needs 1 to ${maxPassphraseBytes} bytes`, {
+      hint: "choose another passphrase; six random words are enough",
     })
   }
   const [salt, iv] = [randomBytes(16), randomBytes(16)]
@@ -74,8 +74,9 @@ export async function sealKey(key: KeyObject, passphrase: Secret): Promise<strin
 }
 
 /**
- * Throws `ERR_PASSPHRASE`, the same whatever is wrong: a library's reason could tell a wrong passphrase from a damaged
- * key, and could hold bytes of either. A key that lies there in plain is refused too: any passphrase would open it.
+ * Decrypts a key. Throws the same `ERR_PASSPHRASE` for a wrong passphrase and for a damaged key, because OpenSSL's reason
+ * could hold bytes of either. An unencrypted key is refused too, because any passphrase would open it. `what`: the key,
+ * for the message.
  */
 export async function openKey(pem: string, passphrase: Secret, what: string): Promise<KeyObject> {
   try {
@@ -86,7 +87,7 @@ export async function openKey(pem: string, passphrase: Secret, what: string): Pr
     return key
   } catch {
     throw new PurserError("ERR_PASSPHRASE", `the passphrase does not open ${what}`, {
-      hint: "is it the one that the key was made with? a damaged key looks the same: bring it back from a backup",
+      hint: "check the passphrase; if it is right, the key is damaged: restore it from a backup",
     })
   }
 }

@@ -5,13 +5,13 @@ import { makeCaDirectory } from "./files.ts"
 
 const what = "the CA"
 
-/** Held for a change of what is in `ca/`; waits for its turn. Throws `ERR_LOCKED` when it does not come. */
+/** Waits for the lock of `ca/`, which every change holds. Throws `ERR_LOCKED` if another process keeps it. */
 export async function lockCa(directory: string, signal: AbortSignal): Promise<Disposable> {
   await makeCaDirectory(directory)
   return await waitForLock(fileIn(directory), what, signal)
 }
 
-/** Null while another has it. */
+/** Null if another process holds the lock. */
 export function tryLockCa(directory: string): Disposable | null {
   try {
     return acquireLock(fileIn(directory), what)

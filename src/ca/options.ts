@@ -5,38 +5,40 @@ import type { KeyStore } from "./key-store.ts"
 import type { CertificateRecord } from "./records/record.ts"
 
 /**
- * The CA of a state directory: what it has issued, signed for others, or got from other CAs. Every change holds the
- * lock of `ca/`; of each, writing one file is the moment from which it counts, and the index follows. Reading takes
- * no lock.
+ * Options of a CA and its operations. Every change holds the lock of `ca/` and takes effect when its record is written;
+ * the index is updated afterwards. Reading takes the lock only to bring the index up to date.
  */
 
 export interface CaOptions {
   stateDir: string
   config: CaConfig
   keys: KeyStore
-  /** `new`: for a key that is made now. `open`: of one that is there. Null when nobody can be asked. */
+  /** `new`: for a key that is being made; `open`: for an existing key. Null if there is no passphrase and no terminal. */
   passphrase: (of: "root" | "intermediate", purpose: "new" | "open") => Promise<Secret | null>
-  /** The file of a root's key that is kept off-line. Default: `ca/root.key` in the state directory. */
+  /** File of a root key that is kept off-line. Default: `ca/root.key` in the state directory. */
   rootKeyFile?: string | undefined
   log: Log
   now?: (() => Date) | undefined
-  /** Called between the steps of a change; tests end the process there. */
+  /** Called between the steps of a change, where tests kill the process. */
   step?: ((name: string) => void) | undefined
 }
 
 export interface IssueOptions {
-  /** Shorten what would outlive the issuer, instead of refusing it. */
+  /** Let a certificate that would outlive its issuer expire with it, instead of refusing it. */
   cap?: boolean | undefined
-  /** Asked under the lock: what it finds is given back, and nothing issued. Of many who want the same, one issues. */
+  /**
+   * Called under the lock. A record that it returns is the result, and nothing is issued; so of several processes that
+   * want the same certificate, only one issues it.
+   */
   instead?: (() => Promise<CertificateRecord | null>) | undefined
 }
 
 export interface SignOptions {
-  /** Must allow it too, besides the configuration's. */
+  /** Checked in addition to the policy of the configuration. */
   policy?: Policy | undefined
   days?: number | undefined
-  /** Shorten what would outlive the issuer, instead of refusing it. */
+  /** Let a certificate that would outlive its issuer expire with it, instead of refusing it. */
   cap?: boolean | undefined
-  /** For a client too. */
+  /** Add the purpose clientAuth. */
   client?: boolean | undefined
 }

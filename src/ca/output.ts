@@ -7,25 +7,25 @@ import type { Secret } from "../base/secret.ts"
 import type { CertificateRecord } from "./records/record.ts"
 
 /**
- * The files that programs want a certificate in. All are written under temporary names before the first gets its own,
- * each 0600, so that no reader finds a key beside a certificate of another time.
+ * Writes a certificate, its key and its chain in the formats that programs read. All files are written under temporary
+ * names, 0600, before the first is renamed, so that a failure to write leaves the old key and certificate together.
  */
 
 export type OutputFormat = "pem" | "p12" | "truststore"
 
 export interface CertificateOutputOptions {
-  /** The directory that they go into; must be there. */
+  /** Must exist. */
   readonly directory: string
   readonly formats: readonly OutputFormat[]
-  /** For `p12` and `truststore`. */
+  /** Required for `p12` and `truststore`. */
   readonly password?: Secret
-  /** For importers that know no AES: 3DES and SHA-1. */
+  /** Use 3DES and SHA-1, for importers that do not support AES. */
   readonly legacy?: boolean
 }
 
 /**
- * `key`: PKCS#8 PEM, null where it is elsewhere; `root`: PEM. Resolves with the paths that were written. Throws
- * `ERR_CA` when the directory cannot be written, and then nothing has changed there.
+ * `key`: PKCS#8 PEM, null if it is kept elsewhere; `root`: PEM. Resolves with the written paths. Throws `ERR_CA` if the
+ * directory cannot be written, or if a PKCS#12 file is wanted but the key is null; an error before the first rename changes nothing there.
  */
 export async function writeOutputs(
   record: CertificateRecord,
@@ -55,15 +55,15 @@ export async function writeOutputs(
   }
   if (formats.includes("p12") || formats.includes("truststore")) {
     const { writePkcs12, writeTrustStore } = await import("./pkcs12.ts")
-    if (password === undefined) throw new TypeError("these need a password")
+    if (password === undefined) throw new TypeError("p12 and truststore need a password")
     const der = (pem: string): Buffer => new X509Certificate(pem).raw
     if (formats.includes("p12")) {
       if (key === null) {
         throw new PurserError(
           "ERR_CA",
-          `the key of ${record.name} is not here, so there is no PKCS#12 of it`,
+          `the key of ${record.name} is not in the key store, but a PKCS#12 file needs it`,
           {
-            hint: "the PEM files and the trust store need none",
+            hint: "export without it: --format pem,truststore",
           },
         )
       }
@@ -89,7 +89,7 @@ async function writeTogether(directory: string, files: ReadonlyMap<string, Buffe
   const staged: { temporary: string; path: string }[] = []
   try {
     if (!(await stat(directory)).isDirectory())
-      throw new PurserError("ERR_CA", `${directory} is no directory`)
+      throw new PurserError("ERR_CA", `${directory} is not a directory`)
     for (const [name, bytes] of files) {
       const temporary = temporaryIn(directory)
       staged.push({ temporary, path: join(directory, name) })

@@ -2,13 +2,13 @@ import { X509Certificate } from "node:crypto"
 import type { BaseBlock } from "asn1js"
 import { PurserError, isPurserError } from "../base/errors.ts"
 
-/** Reads what other CAs send: certificates in PEM, DER or PKCS#7, bounded, whatever stands around them. */
+/** Reads certificates of other CAs in PEM, DER or PKCS#7, with bounded sizes. It checks no signature. */
 
 export interface PemBlock {
   /** `CERTIFICATE`, `PKCS7`, … */
   readonly label: string
   readonly der: Buffer
-  /** Told by the header of a key in the form before PKCS#8; in PKCS#8 the label says it. */
+  /** True for a key of the form before PKCS#8 with an encryption header. For PKCS#8 the label tells. */
   readonly encrypted: boolean
 }
 
@@ -16,16 +16,16 @@ const maxBytes = 1024 * 1024
 const maxCertificates = 100
 const signedData = "1.2.840.113549.1.7.2"
 
-/** The blocks of a PEM in their order; empty for what is none. Text between them is skipped (RFC 7468 section 2). */
+/** The PEM blocks in their order; empty without any. Text between them is skipped (RFC 7468 section 2). */
 export function pemBlocks(bytes: Buffer): PemBlock[] {
   const text = bytes.subarray(0, maxBytes).toString("latin1")
-  // A block ends before the next begins, so that what never ends is looked at once.
+  // Each part is searched for its own end only, so that many unfinished blocks do not cost quadratic time.
   return text.split("-----BEGIN ").flatMap((part, index) => {
     const label = index === 0 ? undefined : /^([A-Z0-9 #]{1,40})-----/.exec(part)?.[1]
     const end = label === undefined ? -1 : part.indexOf(`-----END ${label}-----`)
     if (label === undefined || end === -1) return []
     const body = part.slice(label.length + 5, end)
-    // Headers, as old encrypted keys have them, stand before an empty line.
+    // Headers of old encrypted keys end with an empty line.
     const headers = body.includes(":") ? body.search(/\n\r?\n/) : -1
     const base64 = headers === -1 ? body : body.slice(headers)
     const encrypted = headers !== -1 && body.slice(0, headers).includes("ENCRYPTED")
@@ -34,8 +34,8 @@ export function pemBlocks(bytes: Buffer): PemBlock[] {
 }
 
 /**
- * Every certificate once, in the order of the file; private keys and other blocks are passed over. `name` is how
- * messages call the file. Throws `ERR_CERTIFICATE`.
+ * Reads the certificates in the order of the file, without duplicates; private keys and other blocks are skipped.
+ * `name`: the file, for messages. Throws `ERR_CERTIFICATE`.
  */
 export async function readCertificates(
   bytes: Buffer,
@@ -55,16 +55,16 @@ export async function readCertificates(
     }
   } catch (error) {
     if (isPurserError(error)) throw error
-    // A library's own words could repeat parts of the file.
-    throw bad("cannot be read as certificates", "PEM, DER and PKCS#7 can; purser ca show says what it holds")
+    // The library's message could repeat parts of the file, so it is not passed on.
+    throw bad("cannot be read as certificates", "give PEM, DER or PKCS#7; purser ca show decodes it")
   }
-  if (found.length === 0) throw bad("holds no certificate", "purser ca show says what it holds")
+  if (found.length === 0) throw bad("holds no certificate", "purser ca show decodes it")
   if (found.length > maxCertificates) throw bad(`holds more than ${maxCertificates} certificates`)
   const seen = new Set<string>()
   return found.filter(({ fingerprint256 }) => !seen.has(fingerprint256) && seen.add(fingerprint256))
 }
 
-/** DER: one certificate, or a PKCS#7. */
+/** Reads DER: one certificate, or a PKCS#7. */
 async function certificatesIn(der: Buffer): Promise<X509Certificate[]> {
   try {
     return [certificate(der)]
@@ -75,12 +75,15 @@ async function certificatesIn(der: Buffer): Promise<X509Certificate[]> {
 
 function certificate(der: Buffer): X509Certificate {
   const found = new X509Certificate(der)
-  // OpenSSL stops at the end of the first element, and passes over what comes after.
+  // OpenSSL ignores bytes after the first element.
   if (found.raw.length !== der.length) throw new TypeError("more than a certificate")
   return found
 }
 
-/** The certificates of SignedData (RFC 5652 section 5.1), most often without a signature: ContentInfo { type, [0] { version, …, [0] certificates } }. */
+/**
+ * The certificates of a SignedData (RFC 5652 section 5.1), which usually has no signature:
+ * ContentInfo { type, [0] { version, …, [0] certificates } }.
+ */
 async function bundled(ber: Buffer): Promise<X509Certificate[]> {
   const { fromBER, ObjectIdentifier } = await import("asn1js")
   const { result, offset } = fromBER(ber)

@@ -12,18 +12,18 @@ import * as der from "../x509/der.ts"
 import type { Secret } from "../base/secret.ts"
 
 /**
- * PKCS#12 (RFC 7292): a key with its chain, or certificates that are trusted. Written with our DER writer, since the
- * library knows neither the ciphers that old importers want nor Java's attribute.
+ * Writes PKCS#12 files (RFC 7292): a key with its chain, or trusted certificates. It uses our DER writer, because pkijs
+ * supports neither the ciphers of old importers nor Java's attribute for trusted certificates.
  */
 
 export interface Pkcs12Options {
   readonly key: KeyObject
   /** DER, the leaf first. */
   readonly certificates: readonly Buffer[]
-  /** How importers call it. */
+  /** Name that importers show. */
   readonly friendlyName: string
   readonly password: Secret
-  /** 3DES and SHA-1, for importers that know nothing else. */
+  /** Use 3DES and SHA-1, for importers that do not support AES. */
   readonly legacy: boolean
 }
 
@@ -43,7 +43,7 @@ const oids = {
   x509Certificate: "1.2.840.113549.1.9.22.1",
   friendlyName: "1.2.840.113549.1.9.20",
   localKeyId: "1.2.840.113549.1.9.21",
-  /** Oracle's: without it a JVM takes a certificate for a part of somebody's chain, and trusts it for nothing. */
+  /** Oracle's attribute: a JVM trusts only certificates that have it, and takes others for parts of a chain. */
   trustedKeyUsage: "2.16.840.1.113894.746875.1.1",
   anyExtendedKeyUsage: "2.5.29.37.0",
   pbes2: "1.2.840.113549.1.5.13",
@@ -55,7 +55,7 @@ const oids = {
   sha256: "2.16.840.1.101.3.4.2.1",
 } as const
 
-/** DER. */
+/** Writes a key with its chain; DER. Throws a `TypeError` without certificates. */
 export async function writePkcs12(options: Pkcs12Options): Promise<Buffer> {
   const { key, certificates, friendlyName, password, legacy } = options
   const [leaf] = certificates
@@ -70,7 +70,7 @@ export async function writePkcs12(options: Pkcs12Options): Promise<Buffer> {
   return await wholeOf(contents, password, legacy)
 }
 
-/** DER. What a JVM, told by `-Djavax.net.ssl.trustStore`, trusts. */
+/** Writes trusted certificates; DER, for a JVM's `-Djavax.net.ssl.trustStore`. */
 export async function writeTrustStore({
   certificates,
   password,
@@ -106,7 +106,7 @@ async function encryptedContent(bags: readonly Buffer[], password: Secret, legac
   return der.sequence(der.oid(oids.encryptedData), der.contextTag(0, der.sequence(der.integer(0), info)))
 }
 
-/** EncryptedPrivateKeyInfo. */
+/** Returns an EncryptedPrivateKeyInfo (RFC 5958 section 3). */
 async function encrypted(plain: Buffer, password: Secret, legacy: boolean): Promise<Buffer> {
   const { algorithm, bytes } = await cipherOf(plain, password, legacy)
   return der.sequence(algorithm, der.octetString(bytes))
@@ -144,7 +144,7 @@ async function cipherOf(
 }
 
 function certificateBag(certificate: Buffer, attributes: readonly Buffer[]): Buffer {
-  // Whatever is no certificate, no importer could tell.
+  // Throws for anything but a certificate, which importers would reject without a useful message.
   const { raw } = new X509Certificate(certificate)
   const value = der.sequence(der.oid(oids.x509Certificate), der.contextTag(0, der.octetString(raw)))
   return bag(oids.certBag, value, attributes)
@@ -163,12 +163,12 @@ function bmpAttribute(text: string): Buffer {
   return attribute(oids.friendlyName, der.bmp(text))
 }
 
-/** UTF-16, big-endian, with two zeros at its end (RFC 7292 appendix B.1). */
+/** The password as big-endian UTF-16 with two zero bytes at the end (RFC 7292 appendix B.1). */
 function bmpPassword(password: Secret): Buffer {
   return Buffer.concat([Buffer.from(password.revealText(), "utf16le").swap16(), Buffer.alloc(2)])
 }
 
-/** The key derivation of RFC 7292 appendix B.2. `purpose`: 1 a key, 2 an IV, 3 a MAC key. */
+/** Derives `length` bytes (RFC 7292 appendix B.2). `purpose`: 1 a key, 2 an IV, 3 a MAC key. */
 function derived(
   hash: "sha1" | "sha256",
   purpose: 1 | 2 | 3,
@@ -192,7 +192,7 @@ function derived(
   return Buffer.concat(parts).subarray(0, length)
 }
 
-/** To each block of `input`, as a number, the other and one more, modulo its size. */
+/** Adds `added` and 1 to each block of `input`, taken as big-endian numbers modulo the block size. */
 function addToBlocks(input: Buffer, added: Buffer, block: number): void {
   for (let start = 0; start < input.length; start += block) {
     let carry = 1

@@ -7,8 +7,8 @@ import type { Policy } from "./config.ts"
 import type { KeyTypeName } from "../x509/key-families.ts"
 
 /**
- * Throws `ERR_CA_POLICY`, which names what is not allowed. `ask` is as `checkNames` gives it; `whose` policy it is
- * goes into the message.
+ * Throws `ERR_CA_POLICY` naming the first thing that the policy does not allow. `ask`: as `checkNames` returns it;
+ * `whose`: owner of the policy, for the message.
  */
 export function checkPolicy(ask: CertificateSpec, keyType: KeyTypeName, policy: Policy, whose: string): void {
   const refuse = (what: string, hint: string): never => {
@@ -16,14 +16,14 @@ export function checkPolicy(ask: CertificateSpec, keyType: KeyTypeName, policy: 
   }
   for (const kind of ["dns", "ip", "email"] as const) {
     const rules = policy[kind]
-    const strange = rules && ask[kind].find((name) => !rules.some((rule) => allows[kind](rule, name)))
-    if (strange !== undefined) {
+    const refused = rules && ask[kind].find((name) => !rules.some((rule) => allows[kind](rule, name)))
+    if (refused !== undefined) {
       const hint = rules?.length === 0 ? `it allows no ${kind} at all` : `it allows ${rules?.join(", ")}`
-      refuse(`${kind} ${quote(strange)}`, hint)
+      refuse(`${kind} ${quote(refused)}`, hint)
     }
   }
   if (ask.client && !policy.client)
-    refuse("certificates for clients", "set client: true there, if clients are to have them")
+    refuse("certificates for clients", "set client: true in the policy to allow them")
   if (ask.days !== undefined && ask.days > policy.maxDays)
     refuse(`${ask.days} days`, `it allows ${policy.maxDays} at most`)
   if (!policy.keys.includes(keyType)) refuse(`keys of type ${keyType}`, `it allows ${policy.keys.join(", ")}`)
@@ -31,7 +31,7 @@ export function checkPolicy(ask: CertificateSpec, keyType: KeyTypeName, policy: 
 
 const allows = { dns: allowsName, ip: allowsAddress, email: allowsMailbox } as const
 
-/** `.lan` allows any name below it, but no wildcard, which has to be written out. */
+/** `.lan` allows any name below it except wildcards; a wildcard needs a rule of its own. */
 function allowsName(rule: string, name: string): boolean {
   if (!rule.startsWith(".")) return rule === name
   return name.endsWith(rule) && name.length > rule.length && !name.startsWith("*")
@@ -46,7 +46,7 @@ function allowsAddress(rule: string, address: string): boolean {
   return list.check(address, family)
 }
 
-/** The part before the `@` is compared as it is written, that after it is lower case in both. */
+/** Rules are in lower case; the mailbox is in lower case only after the `@`. */
 function allowsMailbox(rule: string, mailbox: string): boolean {
   return rule.startsWith("@") ? mailbox.endsWith(rule) : rule === mailbox.toLowerCase()
 }

@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto"
 
-/** Certificates made together would otherwise be renewed, and services reloaded, all at once. */
+/** Share of the lifetime, so that certificates issued together are not all renewed, and services reloaded, at once. */
 const jitter = 0.05
 
-/** When it is to be renewed: two thirds into its life, less up to 5 % of it, always the same for the same serial (hex). */
+/** Time of renewal: after two thirds of the lifetime, less up to 5 % of it, which depends on the serial (hex) alone. */
 export function dueAt(notBefore: Date, notAfter: Date, serial: string): Date {
   const life = notAfter.getTime() - notBefore.getTime()
   const share = createHash("sha256").update(serial).digest().readUInt32BE() / 2 ** 32

@@ -8,8 +8,8 @@ import { generateKey, keyId } from "./keys.ts"
 import type { CertificateRequest } from "./records/record.ts"
 
 /**
- * Makes a key, and a CSR that another CA is to answer. Throws `ERR_WAITING` while an earlier one of this name waits,
- * `ERR_NAME` and `ERR_CA_POLICY`.
+ * Makes a key, and a CSR for another CA to sign. Throws `ERR_WAITING` while a request of this name is pending, `ERR_NAME`
+ * and `ERR_CA_POLICY`.
  */
 export async function requestCertificate(
   ca: Ca,
@@ -20,8 +20,8 @@ export async function requestCertificate(
   const ask = checkNames(asked)
   const earlier = (await ca.requests()).find((request) => request.name === name)
   if (earlier !== undefined) {
-    throw new PurserError("ERR_WAITING", `a request for ${quote(name)} waits since ${earlier.at}`, {
-      hint: "purser ca import takes the answer to it; or choose another name",
+    throw new PurserError("ERR_WAITING", `a request for ${quote(name)} is pending since ${earlier.at}`, {
+      hint: "import its certificate with purser ca import FILE, or choose another name",
     })
   }
   const key = await generateKey(ask.key ?? "p256")

@@ -4,34 +4,34 @@ import { lockCa } from "./lock.ts"
 import { certificateRow, requestRow } from "./records/record-index.ts"
 import type { CertificateRecord, CertificateRequest } from "./records/record.ts"
 
-/** Requests that wait for another CA, and the certificates that answer them. */
+/** Stores pending requests for other CAs, and the certificates that these CAs issue. It checks no chains. */
 
 /** See `Ca.addRequest`. */
 export async function addRequest(
-  parts: CaContext,
+  context: CaContext,
   request: CertificateRequest,
   key: Secret,
   signal: AbortSignal,
 ): Promise<void> {
   checkName(request.name)
-  using _lock = await lockCa(parts.directory, signal)
-  const index = await parts.index.forChange()
-  // The key first, so that a request never waits for an answer that nobody could use.
-  await parts.options.keys.set(request.id, key, signal)
-  parts.step("key")
-  await parts.records.addRequest(request)
-  parts.step("request")
-  updateIndex(parts, index, () => index.addRequest(requestRow(request)))
+  using _lock = await lockCa(context.directory, signal)
+  const index = await context.index.forChange()
+  // The key is stored before the request, so that every pending request has its key.
+  await context.options.keys.set(request.id, key, signal)
+  context.step("key")
+  await context.records.addRequest(request)
+  context.step("request")
+  updateIndex(context, index, () => index.addRequest(requestRow(request)))
 }
 
 /** See `Ca.removeRequest`. */
-export async function removeRequest(parts: CaContext, id: string, signal: AbortSignal): Promise<boolean> {
-  using _lock = await lockCa(parts.directory, signal)
-  const index = await parts.index.forChange()
+export async function removeRequest(context: CaContext, id: string, signal: AbortSignal): Promise<boolean> {
+  using _lock = await lockCa(context.directory, signal)
+  const index = await context.index.forChange()
   if (!index.ids("requests").has(id)) return false
-  await parts.records.removeRequest(id)
-  updateIndex(parts, index, () => index.remove("requests", id))
-  await parts.options.keys.remove(id, signal)
+  await context.records.removeRequest(id)
+  updateIndex(context, index, () => index.remove("requests", id))
+  await context.options.keys.remove(id, signal)
   return true
 }
 
@@ -44,18 +44,18 @@ export async function waitingRequests({ index, records }: CaContext): Promise<Ce
 
 /** See `Ca.addImported`. */
 export async function addImported(
-  parts: CaContext,
+  context: CaContext,
   record: CertificateRecord,
   signal: AbortSignal,
 ): Promise<void> {
   checkName(record.name)
-  using _lock = await lockCa(parts.directory, signal)
-  const index = await parts.index.forChange()
+  using _lock = await lockCa(context.directory, signal)
+  const index = await context.index.forChange()
   const added = { ...record, at: laterThan(index, record.name, new Date(record.at)).toISOString() }
-  await parts.records.addRecord(added)
-  parts.step("record")
-  await parts.records.removeRequest(record.keyId)
-  updateIndex(parts, index, () => {
+  await context.records.addRecord(added)
+  context.step("record")
+  await context.records.removeRequest(record.keyId)
+  updateIndex(context, index, () => {
     index.addCertificate(certificateRow(added))
     index.remove("requests", record.keyId)
   })

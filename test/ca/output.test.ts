@@ -138,7 +138,7 @@ test("without its key there are the public files, and no PKCS#12", async (t) => 
   assert.ok(!(await readFile(join(directory, "www.pem"), "utf8")).includes("PRIVATE"))
   await assert.rejects(writeOutputs(record, null, root, { directory, formats: ["p12"], password }), {
     code: "ERR_CA",
-    message: /the key of www is not here/,
+    message: /the key of www is not in the key store/,
   })
 })
 
@@ -146,7 +146,7 @@ test("a directory that is not there is not made, and one that is a file is told"
   const { at, write } = await stage(t)
   await assert.rejects(write(["pem"], false, at("none")), { code: "ERR_CA", hint: /^mkdir -m 700/ })
   await writeFile(at("file"), "")
-  await assert.rejects(write(["pem"], false, at("file")), { code: "ERR_CA", message: /is no directory/ })
+  await assert.rejects(write(["pem"], false, at("file")), { code: "ERR_CA", message: /is not a directory/ })
 })
 
 test("on a full disk nothing is written, and what was there stays", async (t) => {

@@ -12,8 +12,8 @@ import { openRootKey, writeRootKey } from "./root-key.ts"
 import { Signers } from "./signers.ts"
 
 /**
- * The root and the intermediate that signs: their certificates, their keys, and who may open them. The root's key is
- * needed for a new intermediate alone, and may be somewhere else all the time.
+ * The root and the intermediates: makes them, and opens their keys with a passphrase. The root's key is used only to
+ * make an intermediate, and may otherwise be kept off-line. Nothing here issues leaf certificates.
  */
 
 export interface AuthorityOptions {
@@ -43,7 +43,7 @@ export class Authority {
     return (await this.#files.text("intermediate.crt")) !== null
   }
 
-  /** Throws `ERR_CA` where there is one, or a part of one. */
+  /** Makes the root and the first intermediate. Throws `ERR_CA` if any file of a CA exists, and `ERR_PASSPHRASE`. */
   async init(signal: AbortSignal): Promise<{ root: X509Certificate; intermediate: X509Certificate }> {
     const { config, now, rootKeyFile } = this.#options
     await this.#files.settle()
@@ -70,8 +70,8 @@ export class Authority {
   }
 
   /**
-   * `revoke`: the root takes the previous intermediate back, and with it all that it issued. Throws `ERR_CA` when the
-   * root's key is not there, or is another root's.
+   * Makes a new intermediate. `revoke`: the root revokes the previous one, and so invalidates every certificate that it
+   * issued. Throws `ERR_CA` if the root's key is missing or belongs to another root, and `ERR_PASSPHRASE`.
    */
   async renewIntermediate({ revoke }: { revoke: boolean }, signal: AbortSignal): Promise<X509Certificate> {
     const { config, now, rootKeyFile, log } = this.#options
@@ -96,7 +96,7 @@ export class Authority {
     }
     files.set("root.crl", makeRootCrl({ root, rootKey, signer }, revoked, now()))
     rootKey = undefined
-    // Certificates of the previous one may still have to be revoked, which takes its key.
+    // The previous intermediate still signs a CRL for the certificates that it issued, so its key is kept.
     const previousKey = await this.#files.text("intermediate.key")
     if (previousKey !== null) files.set(`intermediates/${previous}.key`, previousKey)
     await this.#files.replace(files)
@@ -104,7 +104,7 @@ export class Authority {
     return signer.certificate
   }
 
-  /** The one that signs now, its key opened. Throws `ERR_CA`, `ERR_PASSPHRASE`, `ERR_CLOCK`. */
+  /** The current intermediate with its opened key. Throws `ERR_CA`, `ERR_PASSPHRASE`, `ERR_CLOCK`. */
   async signer(): Promise<Signer> {
     await this.#files.settle()
     const signer = await this.#signers.current(() => this.#passphrase("intermediate", "open"))
@@ -112,21 +112,21 @@ export class Authority {
     return signer
   }
 
-  /** When the one that signs now ends; null where there is none. */
+  /** Expiry of the current intermediate; null without a CA. */
   async ends(): Promise<Date | null> {
     if (!(await this.exists())) return null
     return (await this.#files.intermediate()).certificate.validToDate
   }
 
-  /** Whether it still is the one that signs. The caller holds the lock. */
+  /** Whether `signer` is still the current intermediate. The caller holds the lock. */
   async isCurrent(signer: Signer): Promise<boolean> {
     await this.#files.finishPending()
     return (await this.#files.intermediatePem()) === signer.pem
   }
 
   /**
-   * An intermediate that signed before, of which there is the key. It signs its own CRL, because programs look for the
-   * CRL of the CA that issued. Null when its key was taken away, or is under another passphrase than the current one's.
+   * A previous intermediate with its opened key, which signs its own CRL, because verifiers look for the CRL of a
+   * certificate's issuer. Null if its key is missing or has another passphrase than the current intermediate's.
    */
   async previousSigner(serial: string): Promise<Signer | null> {
     return await this.#signers.previous(serial)
@@ -142,13 +142,13 @@ export class Authority {
     return await this.#files.rootPem()
   }
 
-  /** All that there were, the current one too, with those that have expired. */
+  /** All intermediates ever made, including the current one and expired ones. */
   async intermediates(): Promise<StoredIntermediate[]> {
     await this.#files.settle()
     return await this.#files.intermediates()
   }
 
-  /** PEM: the root, and every intermediate that has neither expired nor was taken back. Throws `ERR_CA`. */
+  /** PEM: the root, and every intermediate that is neither expired nor revoked. Throws `ERR_CA`. */
   async bundle(): Promise<string> {
     const root = await this.rootPem()
     const now = this.#options.now()
@@ -159,7 +159,7 @@ export class Authority {
     return [root, ...live.map(({ pem: text }) => text)].join("")
   }
 
-  /** DER, signed when the intermediate was made. */
+  /** The root's CRL in DER, signed when the current intermediate was made. */
   async rootCrl(): Promise<Buffer> {
     return await this.#files.rootCrl()
   }
@@ -173,23 +173,23 @@ export class Authority {
     const passphrase = await this.#options.passphrase(of, purpose)
     if (passphrase !== null && passphrase.sizeBytes > 0) return passphrase
     throw new PurserError("ERR_PASSPHRASE", `there is no passphrase for the ${of}'s key`, {
-      hint: "on a terminal it is asked for; else name a file that holds it: --passphrase-file, or ca.passphrase_file",
+      hint: "run it on a terminal to be asked, or name a file: --passphrase-file, or ca.passphrase_file",
     })
   }
 }
 
-/** Throws `ERR_CLOCK` before the certificate's start, and `ERR_CA` after its end. */
+/** Throws `ERR_CLOCK` if the certificate is not valid yet, and `ERR_CA` if it has expired. */
 function checkClock(certificate: X509Certificate, now: Date): void {
   if (now < certificate.validFromDate) {
     throw new PurserError(
       "ERR_CLOCK",
-      `it is ${now.toISOString()} here, before the CA's start at ${certificate.validFromDate.toISOString()}`,
+      `this machine's clock says ${now.toISOString()}, but the CA is valid only from ${certificate.validFromDate.toISOString()}`,
       { hint: "set the clock of this machine" },
     )
   }
   if (now > certificate.validToDate) {
-    throw new PurserError("ERR_CA", `the intermediate ended at ${certificate.validToDate.toISOString()}`, {
-      hint: "purser ca intermediate makes a new one, with the root's key",
+    throw new PurserError("ERR_CA", `the intermediate expired at ${certificate.validToDate.toISOString()}`, {
+      hint: "make a new one with the root's key: purser ca intermediate",
     })
   }
 }

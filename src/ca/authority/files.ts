@@ -16,7 +16,7 @@ export interface StoredIntermediate {
   readonly pem: string
 }
 
-/** Reads and replaces the files of root and intermediates in `ca/`. Paths are below it. */
+/** Reads and replaces the files of root and intermediates. Paths are relative to `ca/`. It opens no keys. */
 export class AuthorityFiles {
   readonly directory: string
   readonly #step: (name: string) => void
@@ -26,19 +26,19 @@ export class AuthorityFiles {
     this.#step = step
   }
 
-  /** Finishes what a process that was killed had begun. */
+  /** Finishes a replacement that a killed process has begun. */
   async settle(): Promise<void> {
     if (!(await isPending(this.directory))) return
     using _lock = await lockCa(this.directory, AbortSignal.timeout(settleMs))
     await this.finishPending()
   }
 
-  /** The same for a caller that holds the lock. */
+  /** {@link settle} for a caller that holds the lock. */
   async finishPending(): Promise<void> {
     await finishPending(this.directory, this.#step)
   }
 
-  /** The caller holds the lock. Throws `ERR_CA`, with nothing changed. */
+  /** Replaces the files together, by path below `ca/`. The caller holds the lock. Throws `ERR_CA`. */
   async replace(files: ReadonlyMap<string, string>): Promise<void> {
     await replaceTogether(this.directory, files, this.#step)
   }
@@ -47,17 +47,17 @@ export class AuthorityFiles {
     return join(this.directory, name)
   }
 
-  /** Null when it is not there. */
+  /** Reads a file; null if it does not exist. Throws `ERR_CA`. */
   async text(name: string): Promise<string | null> {
     return await readText(this.path(name))
   }
 
-  /** Throws `ERR_CA` where there is a CA, or a part of one. */
+  /** Throws `ERR_CA` if any file of a CA exists. */
   async refuseSecond(): Promise<void> {
     for (const name of ["intermediate.crt", "root.crt", "root.key"]) {
       if ((await this.text(name)) === null) continue
-      throw new PurserError("ERR_CA", `there is a CA already in ${this.directory}`, {
-        hint: `${name} is there; use another --state for another CA`,
+      throw new PurserError("ERR_CA", `there is already a CA in ${this.directory}`, {
+        hint: `${name} exists; for another CA use another --state`,
       })
     }
   }
@@ -73,7 +73,7 @@ export class AuthorityFiles {
     throw this.lost("root.crt")
   }
 
-  /** DER, signed when the intermediate was made. */
+  /** The root's CRL in DER, signed when the current intermediate was made. */
   async rootCrl(): Promise<Buffer> {
     const text = await this.text("root.crl")
     const [block] = text === null ? [] : pemBlocks(Buffer.from(text))
@@ -81,7 +81,7 @@ export class AuthorityFiles {
     return block.der
   }
 
-  /** The certificate that signs now. */
+  /** The certificate of the current intermediate, PEM. */
   async intermediatePem(): Promise<string> {
     const text = await this.text("intermediate.crt")
     if (text !== null) return text
@@ -94,7 +94,7 @@ export class AuthorityFiles {
     return storedIntermediate(pem, this.path("intermediate.crt"))
   }
 
-  /** All that there were, the current one too, with those that have expired. */
+  /** All intermediates ever made, including the current one and expired ones. */
   async intermediates(): Promise<StoredIntermediate[]> {
     const directory = this.path("intermediates")
     const names = (await namesIn(directory)).filter((name) => name.endsWith(".crt")).toSorted()
@@ -107,7 +107,7 @@ export class AuthorityFiles {
     return found
   }
 
-  /** Those that the root has taken back. */
+  /** The intermediates that the root has revoked. */
   async revokedIntermediates(): Promise<RevokedIntermediate[]> {
     const directory = this.path("intermediates")
     const names = (await namesIn(directory)).filter((name) => name.endsWith(".revoked"))
@@ -123,17 +123,19 @@ export class AuthorityFiles {
     return new PurserError("ERR_CA", `${this.path(name)} is missing`, {
       hint:
         name === "root.crt"
-          ? "bring it back from a backup"
-          : "bring it back from a backup, or make a new one: purser ca intermediate",
+          ? "restore it from a backup"
+          : "restore it from a backup, or make a new intermediate: purser ca intermediate",
     })
   }
 }
 
 export function absent(): PurserError {
-  return new PurserError("ERR_CA", "there is no CA here", { hint: "purser ca init makes one" })
+  return new PurserError("ERR_CA", "there is no CA in this state directory", {
+    hint: "make one: purser ca init",
+  })
 }
 
-/** `file`: how messages call it. Throws `ERR_CA`. */
+/** Parses an intermediate's certificate. `file`: the file, for messages. Throws `ERR_CA`. */
 export function storedIntermediate(pem: string, file: string): StoredIntermediate {
   const certificate = certificateIn(pem, file)
   return { serial: serialOf(certificate), certificate, pem }
@@ -143,8 +145,8 @@ function certificateIn(text: string, file: string): X509Certificate {
   try {
     return new X509Certificate(text)
   } catch {
-    throw new PurserError("ERR_CA", `${file} is damaged: it is no certificate`, {
-      hint: "bring it back from a backup",
+    throw new PurserError("ERR_CA", `${file} is damaged: it is not a certificate`, {
+      hint: "restore it from a backup",
     })
   }
 }

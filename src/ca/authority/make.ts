@@ -6,9 +6,9 @@ import type { CaConfig } from "../config.ts"
 import { signCrl } from "../crl.ts"
 import { generateKey, sealKey } from "../keys.ts"
 
-/** The certificates of a CA itself. */
+/** Makes the certificates of root and intermediates, and the root's CRL. It writes no files. */
 
-/** An intermediate with its key, which is in memory. */
+/** An intermediate with its opened key. */
 export interface Signer {
   readonly certificate: X509Certificate
   readonly serial: string
@@ -19,15 +19,15 @@ export interface Signer {
 const skewMs = 5 * 60_000
 const dayMs = 86_400_000
 
-/** Signed by itself. */
+/** Makes the self-signed root. */
 export function makeRoot(config: CaConfig, now: Date, key: KeyObject): X509Certificate {
   const serial = newSerial()
-  // Certificates have no fractions of seconds.
+  // Times in certificates are whole seconds.
   const start = new Date(Math.floor((now.getTime() - skewMs) / 1000) * 1000)
   const der = signCertificate(
     {
       kind: "root",
-      // Those who trust the roots of two hosts tell them apart.
+      // The digits tell the roots of several hosts apart.
       subject: `${config.name} root ${serial.toString("hex").slice(0, 8)}`,
       publicKey: createPublicKey(key),
       serial,
@@ -41,7 +41,7 @@ export function makeRoot(config: CaConfig, now: Date, key: KeyObject): X509Certi
   return new X509Certificate(der)
 }
 
-/** `files`: what is to be written, by path below `ca/`. Throws `ERR_CLOCK`. */
+/** Makes an intermediate. `files`: the content of the files to write, by path below `ca/`. Throws `ERR_CLOCK`. */
 export async function makeIntermediate(
   config: CaConfig,
   now: Date,
@@ -70,15 +70,15 @@ export async function makeIntermediate(
   return { files, signer: { certificate: new X509Certificate(der), serial: hex, pem: text, key } }
 }
 
-/** An intermediate that the root has taken back. */
+/** An intermediate that the root has revoked. */
 export interface RevokedIntermediate {
   readonly serial: string
   readonly at: Date
 }
 
 /**
- * PEM. Programs that check every CA of a chain want a list of the root's too. Its key is at hand only when an
- * intermediate is made, so the list holds for as long as that one.
+ * Signs the root's CRL; PEM. Verifiers that check every CA of a chain need it. The root's key is available only when an
+ * intermediate is made, so the CRL is valid for as long as that intermediate.
  */
 export function makeRootCrl(
   { root, rootKey, signer }: { root: X509Certificate; rootKey: KeyObject; signer: Signer },

@@ -5,9 +5,10 @@ import { systemErrorCode } from "../../base/errors.ts"
 import { makePrivateDirectory, removeTemporaries, writeNew, writing } from "../files.ts"
 
 /**
- * Replaces several files of `ca/` together: a key and its certificate must never be of two generations. All are
- * written into a directory that then gets the name `pending`: from there on they count, and whoever comes next
- * moves into place what a killed process did not. Whoever calls these holds the lock.
+ * Replaces several files of `ca/` together, because a key and its certificate must belong together after a crash too.
+ * The files are written into a directory, which is then renamed to `pending`. From then on the replacement is decided:
+ * if the process is killed, the next one moves the remaining files into place. Callers hold the lock, except for
+ * {@link isPending}.
  */
 
 const pending = "pending"
@@ -16,7 +17,9 @@ export async function isPending(directory: string): Promise<boolean> {
   return (await writing(directory, () => filesBelow(join(directory, pending)))) !== null
 }
 
-/** `files`: content by path below `directory`. Throws `ERR_CA`, with nothing changed. */
+/**
+ * `files`: content by path below `directory`. Throws `ERR_CA`; an error before the rename to `pending` changes nothing.
+ */
 export async function replaceTogether(
   directory: string,
   files: ReadonlyMap<string, string>,
@@ -45,7 +48,7 @@ export async function replaceTogether(
   await finishPending(directory, step)
 }
 
-/** Nothing to do, nearly always. */
+/** Moves the files of `pending` into place, if there is such a directory. Throws `ERR_CA`. */
 export async function finishPending(directory: string, step: (name: string) => void): Promise<void> {
   const from = join(directory, pending)
   await writing(directory, async () => {
@@ -65,7 +68,7 @@ export async function finishPending(directory: string, step: (name: string) => v
   })
 }
 
-/** Null when there is no such directory. */
+/** The paths of all files below the directory; null if it does not exist. */
 async function filesBelow(directory: string): Promise<string[] | null> {
   try {
     const entries = await readdir(directory, { recursive: true, withFileTypes: true })

@@ -6,25 +6,25 @@ import { isFileOpenToOthers, readPrivate, readText, writeNew, writing } from "..
 import { openKey } from "../keys.ts"
 import type { AuthorityFiles } from "./files.ts"
 
-/** The place of the root's key: in `ca/`, or a file that is only there when it is needed. */
-export interface RootKeyPlace {
+/** The location of the root's key: in `ca/`, or a file on a medium that is attached only when needed. */
+export interface RootKeyLocation {
   readonly files: AuthorityFiles
   /** Undefined: in `ca/`. */
   readonly rootKeyFile: string | undefined
   readonly log: Log
 }
 
-/** Throws `ERR_CA` when it is not there, or another root's, and `ERR_PASSPHRASE`. */
+/** Opens the root's key. Throws `ERR_CA` if it is missing or belongs to another root, and `ERR_PASSPHRASE`. */
 export async function openRootKey(
-  place: RootKeyPlace,
+  location: RootKeyLocation,
   root: X509Certificate,
   passphrase: () => Promise<Secret>,
 ): Promise<KeyObject> {
-  const { files, rootKeyFile = files.path("root.key") } = place
-  const sealed = await readSealed(place)
+  const { files, rootKeyFile = files.path("root.key") } = location
+  const sealed = await readSealed(location)
   if (sealed === null) {
     throw new PurserError("ERR_CA", `the root's key is not in ${rootKeyFile}`, {
-      hint: "only it can sign an intermediate: say where it is with --root-key FILE",
+      hint: "it is needed to sign an intermediate: give its file with --root-key FILE",
     })
   }
   const key = await openKey(sealed, await passphrase(), `the root's key ${rootKeyFile}`)
@@ -34,24 +34,27 @@ export async function openRootKey(
   })
 }
 
-/** Throws `ERR_CA` for a file that is there. */
+/** Writes the encrypted key into a new file. Throws `ERR_CA` if the file exists. */
 export async function writeRootKey(file: string, sealed: string): Promise<void> {
   try {
     await writing(file, () => writeNew(file, sealed))
   } catch (error) {
     if (error instanceof PurserError && systemErrorCode(error.cause) === "EEXIST")
-      throw new PurserError("ERR_CA", `${file} is there already`, { hint: "name a file that is not" })
+      throw new PurserError("ERR_CA", `${file} exists already`, { hint: "choose another file" })
     throw error
   }
 }
 
-/** A medium that is taken away often knows no modes, so there they are no reason to refuse: the key is encrypted. */
-async function readSealed({ files, rootKeyFile, log }: RootKeyPlace): Promise<string | null> {
+/**
+ * Reads the encrypted key; null if it is missing. A mode that is too open is only warned of outside `ca/`, because
+ * removable media often have no file modes, and the key is encrypted.
+ */
+async function readSealed({ files, rootKeyFile, log }: RootKeyLocation): Promise<string | null> {
   if (rootKeyFile === undefined) return await readPrivate(files.path("root.key"))
   const sealed = await readText(rootKeyFile)
   if (sealed !== null && (await isFileOpenToOthers(rootKeyFile))) {
-    log.warn(`the root's key ${rootKeyFile} can be read or written by others`, {
-      hint: "they still need its passphrase; keep it where only you come",
+    log.warn(`the root's key ${rootKeyFile} can be read or written by other users`, {
+      hint: "they still need its passphrase; keep it where only you have access",
     })
   }
   return sealed

@@ -5,11 +5,11 @@ import { openKey } from "../keys.ts"
 import { storedIntermediate, type AuthorityFiles, type StoredIntermediate } from "./files.ts"
 import type { Signer } from "./make.ts"
 
-/** Opens the keys of intermediates and keeps them in memory, so that nobody is asked twice. */
+/** Opens the keys of intermediates and keeps them in memory, so that the passphrase is asked for only once. */
 export class Signers {
   readonly #files: AuthorityFiles
   #current: Signer | undefined
-  /** Opened the current one's key; those of previous ones are tried with it. */
+  /** Passphrase of the current intermediate's key; keys of previous intermediates are tried with it. */
   #passphrase: Secret | undefined
   readonly #previous = new Map<string, Signer>()
 
@@ -17,10 +17,10 @@ export class Signers {
     this.#files = files
   }
 
-  /** The one that signs now. Throws `ERR_CA`, `ERR_PASSPHRASE`. */
+  /** The current intermediate. Throws `ERR_CA`, `ERR_PASSPHRASE`. */
   async current(passphrase: () => Promise<Secret>): Promise<Signer> {
     const pem = await this.#files.intermediatePem()
-    // Another process may have made a new one.
+    // The comparison finds a new intermediate of another process.
     if (this.#current?.pem === pem) return this.#current
     this.#current = undefined
     const intermediate = storedIntermediate(pem, this.#files.path("intermediate.crt"))
@@ -30,13 +30,13 @@ export class Signers {
     return this.#current
   }
 
-  /** An intermediate was made, and its key sealed under this passphrase. */
+  /** Takes a new intermediate, whose key is encrypted under this passphrase, as the current one. */
   setCurrent(signer: Signer, passphrase: Secret): void {
     this.#current = signer
     this.#passphrase = passphrase
   }
 
-  /** Null when its key was taken away, or is under another passphrase than the current one's. */
+  /** A previous intermediate; null if its key is missing or has another passphrase than the current one. */
   async previous(serial: string): Promise<Signer | null> {
     const known = this.#previous.get(serial)
     if (known !== undefined) return known
@@ -63,8 +63,8 @@ export class Signers {
     if (sealed === null) throw this.#files.lost("intermediate.key")
     const key = await openKey(sealed, passphrase, `the intermediate's key ${file}`)
     if (intermediate.certificate.checkPrivateKey(key)) return { ...intermediate, key }
-    throw new PurserError("ERR_CA", `the key ${file} is not that of its certificate`, {
-      hint: "bring both back from the same backup, or make new ones: purser ca intermediate",
+    throw new PurserError("ERR_CA", `the key ${file} does not match its certificate`, {
+      hint: "restore both from the same backup, or make a new intermediate: purser ca intermediate",
     })
   }
 }

@@ -18,8 +18,8 @@ import {
 import { listRevocations } from "./queries/list-revocations.ts"
 
 /**
- * The index of the records, so that `purser ca ls` is one query. It holds nothing that the files do not, except the
- * number of the last CRL. A damaged one is `ERR_CA_INDEX`, because it can be built anew.
+ * The index of the records, so that `purser ca ls` is one query. It can be rebuilt from the records, except for the
+ * number of the last CRL; so damage has a code of its own, `ERR_CA_INDEX`.
  */
 export class IndexDatabase implements Disposable {
   readonly #database: Sqlite
@@ -28,7 +28,7 @@ export class IndexDatabase implements Disposable {
     this.#database = Sqlite.open(file, { prepare, asError: (failure) => indexError(file, failure) })
   }
 
-  /** The index in a file that is there. Throws `ERR_CA_INDEX` when it is not an index, or damaged. */
+  /** Opens an existing file. Throws `ERR_CA_INDEX` if it is not an index, of another version, or damaged. */
   static open(file: string): IndexDatabase {
     return new IndexDatabase(file, (database) => check(database, file))
   }
@@ -36,7 +36,7 @@ export class IndexDatabase implements Disposable {
   /** Writes an index into an empty file. */
   static create(file: string): IndexDatabase {
     return new IndexDatabase(file, (database) => {
-      // It gets its name when it is whole, so a crash in between costs nothing.
+      // The file is renamed into place when it is complete, so a crash before that does no harm.
       database.exec("PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF")
       database.exec(indexSchema)
     })
@@ -66,23 +66,23 @@ export class IndexDatabase implements Disposable {
     this.#database.run(`DELETE FROM ${table} WHERE ${keys[table]} = ?`, id)
   }
 
-  /** All ids of a table, to be compared with the files' names. */
+  /** All ids of a table, for the comparison with the names of the records. */
   ids(table: Table): Set<string> {
     const rows = this.#database.all<{ id: string }>(`SELECT ${keys[table]} AS id FROM ${table}`)
     return new Set(rows.map(({ id }) => id))
   }
 
-  /** By name, the newest first; the newest of each name only, or all. */
+  /** All certificates by name, the newest first; without `all` only the newest of each name. */
   list({ all }: { all: boolean }): ListedRow[] {
     return this.#database.all<ListedRow>(all ? listCertificates : listNewestCertificates)
   }
 
-  /** Those of one name, the newest first. */
+  /** The certificates of one name, the newest first. */
   named(name: string): ListedRow[] {
     return this.#database.all<ListedRow>(listCertificatesNamed, name)
   }
 
-  /** The newest first: other CAs may have given the same. */
+  /** The certificates with this serial number, the newest first: other CAs may have used the same number. */
   withSerial(serial: string): ListedRow[] {
     return this.#database.all<ListedRow>(listCertificatesWithSerial, serial)
   }
@@ -95,7 +95,7 @@ export class IndexDatabase implements Disposable {
     return this.#database.all<ListedRevocation>(listRevocations)
   }
 
-  /** Zero while it was never set. */
+  /** A stored number; 0 if it was never set. */
   number(name: string): number {
     return this.#database.get<{ value: number }>("SELECT value FROM numbers WHERE name = ?", name)?.value ?? 0
   }
@@ -114,12 +114,13 @@ export class IndexDatabase implements Disposable {
 const keys: Readonly<Record<Table, string>> = { certificates: "id", requests: "id", revocations: "serial" }
 
 function check(database: Sqlite, file: string): void {
-  if (database.pragma("application_id") !== applicationId) throw damagedIndex(file, "it is another file")
+  if (database.pragma("application_id") !== applicationId)
+    throw damagedIndex(file, "it is not an index of a CA")
   const found = Number(database.pragma("user_version"))
   if (found !== schemaVersion)
     throw damagedIndex(file, found > schemaVersion ? "a newer Purser made it" : "an older Purser made it")
-  // Compares the tables with their indexes too, which quick_check does not.
-  if (database.pragma("integrity_check") !== "ok") throw damagedIndex(file, "its pages do not fit together")
+  // Unlike quick_check, integrity_check compares the tables with their indexes too.
+  if (database.pragma("integrity_check") !== "ok") throw damagedIndex(file, "its integrity check fails")
 }
 
 function indexError(file: string, { isDamage, reason, cause }: SqliteFailure): PurserError {
@@ -129,7 +130,7 @@ function indexError(file: string, { isDamage, reason, cause }: SqliteFailure): P
 
 export function damagedIndex(file: string, why: string, cause?: unknown): PurserError {
   return new PurserError("ERR_CA_INDEX", `the index ${file} is damaged: ${why}`, {
-    hint: "purser ca reindex builds it anew from the records; nothing is lost",
+    hint: "purser ca reindex rebuilds it from the records; nothing is lost",
     cause,
   })
 }

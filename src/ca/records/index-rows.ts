@@ -1,4 +1,4 @@
-/** The rows of the index. Times in milliseconds since 1970. */
+/** The rows of the index. Times are in milliseconds since 1970. */
 
 export interface IndexedCertificate {
   readonly id: string
@@ -12,7 +12,7 @@ export interface IndexedCertificate {
   readonly hasKey: number
   readonly keyType: string
   readonly keyId: string
-  /** Serial of the intermediate that signed it; empty for what was imported. */
+  /** Serial of the intermediate that signed it; empty for an imported certificate. */
   readonly issuer: string
   readonly at: number
 }
@@ -32,14 +32,14 @@ export interface IndexedRevocation {
   readonly reason: string
 }
 
-/** A certificate as a row of the list. */
+/** A certificate with its position among those of its name, and its revocation. */
 export interface ListedRow extends IndexedCertificate {
   /** 1 for the newest of its name. */
   readonly place: number
   readonly revokedAt: number | null
 }
 
-/** A revocation with its certificate, where there is one. */
+/** A revocation with its certificate's issuer and expiry; null if there is no such record. */
 export interface ListedRevocation extends IndexedRevocation {
   readonly issuer: string | null
   readonly notAfter: number | null

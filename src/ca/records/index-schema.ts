@@ -1,4 +1,4 @@
-/** "PuCA", and the version of the schema. An index of another version is not migrated but built anew. */
+/** "PuCA" in ASCII, and the version of the schema. An index of another version is rebuilt, not migrated. */
 export const applicationId = 0x50754341
 export const schemaVersion = 1
 

@@ -3,7 +3,7 @@ import type { IndexedRequest, ListedRow } from "./index-rows.ts"
 import type { Listed, ListedState, Origin } from "./record.ts"
 import { dueAt } from "../renewal.ts"
 
-/** Rows of the index as `purser ca ls` shows them. */
+/** Turns rows of the index into the entries of `purser ca ls`. */
 
 export function stateOf(row: ListedRow, now: Date): ListedState {
   if (row.revokedAt !== null) return "revoked"

@@ -14,14 +14,15 @@ import { certificateOf, recordId, type Kind, type RecordFiles, type Revocation }
 import type { CertificateRecord, CertificateRequest } from "./record.ts"
 
 /**
- * Keeps the index in step with the files. It compares their names with its rows, because a process may have been
- * killed between writing the two, or the files came out of a backup. Only the holder of the lock writes to it.
+ * Keeps the index up to date with the records. It compares the names of the files with the rows, because a process may
+ * have been killed between writing the two, or the files were restored from a backup. Only the holder of the lock writes
+ * to the index, and nothing here changes a record.
  */
 
 const tables: Record<Kind, Table> = { issued: "certificates", requests: "requests", revoked: "revocations" }
 const kinds = ["issued", "revoked", "requests"] as const
 
-/** Directories change their time at most this often: a second change within it would not be seen by it. */
+/** Coarsest step of directory times: a second change within it may leave the time as it is. */
 const coarseMs = 2000
 
 export class RecordIndex implements Disposable {
@@ -31,7 +32,7 @@ export class RecordIndex implements Disposable {
   readonly #log: Log
   #open: { readonly database: IndexDatabase; readonly inode: bigint } | undefined
   readonly #retired: IndexDatabase[] = []
-  /** The times of the directories when they were last compared. */
+  /** Modification times of the directories at the last comparison. */
   #compared = ""
 
   constructor(directory: string, records: RecordFiles, log: Log) {
@@ -41,7 +42,7 @@ export class RecordIndex implements Disposable {
     this.#log = log
   }
 
-  /** The index for reading. Takes the lock only to catch up. Null when there are no records at all. */
+  /** The index for reading. Takes the lock only to catch up. Null if `ca/` does not exist. */
   async forReading(): Promise<IndexDatabase | null> {
     if ((await inodeOf(this.#directory)) === null) return null
     const database = this.#database()
@@ -50,25 +51,25 @@ export class RecordIndex implements Disposable {
       return await this.forChange()
     }
     if (await this.#isCurrent(database)) return database
-    // The holder of the lock caught up before it began its change, which does not count yet.
+    // If another process holds the lock, it has caught up before its change, which readers need not see yet.
     using lock = tryLockCa(this.#directory)
     return lock === null ? database : await this.forChange()
   }
 
-  /** The caller holds the lock. */
+  /** The index, up to date. The caller holds the lock. */
   async forChange(): Promise<IndexDatabase> {
     const database = this.#database() ?? (await this.#build(0)).database
     if (!(await this.#isCurrent(database))) await this.#catchUp(database)
     return database
   }
 
-  /** The caller holds the lock. Resolves with the number of records. */
+  /** Rebuilds the index. The caller holds the lock. Resolves with the number of certificates. */
   async rebuild(): Promise<number> {
     let last = 0
     try {
       last = this.#database()?.number(crlNumber) ?? 0
     } catch (error) {
-      // Then numbers go on from the time.
+      // The number is lost with a damaged index; the next CRL takes its number from the clock.
       if (!isPurserError(error, "ERR_CA_INDEX")) throw error
     }
     return (await this.#build(last)).count
@@ -80,21 +81,21 @@ export class RecordIndex implements Disposable {
   }
 
   /**
-   * Null when there is no file. Opens it again when another process has replaced it. Synchronous, so that of two calls
-   * at once the second uses the database that the first has opened.
+   * The open database; null if there is no file. Opens it again if another process has replaced it. Synchronous, so that
+   * of two concurrent calls the second uses the database that the first has opened.
    */
   #database(): IndexDatabase | null {
     const found = statSync(this.#file, { bigint: true, throwIfNoEntry: false })
     if (this.#open !== undefined && this.#open.inode === found?.ino) return this.#open.database
     this.#retire()
     if (found === undefined) return null
-    // It gets its name when it is whole, so that it never is empty unless it was cut.
+    // A new index is renamed into place when it is complete, so an empty file was truncated.
     if (found.size === 0n) throw damagedIndex(this.#file, "it is empty")
     this.#open = { database: IndexDatabase.open(this.#file), inode: found.ino }
     return this.#open.database
   }
 
-  /** Not closed yet, because readers may still use it. */
+  /** Stops using the database. It is closed only at the end, because readers may still use it. */
   #retire(): void {
     if (this.#open !== undefined) this.#retired.push(this.#open.database)
     this.#open = undefined
@@ -125,7 +126,7 @@ export class RecordIndex implements Disposable {
         if (!known.delete(id)) changes.push(await this.#adding(database, kind, id))
       }
       for (const id of known) {
-        if (kind !== "requests") this.#log.warn(`${kind}/${id}.json is no longer there`)
+        if (kind !== "requests") this.#log.warn(`the record ${kind}/${id}.json has disappeared`)
         changes.push(() => database.remove(table, id))
       }
     }
@@ -134,7 +135,7 @@ export class RecordIndex implements Disposable {
     })
   }
 
-  /** Writes a new one beside it, which then takes its place, so that readers have the old one whole or the new. */
+  /** Writes a new index beside the old one and renames it, so that readers see either the old or the new one. */
   async #build(lastCrlNumber: number): Promise<{ database: IndexDatabase; count: number }> {
     const temporary = temporaryIn(this.#directory)
     let count = 0
@@ -153,7 +154,7 @@ export class RecordIndex implements Disposable {
           database.setNumber(crlNumber, lastCrlNumber)
         })
         database[Symbol.dispose]()
-        // SQLite would roll back in the new file a transaction that was cut off in the old one.
+        // The journal belongs to an aborted transaction of the old file; SQLite would apply it to the new file.
         await rm(`${this.#file}-journal`, { force: true })
         await rename(temporary, this.#file)
         await syncDirectory(this.#directory)
@@ -181,7 +182,7 @@ export class RecordIndex implements Disposable {
   }
 }
 
-/** Under which the index keeps the number of the last CRL. */
+/** The key of the number of the last CRL in the index. */
 export const crlNumber = "crl"
 
 export function certificateRow(record: CertificateRecord): IndexedCertificate {
@@ -222,17 +223,18 @@ function namesOf({ ask }: { ask: CertificateRecord["ask"] }): string[] {
   return [...ask.dns, ...ask.ip, ...ask.email]
 }
 
-/** As ours are written: OpenSSL leaves out zeros in front. */
+/** The serial number as 32 hex digits, in lower case. OpenSSL leaves out leading zeros. */
 export function serialOf(certificate: X509Certificate): string {
   return certificate.serialNumber.toLowerCase().padStart(32, "0")
 }
 
 function present<T>(value: T | null, kind: Kind, id: string): T {
-  if (value === null) throw new PurserError("ERR_CA", `${kind}/${id}.json was removed a moment ago`)
+  if (value === null)
+    throw new PurserError("ERR_CA", `the record ${kind}/${id}.json was removed while it was read`)
   return value
 }
 
-/** Zero when it is not there. */
+/** Modification time in nanoseconds; 0 if the path does not exist. */
 async function changeTime(path: string): Promise<bigint> {
   return (await statOf(path))?.mtimeNs ?? 0n
 }

@@ -8,8 +8,8 @@ import { namesIn, readText, removeFile, removeTemporaries, writeText } from "../
 import type { CertificateRecord, CertificateRequest } from "./record.ts"
 
 /**
- * The files that are the CA's memory: `issued/ID.json`, `revoked/SERIAL.json`, `requests/ID.json`. Each is written
- * once and never changed, so that what the index holds can be checked by the names of the files alone.
+ * Reads and writes the records of the CA: `issued/ID.json`, `revoked/SERIAL.json`, `requests/ID.json`. A record is
+ * written once and never changed, so that comparing file names is enough to check the index. Callers take the lock.
  */
 
 export interface Revocation {
@@ -74,25 +74,29 @@ export class RecordFiles {
     return join(this.#directory, kind)
   }
 
-  /** Ids, in no order. A file that we never wrote is an error: what it was called cannot be told. */
+  /** The ids of all records, unordered. Throws `ERR_CA` for a `.json` file that Purser did not write. */
   async ids(kind: Kind): Promise<string[]> {
     const names = (await namesIn(this.directoryOf(kind))).filter((file) => file.endsWith(".json"))
     return names.map((file) => {
       const id = file.slice(0, -".json".length)
       if (idPatterns[kind].test(id)) return id
-      throw new PurserError("ERR_CA", `${quote(join(this.directoryOf(kind), file))} is no file of Purser's`, {
-        hint: "move it elsewhere",
-      })
+      throw new PurserError(
+        "ERR_CA",
+        `${quote(join(this.directoryOf(kind), file))} is not a file of Purser`,
+        {
+          hint: "move it out of this directory",
+        },
+      )
     })
   }
 
-  /** Null when there is none. Throws `ERR_CA` naming the file when it is damaged. */
+  /** Reads a certificate's record; null if there is none. Throws `ERR_CA` naming the file if it is damaged. */
   async record(id: string): Promise<CertificateRecord | null> {
     const value = await this.#read("issued", id, recordSchema)
     if (value === null) return null
     const record = { ...value, ask: exact(value.ask) }
-    // A file under another's name would be found, and revoked, as that one.
-    if (recordId(record) !== id) throw this.#damaged("issued", id, "it is another certificate's")
+    // A file under the id of another certificate would be found and revoked instead of that certificate.
+    if (recordId(record) !== id) throw this.#damaged("issued", id, "it holds another certificate")
     certificateOf(record, () => this.#damaged("issued", id, "its certificate cannot be read"))
     return record
   }
@@ -100,7 +104,7 @@ export class RecordFiles {
   async request(id: string): Promise<CertificateRequest | null> {
     const value = await this.#read("requests", id, requestSchema)
     if (value === null) return null
-    if (value.id !== id) throw this.#damaged("requests", id, "it is another request's")
+    if (value.id !== id) throw this.#damaged("requests", id, "it holds another request")
     return { ...value, ask: exact(value.ask) }
   }
 
@@ -145,7 +149,7 @@ export class RecordFiles {
     const parsed = schema.safeParse(json)
     if (parsed.success) return parsed.data
     const { path = [] } = parsed.error.issues[0] ?? {}
-    throw this.#damaged(kind, id, path.length === 0 ? "it is no object" : `${path.join(".")} is wrong`)
+    throw this.#damaged(kind, id, path.length === 0 ? "it is not an object" : `${path.join(".")} is invalid`)
   }
 
   async #write(kind: Kind, id: string, value: object): Promise<void> {
@@ -158,14 +162,14 @@ export class RecordFiles {
 
   #damaged(kind: Kind, id: string, why: string): PurserError {
     return new PurserError("ERR_CA", `${this.#file(kind, id)} is damaged: ${why}`, {
-      hint: "bring it back from a backup, or move it elsewhere to go on without it",
+      hint: "restore it from a backup, or move it out of the directory to go on without it",
     })
   }
 }
 
 /**
- * Under which a record is filed. Ours by the serial alone; two of other CAs may have the same one, and the same
- * certificate may come a second time, with a longer chain.
+ * The id of a record. For our certificates it is the serial number. Imported ones get a digest too, because two CAs may
+ * use the same serial number, and a certificate may be imported again with a longer chain.
  */
 export function recordId(record: CertificateRecord): string {
   if (record.origin !== "imported") return record.serial
@@ -174,7 +178,7 @@ export function recordId(record: CertificateRecord): string {
   return `${record.serial.slice(0, 64)}.${hash.slice(0, 16)}`
 }
 
-/** Throws what `damaged` makes. */
+/** Parses the record's certificate. Throws the error that `damaged` returns. */
 export function certificateOf(record: CertificateRecord, damaged: () => PurserError): X509Certificate {
   try {
     return new X509Certificate(record.certificate)
@@ -183,7 +187,7 @@ export function certificateOf(record: CertificateRecord, damaged: () => PurserEr
   }
 }
 
-/** Zod's optional keys may hold undefined, ours may not. */
+/** Removes keys that hold undefined, which zod's optional keys may do and `CertificateSpec` may not. */
 function exact(ask: z.output<typeof askSchema>): CertificateRecord["ask"] {
   const { days, key, commonName, ...rest } = ask
   return {

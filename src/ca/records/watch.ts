@@ -5,7 +5,10 @@ import { watchFiles } from "../../state/watch-files.ts"
 import { makeCaDirectory } from "../files.ts"
 import type { Kind, RecordFiles } from "./records.ts"
 
-/** Calls back when any process has issued, imported, requested or revoked something. */
+/**
+ * Calls `onChange` with the certificate's name after any process has issued, imported, requested or revoked something;
+ * with undefined if the record is gone or damaged.
+ */
 export async function watchRecords(
   records: RecordFiles,
   onChange: (name: string | undefined) => void,
@@ -26,7 +29,7 @@ export async function watchRecords(
   return { [Symbol.asyncDispose]: () => all.disposeAsync() }
 }
 
-/** Undefined for a record that is gone or damaged, which the next reader is told. */
+/** Undefined for a record that is gone or damaged; the next read reports the damage. */
 async function nameOf(records: RecordFiles, kind: Kind, id: string): Promise<string | undefined> {
   try {
     const found = kind === "requests" ? await records.request(id) : await records.record(id)

@@ -2,12 +2,12 @@ import { createHash } from "node:crypto"
 import { childrenOf, contentOf } from "../../x509/der-elements.ts"
 import { nameText, oidText, timeText } from "./name.ts"
 
-/** The content of a certificate revocation list (RFC 5280 section 5). Its signature is not looked at. */
+/** Decodes certificate revocation lists (RFC 5280 section 5). The signature is not checked. */
 
 export interface DescribedCrl {
   readonly type: "crl"
   readonly issuer: string
-  /** Decimal; null where it has none. */
+  /** CRL number, decimal; null without one. */
   readonly number: string | null
   /** ISO 8601. */
   readonly thisUpdate: string
@@ -16,7 +16,7 @@ export interface DescribedCrl {
   readonly sha256: string
 }
 
-/** By CRLReason; seven is not used. */
+/** Names of the CRLReason codes; 7 is not used. */
 const reasons = [
   "unspecified",
   "keyCompromise",
@@ -31,7 +31,7 @@ const reasons = [
   "aACompromise",
 ]
 
-/** Throws a `TypeError`. */
+/** Throws a `TypeError` for anything but a CRL. */
 export function describeCrl(der: Buffer): DescribedCrl {
   const [body] = childrenOf(der)
   if (der[0] !== 0x30 || body?.[0] !== 0x30) throw new TypeError("not a list")
@@ -69,7 +69,7 @@ function entry(element: Buffer): DescribedCrl["entries"][number] {
   }
 }
 
-/** The one element in an extension's value; null without such an extension. */
+/** The value of the extension with this object identifier, an element in DER; null without it. */
 function valueOf(lists: readonly Buffer[], wanted: string): Buffer | null {
   for (const extension of lists.flatMap(childrenOf)) {
     const [id, ...rest] = childrenOf(extension)

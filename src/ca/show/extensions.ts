@@ -1,13 +1,13 @@
 import { childrenOf, contentOf } from "../../x509/der-elements.ts"
 import { generalNamesText, oidText } from "./name.ts"
 
-/** The content of a certificate's extensions (RFC 5280 section 4.2.1), of the kinds that people look for. */
+/** Decodes the common extensions of a certificate (RFC 5280 section 4.2.1); names the others by object identifier. */
 
 export interface DescribedExtensions {
-  /** With their kinds: `dns:shop.lan`, `ip:192.0.2.7`, `email:ops@shop.lan`. */
+  /** Each with its kind: `dns:shop.lan`, `ip:192.0.2.7`, `email:ops@shop.lan`. */
   readonly names: readonly string[]
   readonly ca: boolean
-  /** How many CAs may be below it; null: any number, or it is none. */
+  /** How many CAs may follow below this one; null for no limit, or if it is not a CA. */
   readonly pathLength: number | null
   readonly keyUsage: readonly string[]
   readonly extendedKeyUsage: readonly string[]
@@ -45,7 +45,7 @@ const purposes: Readonly<Record<string, string>> = {
 }
 const shown = ["17", "19", "15", "37", "30", "31", "14", "35"].map((last) => `2.5.29.${last}`)
 
-/** `lists`: what holds the extensions, none or one SEQUENCE. */
+/** `lists`: SEQUENCEs of extensions, at most one in valid input. Throws a `TypeError` for malformed ones. */
 export function readExtensions(lists: readonly Buffer[]): DescribedExtensions {
   const values = new Map<string, Buffer>()
   for (const extension of lists.flatMap(childrenOf)) {

@@ -1,7 +1,7 @@
 import { SocketAddress } from "node:net"
 import { childrenOf, contentOf } from "../../x509/der-elements.ts"
 
-/** Names and values in certificates as text. Whoever shows them on a terminal escapes them. */
+/** Turns names and values in certificates into text. The text is not escaped for terminals: the caller does that. */
 
 const attributes: Readonly<Record<string, string>> = {
   "2.5.4.3": "CN",
@@ -32,7 +32,7 @@ function attributeText(attribute: Buffer): string {
   const [type, value] = childrenOf(attribute)
   if (type === undefined || value === undefined) throw new TypeError("not an attribute")
   const id = oidText(type)
-  // A comma within would look like the next part.
+  // An unescaped comma would look like the start of the next part.
   return `${attributes[id] ?? id}=${stringText(value).replace(/[\\,+]/g, String.raw`\$&`)}`
 }
 
@@ -47,13 +47,13 @@ function stringText(value: Buffer): string {
   return `#${content.toString("hex")}`
 }
 
-/** Dotted. */
+/** An object identifier in dotted form. Throws a `TypeError`. */
 export function oidText(element: Buffer): string {
   if (element[0] !== 0x06) throw new TypeError("not an object identifier")
   const arcs: bigint[] = []
   let arc = 0n
   const content = contentOf(element)
-  if (content.length > 64) throw new TypeError("too long an object identifier")
+  if (content.length > 64) throw new TypeError("the object identifier is too long")
   for (const byte of content) {
     arc = (arc << 7n) | BigInt(byte & 0x7f)
     if (byte >= 0x80) continue
@@ -87,7 +87,7 @@ function generalName(name: Buffer): string {
   }
 }
 
-/** An address; with a mask behind it, a network. */
+/** An address, or a network if a mask follows the address. */
 function networkText(bytes: Buffer): string {
   if (bytes.length === 4 || bytes.length === 16) return addressText(bytes)
   if (bytes.length !== 8 && bytes.length !== 32) return `#${bytes.toString("hex")}`

@@ -4,13 +4,13 @@ import { readExtensions, type DescribedExtensions } from "./extensions.ts"
 import { keyTypeText, pinText } from "./key.ts"
 import { nameText, oidText } from "./name.ts"
 
-/** The content of a certificate request (PKCS#10, RFC 2986), allowed or not. */
+/** Decodes certificate requests (PKCS#10, RFC 2986), including those that the CA would not sign. */
 
 export interface DescribedRequest extends DescribedExtensions {
   readonly type: "request"
   readonly subject: string
   readonly keyType: string
-  /** `unknown`: by an algorithm that we do not know. */
+  /** `unknown`: the signature algorithm is not supported. */
   readonly signature: "holds" | "does not hold" | "unknown"
   readonly pin: string
 }
@@ -26,7 +26,7 @@ const hashes: Readonly<Record<string, string | null>> = {
   "1.3.101.112": null,
 }
 
-/** Throws for what is none. */
+/** Throws for anything but a request. */
 export function describeRequest(der: Buffer): DescribedRequest {
   const [info, algorithm, bits] = childrenOf(der)
   if (info?.[0] !== 0x30 || algorithm?.[0] !== 0x30 || bits?.[0] !== 0x03)

@@ -9,8 +9,9 @@ import { nameText } from "./name.ts"
 import { describeRequest, type DescribedRequest } from "./request.ts"
 
 /**
- * Tells what is in a file: certificates, requests and revocation lists, in PEM, DER or PKCS#7. It judges nothing but
- * signatures of requests. All of it is of others: not escaped here, so that JSON has it as it is.
+ * Decodes a file of certificates, requests, revocation lists and keys, in PEM, DER or PKCS#7. It verifies only the
+ * signatures of requests and self-signed certificates. The results are untrusted text and not escaped, so that JSON
+ * output has them unchanged.
  */
 
 export interface Described {
@@ -29,22 +30,22 @@ export interface DescribedCertificate extends DescribedExtensions {
   /** ISO 8601. */
   readonly notBefore: string
   readonly notAfter: string
-  /** Whole days until its end; below zero when it is over. */
+  /** Whole days until it expires; negative if it has expired. */
   readonly daysLeft: number
   readonly selfSigned: boolean
   readonly keyType: string
   /** The SHA-256 of the DER, lower-case hex. */
   readonly sha256: string
-  /** Its public key's, as everywhere in Purser: `sha256:` and base64url. */
+  /** Pin of the public key: `sha256:` and base64url. */
   readonly pin: string
 }
 
-/** A private key, with only what anybody may know of it. */
+/** A public or private key, described by its public part only. */
 export interface DescribedKey {
   readonly type: "key"
   readonly private: boolean
   readonly encrypted: boolean
-  /** Null where it is encrypted, or damaged. */
+  /** Null if the key is encrypted or damaged. */
   readonly keyType: string | null
   readonly pin: string | null
 }
@@ -59,7 +60,7 @@ const maxBytes = 1024 * 1024
 const maxItems = 200
 const dayMs = 86_400_000
 
-/** Throws `ERR_CERTIFICATE` for what is none of these, or damaged. */
+/** Throws `ERR_CERTIFICATE` if the content is damaged or of another kind. */
 export async function describe(bytes: Buffer, now = new Date()): Promise<Described> {
   if (bytes.length > maxBytes) throw bad(`there are more than ${maxBytes} bytes`)
   try {
@@ -71,8 +72,11 @@ export async function describe(bytes: Buffer, now = new Date()): Promise<Describ
     return { items }
   } catch (error) {
     if (isPurserError(error)) throw error
-    // A library's own words could repeat parts of the file.
-    throw bad("it cannot be read", "certificates, PKCS#7, requests and revocation lists can, in PEM or DER")
+    // The library's message could repeat parts of the file, so it is not passed on.
+    throw bad(
+      "it cannot be read",
+      "give certificates, PKCS#7, requests, revocation lists or keys, in PEM or DER",
+    )
   }
 }
 
@@ -102,13 +106,13 @@ async function describeDer(der: Buffer, now: Date): Promise<DescribedItem[]> {
     try {
       return await way()
     } catch {
-      // It is of another kind.
+      // The content is of another kind, so the next one is tried.
     }
   }
-  throw new TypeError("none of these")
+  throw new TypeError("not a known kind of content")
 }
 
-/** One certificate, or a PKCS#7. */
+/** Describes one certificate, or those of a PKCS#7. */
 async function bundle(der: Buffer, now: Date): Promise<DescribedItem[]> {
   return (await readCertificates(der)).map((one) => certificate(one, now))
 }
@@ -117,7 +121,7 @@ function certificate(one: X509Certificate, now: Date): DescribedCertificate {
   const [body] = childrenOf(one.raw)
   if (body === undefined) throw new TypeError("not a certificate")
   const fields = childrenOf(body)
-  // The version may be left out.
+  // The version is optional.
   const first = fields[0]?.[0] === 0xa0 ? 1 : 0
   const [issuer, subject] = [fields[first + 2], fields[first + 4]]
   if (issuer === undefined || subject === undefined) throw new TypeError("not a certificate")
@@ -137,7 +141,7 @@ function certificate(one: X509Certificate, now: Date): DescribedCertificate {
   }
 }
 
-/** The key may be of a kind that OpenSSL does not know. */
+/** The type is `unknown` and the pin empty for a key that OpenSSL does not support. */
 function keyFacts(one: X509Certificate): { keyType: string; pin: string } {
   try {
     return { keyType: keyTypeText(one.publicKey), pin: pinText(one.publicKey) }

@@ -3,11 +3,11 @@ import type { DescribedCrl } from "./crl.ts"
 import type { DescribedExtensions } from "./extensions.ts"
 import type { Described, DescribedCertificate, DescribedItem, DescribedKey } from "./show.ts"
 
-/** The findings of {@link describe} as aligned text, safe for a terminal: subjects are written by strangers. */
+/** Formats the result of `describe` as aligned text, escaped for a terminal because its values are untrusted. */
 
 type Row = readonly [title: string, value: string | readonly string[] | null]
 
-/** Entries of a list that are shown; `--json` has all. */
+/** Number of CRL entries that are shown; `--json` has all. */
 const mostEntries = 50
 
 export function formatDescribed({ items }: Described): string {

@@ -92,12 +92,12 @@ test("what is wrong with a request, or outside the policy, is refused, told and 
     [7, /csr is not a certificate request/],
     ["x".repeat(20_000), /csr is not a certificate request/],
     ["nonsense", /cannot be read/],
-    [torn, /signature does not hold/],
+    [torn, /signature is invalid/],
     [other.csr, /does not allow dns "front\.example"/],
     [address.csr, /does not allow ip "192\.0\.2\.1"/],
     [weak.csr, /1024|weak|2048/],
-    [authority.csr, /certificate of a CA/],
-    [nobody.csr, /no name/],
+    [authority.csr, /CA certificate/],
+    [nobody.csr, /at least one name/],
   ]
   const { ca, answers, audit } = await asked(
     t,

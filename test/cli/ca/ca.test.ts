@@ -116,7 +116,7 @@ const refusals: [what: string, args: string[], message: RegExp, code: number][] 
   ["an address outside policy", ["issue", "a", "--ip", "10.0.0.1"], /does not allow ip "?10\.0\.0\.1/, 3],
   ["a client outside policy", ["issue", "a", "--dns", "a.lan", "--client"], /certificates for clients/, 3],
   ["more days than policy allows", ["issue", "a", "--dns", "a.lan", "--days", "101"], /101 days|100/, 3],
-  ["a certificate without names", ["issue", "a"], /it has no name/, 3],
+  ["a certificate without names", ["issue", "a"], /at least one name/, 3],
   ["no number of days", ["issue", "a", "--dns", "a.lan", "--days", "x"], /not a number of days/, 2],
   ["no type of key", ["issue", "a", "--dns", "a.lan", "--key", "p521"], /Allowed choices|p256/, 2],
   ["a bad name", ["issue", "../a", "--dns", "a.lan"], /is not a name/, 2],
@@ -125,7 +125,7 @@ const refusals: [what: string, args: string[], message: RegExp, code: number][] 
   ["--before without --all", ["renew", "a", "--before", "3d"], /no meaning without --all/, 2],
   ["renewing what is not there", ["renew", "a"], /there is no certificate/, 1],
   ["revoking what is not there", ["revoke", "a"], /there is no certificate/, 1],
-  ["a reason that is none", ["revoke", "a", "--reason", "boredom"], /is no reason/, 2],
+  ["a reason that is none", ["revoke", "a", "--reason", "boredom"], /is not a reason/, 2],
   ["a request that is not there", ["sign", "none.csr", "--name", "a"], /there is no file "?none\.csr/, 1],
   ["a request that is none", ["sign", "pass", "--name", "a"], /request/, 1],
   [
@@ -259,7 +259,7 @@ test("renew --all goes on after a failure, ends with 1, and names what somebody 
   assert.equal(some.code, 1)
   assert.match(some.stdout, /^a: renewed, .*\n$/)
   assert.match(some.stderr, /warning: b ends at .*does not allow/)
-  assert.match(some.stderr, /warning: c ends at .*key that is not here\nhint: .*purser ca sign/)
+  assert.match(some.stderr, /warning: c ends at .*key that is kept elsewhere\nhint: .*purser ca sign/)
   await file("ca.yaml", JSON.stringify({ passphrase_file: "./pass" }))
   const all = await ca(["renew", "--all", "--before", "100d", "--json"])
   assert.equal(all.code, 0, all.stderr)

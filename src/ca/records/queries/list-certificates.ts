@@ -1,4 +1,4 @@
-/** Certificates as `ListedRow`. Only what we issued can be revoked: another CA's may have the same serial. */
+/** Selects `ListedRow`s. Revocations apply only to our own certificates: an imported one may have the same serial. */
 const certificates = `
 SELECT c.*, r.at AS revokedAt, row_number() OVER (PARTITION BY c.name ORDER BY c.at DESC, c.id DESC) AS place
 FROM certificates c LEFT JOIN revocations r ON r.serial = c.serial AND c.origin <> 'imported'`
