@@ -20,18 +20,18 @@ export default function usingContext() {
       const failed = (error) => {
         if (this.e === none) this.e = error
       }
-      const next = () => {
+      const disposeRest = () => {
         while (disposers.length) {
           try {
             const ended = disposers.pop()()
-            if (ended) return ended.then(next, (error) => next(failed(error)))
+            if (ended) return ended.then(disposeRest, (error) => disposeRest(failed(error)))
           } catch (error) {
             failed(error)
           }
         }
         if (this.e !== none) throw this.e
       }
-      return next()
+      return disposeRest()
     },
   }
 }

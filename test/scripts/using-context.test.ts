@@ -3,10 +3,10 @@ import { test } from "node:test"
 import usingContext from "../../scripts/using-context.mjs"
 
 /** The block as the compiler writes it. */
-async function block(values: readonly unknown[], body: () => unknown, isAsync = true): Promise<unknown> {
+async function block(values: readonly unknown[], body: () => unknown): Promise<unknown> {
   const context = usingContext()
   try {
-    for (const value of values) isAsync ? context.a(value) : context.u(value)
+    for (const value of values) context.a(value)
     return body()
   } catch (error) {
     context.e = error
@@ -58,7 +58,7 @@ test("a synchronous value is disposed before the block is left", () => {
   const context = usingContext()
   const value = { [Symbol.dispose]: () => void said.push("disposed") }
   assert.equal(context.u(value), value)
-  context.d()
+  void context.d()
   assert.deepEqual(said, ["disposed"])
 })
 
