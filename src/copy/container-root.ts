@@ -12,22 +12,22 @@ import {
 import { open, readdir, readlink, type FileHandle } from "../files/system-calls.ts"
 
 /**
- * The way to a file inside another process's root. Whoever lives there owns the tree and may change it while we
- * walk, so the kernel never follows a link for us: an absolute one would lead to the host's files. Each step is
- * opened without following, below the descriptor of the one before; links are read and resolved here.
+ * Walks to a file inside another process's root. The container owns that tree and may change it during the walk, so the
+ * kernel never follows a link here: an absolute link would lead to the host's files. Each step is opened without
+ * following links, relative to the previous step's descriptor; links are read and resolved in this file.
  */
 
-/** As many as the kernel itself follows (path_resolution(7)). */
+/** The kernel's own limit (path_resolution(7)). */
 const maxLinks = 40
-/** Each is a descriptor that we hold. */
+/** The limit of directories below the root, because each holds an open descriptor. */
 const maxDepth = 128
 
 export interface WalkOptions {
-  /** If given, missing directories are made. Called before the first one is, with the directory that it will lie in. */
+  /** If given, missing directories are created. Called once before the first is created, with its parent directory. */
   readonly beforeCreate?: (below: FileHandle) => Promise<void>
 }
 
-/** The directory that an absolute path's file lies in; dot segments are refused. Throws `ERR_TARGET`. */
+/** Opens the parent directory of an absolute path; dot segments are refused. Throws `ERR_TARGET`. */
 export async function openInRoot(
   root: FileHandle,
   path: string,
@@ -36,13 +36,13 @@ export async function openInRoot(
   if (!path.startsWith("/") || path.split("/").some((step) => step === "." || step === ".."))
     throw new PurserError(
       "ERR_TARGET",
-      `cannot write ${quote(path)}: it is no absolute path without dot segments`,
+      `cannot write ${quote(path)}: the path must be absolute and without dot segments`,
     )
   const handle = await walk(root, posix.dirname(path), options).catch((error: unknown) => {
     throw targetError(path, error)
   })
   return {
-    directory: through(handle),
+    directory: descriptorPath(handle),
     leaf: posix.basename(path),
     path,
     handle,
@@ -50,11 +50,13 @@ export async function openInRoot(
   }
 }
 
-/** Null for what is not there, is no regular file, or is larger. */
+/**
+ * Reads a file as UTF-8. Returns null if it is missing, not a regular file, larger than `limitBytes`, or unreadable.
+ */
 export async function readInRoot(root: FileHandle, path: string, limitBytes: number): Promise<string | null> {
   try {
-    await using place = await openInRoot(root, path)
-    await using current = await openCurrent(place)
+    await using target = await openInRoot(root, path)
+    await using current = await openCurrent(target)
     if (current === null || current.stats.size > limitBytes) return null
     const bytes = Buffer.alloc(current.stats.size)
     const { bytesRead } = await current.handle.read(bytes, 0, bytes.length, 0)
@@ -65,15 +67,17 @@ export async function readInRoot(root: FileHandle, path: string, limitBytes: num
   }
 }
 
-/** For system calls. */
-export function through(handle: FileHandle): string {
+/** Returns a path that reaches an open file through its descriptor, for system calls. */
+export function descriptorPath(handle: FileHandle): string {
   return `/proc/self/fd/${handle.fd}`
 }
 
 async function walk(root: FileHandle, path: string, { beforeCreate }: WalkOptions): Promise<FileHandle> {
-  /** Below the root, the deepest last: `..` goes back to where we came from, wherever that has been moved to. */
+  /**
+   * The open directories below the root, the deepest last. `..` returns to the previous one, even if it has been moved.
+   */
   const held: FileHandle[] = []
-  const todo = stepsOf(path)
+  const todo = reversedSteps(path)
   let links = 0
   let mayCreate = beforeCreate
   try {
@@ -82,30 +86,30 @@ async function walk(root: FileHandle, path: string, { beforeCreate }: WalkOption
         await held.pop()?.close()
         continue
       }
-      if (held.length >= maxDepth) throw tooMany(path, "directories")
+      if (held.length >= maxDepth) throw tooManyError(path, "directories")
       const parent = held.at(-1) ?? root
-      const next = `${through(parent)}/${step}`
-      const found = await enter(next)
+      const next = `${descriptorPath(parent)}/${step}`
+      const found = await openStep(next)
       if (typeof found === "string") {
-        if (++links > maxLinks) throw tooMany(path, "symbolic links")
+        if (++links > maxLinks) throw tooManyError(path, "symbolic links")
         if (found.startsWith("/")) await closeAll(held.splice(0))
-        todo.push(...stepsOf(found))
+        todo.push(...reversedSteps(found))
       } else if (found === null) {
-        if (beforeCreate === undefined) throw missing(next)
+        if (beforeCreate === undefined) throw noEntryError(next)
         await mayCreate?.(parent)
         mayCreate = undefined
         held.push(await create(next, parent))
       } else held.push(found)
     }
-    // A descriptor of its own for the root too, so that whoever gets it may close it.
-    return held.pop() ?? (await open(`${through(root)}/.`, directoryFlags))
+    // The root is opened again, so that the caller may close the result.
+    return held.pop() ?? (await open(`${descriptorPath(root)}/.`, directoryFlags))
   } finally {
     await closeAll(held)
   }
 }
 
-/** The directory; or what the link says that is there; or null when nothing is. */
-async function enter(path: string): Promise<FileHandle | string | null> {
+/** Opens a directory. Returns the target text for a symbolic link, and null for a missing path. */
+async function openStep(path: string): Promise<FileHandle | string | null> {
   try {
     return await open(path, directoryFlags)
   } catch (error) {
@@ -113,7 +117,7 @@ async function enter(path: string): Promise<FileHandle | string | null> {
     if (code === "ENOENT") return null
     if (code !== "ENOTDIR" && code !== "ELOOP") throw error
     return await readlink(path).catch((notLink: unknown) => {
-      // It was no link, or is none any more.
+      // EINVAL: the path is not a symbolic link, or is no longer one.
       throw systemErrorCode(notLink) === "EINVAL" ? error : notLink
     })
   }
@@ -124,7 +128,7 @@ async function create(path: string, parent: FileHandle): Promise<FileHandle> {
   const handle = await open(path, directoryFlags)
   try {
     if (made) await inheritOwner(handle, parent)
-    if (made) await openToAll(handle)
+    if (made) await makeReadable(handle)
     return handle
   } catch (error) {
     await handle.close()
@@ -132,14 +136,17 @@ async function create(path: string, parent: FileHandle): Promise<FileHandle> {
   }
 }
 
-/** Our umask is not the container's. Only with nothing in it: somebody could have put another in its place. */
-async function openToAll(made: FileHandle): Promise<void> {
+/**
+ * Sets mode 0755, because our umask does not apply in the container. Only an empty directory is changed, because the
+ * container could have put another directory in its target.
+ */
+async function makeReadable(made: FileHandle): Promise<void> {
   if (((await made.stat()).mode & 0o777) === 0o755) return
-  if ((await readdir(through(made))).length === 0) await made.chmod(0o755)
+  if ((await readdir(descriptorPath(made))).length === 0) await made.chmod(0o755)
 }
 
-/** The first one last. */
-function stepsOf(path: string): string[] {
+/** Returns a path's segments in reverse order. */
+function reversedSteps(path: string): string[] {
   return path
     .split("/")
     .filter((step) => step !== "" && step !== ".")
@@ -150,12 +157,12 @@ async function closeAll(handles: readonly FileHandle[]): Promise<void> {
   for (const handle of handles) await handle.close()
 }
 
-function missing(path: string): Error {
-  return Object.assign(new Error(`nothing is there: ${path}`), { code: "ENOENT" })
+function noEntryError(path: string): Error {
+  return Object.assign(new Error(`no such file or directory: ${path}`), { code: "ENOENT" })
 }
 
-function tooMany(path: string, what: string): PurserError {
-  return new PurserError("ERR_TARGET", `cannot write below ${path}: too many ${what} are on the way`, {
-    hint: "name the directory itself",
+function tooManyError(path: string, what: string): PurserError {
+  return new PurserError("ERR_TARGET", `cannot write below ${path}: the path has too many ${what}`, {
+    hint: "give the path without symbolic links",
   })
 }

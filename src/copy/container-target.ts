@@ -12,7 +12,7 @@ import { reloadContainer } from "./reload.ts"
 import { removeFrom } from "./remove-files.ts"
 import type { FileToCopy, RouteQuery } from "./route.ts"
 
-/** Rolls out into a running container, by whatever route is right. Reloads that are pending are the caller's to record. */
+/** Rolls out into a running container by the route that fits. The caller records pending reloads. */
 
 export interface ContainerTargetOptions extends Omit<CopyOptions, "beforeChange"> {
   readonly reload?: Reload
@@ -33,7 +33,7 @@ export function containerTarget(
     write: (files, beforeChange) =>
       copyInto(engine, container, files, {
         ...options,
-        // A route does not say which of them it changes.
+        // Routes do not report which files they are about to change, so all are named.
         beforeChange: () => beforeChange(files.map(({ path }) => path)),
       }),
     readOld: (changing) => readOld(query(changing)),
@@ -43,7 +43,7 @@ export function containerTarget(
       await reloadContainer(engine, container, reload, signal)
       return true
     },
-    // It waits, or its memory is gone with its end.
+    // Away: paused, or stopped or restarted, after which the files in its memory are gone.
     async isAway() {
       const now = await inspectContainer(engine, id, signal)
       return !now.state.running || now.state.paused || now.state.startedAt !== state.startedAt
@@ -63,7 +63,7 @@ async function hostsOf(
   const found = Object.values(networks).map(({ ipAddress }) => ipAddress)
   const addresses = found.filter((address) => address !== "")
   if (addresses.length > 0) return addresses
-  throw new PurserError("ERR_CHECK", `${quote(name)} has no address to be checked at`, {
+  throw new PurserError("ERR_CHECK", `${quote(name)} has no address for the check`, {
     hint: "give it a network, or name HOST:PORT in the check",
   })
 }

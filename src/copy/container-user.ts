@@ -4,21 +4,21 @@ import { resolveOwner, type Owner, type OwnerRules, type ReadNames } from "../fi
 
 const unknown: OwnerRules["unknown"] = (kind, name) =>
   new PurserError("ERR_TARGET", `there is no ${kind} ${quote(name)} in the container`, {
-    hint: "use the number",
+    hint: "give the owner as a number",
   })
 
 /**
- * `USER[:GROUP]` of a file line, by the container's own names: without a group the user's own, or for a number
- * that has none there, the same number. Throws `ERR_TARGET`.
+ * Resolves `USER[:GROUP]` of a file line by the container's own names. Without a group, the user's own group applies,
+ * or for a number without an entry the group of the same number. Throws `ERR_TARGET`.
  */
 export async function resolveFileOwner(owner: string, read: ReadNames): Promise<Owner> {
   return await resolveOwner(owner, read, { groupOfUnlisted: (uid) => uid, unknown })
 }
 
 /**
- * The user that the container was configured to run as, as the engine reads it. Null for a name that is not there (any
- * more). Not the user of the first process at this moment: an entry point that starts as root and then becomes the
- * application's user would get another owner depending on when we look.
+ * Resolves the user that the container is configured to run as, by the engine's rules. Returns null for a name that
+ * does not exist there (any more). The first process's current user is not used, because an entry point that starts as
+ * root and then switches to the application's user would make the owner depend on the moment.
  */
 export async function resolveContainerUser(user: string, read: ReadNames): Promise<Owner | null> {
   if (/^(0|root)?$/.test(user)) return { uid: 0, gid: 0 }

@@ -11,28 +11,29 @@ import { routes as allRoutes, type RouteName } from "./routes.ts"
 import type { ContainerDetails } from "../docker/container-details.ts"
 
 /**
- * Into a running container: chooses the route, and gives back only what was read back there. One that failed is
- * not followed by another, since it may have changed something; only what proves unsuitable before that is.
+ * Copies files into a running container: chooses the route, and reports only files that were read back in the
+ * container. If a route fails, no other route is tried, because the failed one may have changed something. Another is
+ * tried only where a route proves unsuitable before it has changed anything.
  */
 
 export interface CopyOptions {
-  /** Default: `auto`, the cheapest that is right. A route of the caller's is one with options, such as `pullRoute`'s. */
+  /** Default: `auto`, the cheapest suitable route. A route object is for routes with options, such as `pullRoute`'s. */
   readonly route?: RouteName | "auto" | Route
-  /** Throw `ERR_DISK` for what would lie on a disk. */
+  /** Whether to throw `ERR_DISK` for a file that would lie on a disk. */
   readonly requireTmpfs: boolean
   readonly log: Log
   readonly signal: AbortSignal
-  /** For the container as a whole; default 30 s. */
+  /** Time limit for the whole set; default 30 s. */
   readonly timeoutMs?: number
-  /** Once, after everything is staged and verified and before the first name changes; not when nothing changes. */
+  /** Called once, after all files are staged and verified and before the first rename; not if no content changes. */
   readonly beforeChange?: () => Promise<void>
 }
 
 export interface CopyResult extends Copied {
   readonly route: string
-  /** One line for people. */
+  /** One readable line: the route's way, and why others were not used. */
   readonly why: string
-  /** Routes that were looked at before, with what speaks against each. */
+  /** Routes that were considered earlier, each with the reason against it. */
   readonly skipped: readonly SkippedRoute[]
 }
 
@@ -45,9 +46,9 @@ const defaultMs = 30_000
 const ownerPattern = /^[A-Za-z0-9_][A-Za-z0-9_.-]*(:[A-Za-z0-9_][A-Za-z0-9_.-]*)?$/
 
 /**
- * Copies a set of files: all of them or, as far as the container lets us, none. Throws `ERR_NOT_RUNNING`,
- * `ERR_CONTAINER_PAUSED`, `ERR_ROUTE` (the hint says what speaks against each route), `ERR_DISK`, `ERR_TARGET`,
- * `ERR_NOT_VERIFIED`, `ERR_TIMEOUT`, and what the engine's calls throw.
+ * Copies a set of files: all of them or, as far as the container allows, none. Throws `ERR_NOT_RUNNING`,
+ * `ERR_CONTAINER_PAUSED`, `ERR_ROUTE` (its hint gives the reason against each route), `ERR_DISK`, `ERR_TARGET`,
+ * `ERR_NOT_VERIFIED`, `ERR_TIMEOUT`, and the errors of the engine's calls.
  */
 export async function copyInto(
   engine: Engine,
@@ -69,19 +70,19 @@ export async function copyInto(
     openReadBack: (owners) => openReadBack(query, owners, routes),
   }
   try {
-    return await byFirstOf(chosen(route, routes), task)
+    return await copyByFirstSuitable(selectRoutes(route, routes), task)
   } catch (error) {
     if (!limit.isOver || options.signal.aborted) throw error
-    throw await tooSlow(task, timeoutMs, error)
+    throw await timeoutError(task, timeoutMs, error)
   }
 }
 
-function chosen(wanted: NonNullable<CopyOptions["route"]>, routes: readonly Route[]): readonly Route[] {
+function selectRoutes(wanted: NonNullable<CopyOptions["route"]>, routes: readonly Route[]): readonly Route[] {
   if (typeof wanted === "object") return [wanted]
   return routes.filter(({ name, isAutomatic }) => (wanted === "auto" ? isAutomatic : name === wanted))
 }
 
-async function byFirstOf(routes: readonly Route[], task: RouteTask): Promise<CopyResult> {
+async function copyByFirstSuitable(routes: readonly Route[], task: RouteTask): Promise<CopyResult> {
   const skipped: (SkippedRoute & Pick<Route, "startsProcess">)[] = []
   const skip = ({ name, startsProcess }: Route, why: string) =>
     skipped.push({ route: name, why, startsProcess })
@@ -101,11 +102,11 @@ async function byFirstOf(routes: readonly Route[], task: RouteTask): Promise<Cop
       skip(route, error.message)
     }
   }
-  throw noRoute(task.container, skipped)
+  throw noRouteError(task.container, skipped)
 }
 
 function whyPaused({ startsProcess }: Route, { container }: RouteTask): string | null {
-  return startsProcess && container.state.paused ? "it is paused, and nothing can be started in it" : null
+  return startsProcess && container.state.paused ? "it is paused, so that nothing can be started in it" : null
 }
 
 function reasonFor({ name, way }: Route, { why }: Copied, skipped: readonly SkippedRoute[]): string {
@@ -117,28 +118,28 @@ function listOf(skipped: readonly SkippedRoute[]): string {
   return skipped.map(({ route, why }) => `not ${route}: ${why}`).join("; ")
 }
 
-function noRoute(
+function noRouteError(
   { name, state }: ContainerDetails,
   skipped: readonly (SkippedRoute & Pick<Route, "startsProcess">)[],
 ): PurserError {
   const hint = listOf(skipped)
   if (state.paused && skipped.some(({ startsProcess }) => startsProcess))
     return new PurserError("ERR_CONTAINER_PAUSED", `the container ${quote(name)} is paused`, {
-      hint: `docker unpause lets it go on (${hint})`,
+      hint: `docker unpause resumes it (${hint})`,
     })
   const [only] = skipped
   if (skipped.length === 1 && only !== undefined)
     return new PurserError("ERR_ROUTE", `route ${only.route} cannot work for ${quote(name)}: ${only.why}`, {
-      hint: "--route auto looks for another",
+      hint: "use --route auto to try the other routes",
     })
   return new PurserError("ERR_ROUTE", `no route into the container ${quote(name)} can work`, { hint })
 }
 
 function checkState({ name, state }: ContainerDetails): void {
-  // In a restart loop it counts as running between two runs, without a process.
+  // Between two runs of a restart loop a container counts as running, but has no process.
   if (state.running && state.pid > 0) return
   throw new PurserError("ERR_NOT_RUNNING", `the container ${quote(name)} is not running (${state.status})`, {
-    hint: "what a stopped container has in memory is gone: start it, then copy",
+    hint: "start it first: a stopped container loses what it has in memory",
   })
 }
 
@@ -153,8 +154,8 @@ function checkFiles(files: readonly FileToCopy[]): void {
       path.includes("\0") ||
       steps.some((step) => step === "." || step === "..")
     )
-      throw new PurserError("ERR_TARGET", `${quote(path)} is no absolute path of a file`, {
-        hint: "write it out, without . and .. and without a slash at its end",
+      throw new PurserError("ERR_TARGET", `${quote(path)} is not an absolute path of a file`, {
+        hint: "give the full path, without . and .. and without a slash at its end",
       })
     if (owner !== undefined && !ownerPattern.test(owner))
       throw new PurserError("ERR_TARGET", `the owner ${quote(owner)} is not USER or USER:GROUP`)
@@ -167,8 +168,11 @@ function checkFiles(files: readonly FileToCopy[]): void {
   }
 }
 
-/** A slow copy is mostly a paused container, so the engine is asked: it must not be tried again then. */
-async function tooSlow(
+/**
+ * Returns the error of a copy that exceeded its time limit. Most are due to a pause, so the engine is asked; its hint
+ * then warns against another attempt.
+ */
+async function timeoutError(
   { engine, container }: RouteTask,
   timeoutMs: number,
   cause: unknown,
@@ -182,8 +186,8 @@ async function tooSlow(
       cause,
       hint:
         now?.state.paused === true
-          ? "docker unpause it, see what it holds, and only then copy again: more that is started in it hangs too"
-          : "a pause holds it up: see whether docker ps says that the container is paused or is busy",
+          ? "run docker unpause and check the container before you copy again, because further commands in it would hang too"
+          : "run docker ps to see whether the container is paused, and docker stats to see whether it is busy",
     },
   )
 }

@@ -15,8 +15,8 @@ export interface DeployOptions extends ContainerTargetOptions, RolloutOptions<Co
 export type Deployed = CopyResult & Outcome
 
 /**
- * Copies a set into a container, reloads it, and checks that what it serves is new; if it is not, the old set is put
- * back. Throws what `copyInto`, `reloadContainer` and `rollOut` throw.
+ * Copies a set into a container, reloads it, and checks that it serves the new certificate; otherwise the old set is
+ * put back. Throws the errors of `copyInto`, `reloadContainer` and `rollOut`.
  */
 export async function deployToContainer(
   engine: Engine,
@@ -26,11 +26,11 @@ export async function deployToContainer(
 ): Promise<Deployed> {
   const { checks, reload } = options
   if (checks.length > 0 && reload?.kind === "restart")
-    throw new PurserError("ERR_CHECK", "a check does not go together with the reload restart", {
-      hint: "a restart empties the container's memory, the old files with it: use a signal or exec:COMMAND",
+    throw new PurserError("ERR_CHECK", "a check cannot be combined with the reload restart", {
+      hint: "use a signal or exec:COMMAND, because a restart empties the container's memory and the old files with it",
     })
   const set = files.map((file) => ({ ...file, name: file.path }))
-  // Also for a set that is in place already, and before the container is looked into.
+  // Throws for a check without a matching leaf, even if the set is in place already, and before the container is read.
   leavesAmong(checks, set)
   return await rollOut(containerTarget(engine, container, options), set, options)
 }

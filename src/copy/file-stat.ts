@@ -1,12 +1,15 @@
 import { PurserError } from "../base/errors.ts"
 import type { Owner } from "../files/owner.ts"
 
-/** A file as it was read back in the container, and whether it is the expected one. */
+/** Compares a file as read back in the container with the expected one. */
 
 export interface FileStat extends Owner {
-  /** Whether it holds the content that was asked about, null where who looked may not read it. When not true, the rest may be NaN. */
+  /**
+   * Whether the file holds the expected content; null if the reader may not read it. Unless true, the other fields may
+   * be NaN.
+   */
   readonly same: boolean | null
-  /** With those bits above 0o777. */
+  /** Permission bits, including setuid, setgid and sticky (0o7777). */
   readonly mode: number
 }
 
@@ -15,7 +18,7 @@ export interface Expected {
   readonly owner: Owner
 }
 
-/** Null when everything fits. `found` is null for what is no file. */
+/** Returns what differs, or null if the file is as expected. `found` is null for a path without a regular file. */
 export function mismatch(found: FileStat | null, { mode, owner }: Expected): string | null {
   if (found === null) return "is not there"
   if (found.same === null) return "cannot be read by its owner"
@@ -24,11 +27,11 @@ export function mismatch(found: FileStat | null, { mode, owner }: Expected): str
   return found.uid === owner.uid && found.gid === owner.gid ? null : "has another owner"
 }
 
-/** Throws `ERR_NOT_VERIFIED`. */
+/** Throws `ERR_NOT_VERIFIED` unless the file is as expected. */
 export function verifyFound(path: string, found: FileStat | null, expected: Expected): void {
   const wrong = mismatch(found, expected)
   if (wrong === null) return
   throw new PurserError("ERR_NOT_VERIFIED", `read back in the container, ${path} ${wrong}`, {
-    hint: "something in the container changes files there, or another mount hides them",
+    hint: "a process in the container changes files there, or another mount hides them",
   })
 }

@@ -6,16 +6,17 @@ import { inspectVolume } from "../docker/volumes.ts"
 import type { ContainerDetails } from "../docker/container-details.ts"
 
 /**
- * Whether the engine's archive calls may be let near a path. They see layers and volumes but no --tmpfs mount: there
- * a PUT leaves the content in the layer, on disk, below the mount; and a GET reads it there and "confirms" it.
+ * Tells whether the engine's archive calls are safe for a path. They see layers and volumes but no --tmpfs mount: a PUT
+ * below such a mount writes to the layer on disk underneath it, and a GET reads it back from there, as if it had
+ * worked.
  */
 
-/** The mount point in the container, or why the path does not prove to lie on a tmpfs volume. */
+/** The mount's path in the container, or why the path is not known to lie on a tmpfs volume. */
 export type MemoryMount =
   | { readonly destination: string; readonly why?: never }
   | { readonly destination?: never; readonly why: string }
 
-/** Asks the engine about the volume, for each name once. */
+/** Returns a lookup that asks the engine about each volume once. */
 export function memoryMountsOf(
   engine: Engine,
   { mounts, tmpfs }: ContainerDetails,
@@ -23,11 +24,14 @@ export function memoryMountsOf(
 ): (path: string) => Promise<MemoryMount> {
   const volumes = new Map<string, Promise<string | null>>()
   const all = [
-    ...mounts.map((mount) => ({ destination: plain(mount.destination), mount })),
-    ...Object.keys(tmpfs).map((destination) => ({ destination: plain(destination), mount: undefined })),
+    ...mounts.map((mount) => ({ destination: withoutExtraSlashes(mount.destination), mount })),
+    ...Object.keys(tmpfs).map((destination) => ({
+      destination: withoutExtraSlashes(destination),
+      mount: undefined,
+    })),
   ]
   return async (path) => {
-    // The deepest is what the container sees there; by its name, for links are looked at when writing.
+    // The container sees the deepest mount. Paths are compared as text; links are checked when writing.
     const covering = all.filter(
       ({ destination }) => path === destination || path.startsWith(`${destination}/`),
     )
@@ -38,7 +42,7 @@ export function memoryMountsOf(
     const { destination, mount } = only
     if (found.length > 1) return { why: `more than one thing is mounted at ${destination}` }
     if (mount === undefined || mount.type === "tmpfs")
-      return { why: `${destination} is a --tmpfs mount, which the engine's archive calls miss` }
+      return { why: `${destination} is a --tmpfs mount, which the engine's archive calls do not see` }
     if (mount.type !== "volume" || mount.name === undefined)
       return { why: `${destination} is a mount of type ${mount.type}, not a volume` }
     if (destination === path) return { why: `${path} is a mount point itself` }
@@ -55,12 +59,15 @@ async function whyNotMemory(engine: Engine, name: string, signal: AbortSignal): 
     if (isPurserError(error, "ERR_DOCKER") && statusOf(error) === 404) return null
     throw error
   })
-  if (volume === null) return "is not there any more"
-  if (volume.driver !== "local") return "is not of the driver local"
-  return volume.options["type"] === "tmpfs" ? null : "is no tmpfs"
+  if (volume === null) return "no longer exists"
+  if (volume.driver !== "local") return "does not use the driver local"
+  return volume.options["type"] === "tmpfs" ? null : "is not a tmpfs"
 }
 
-/** Throws `ERR_TARGET` for a directory on the way below the mount that is a link, which would lead out of it. */
+/**
+ * Returns the missing directories between the mount and the file, relative to the mount, the outermost first. Throws
+ * `ERR_TARGET` if one of the directories is a link, because it could lead out of the mount.
+ */
 export async function missingBelow(
   engine: Engine,
   id: string,
@@ -79,13 +86,13 @@ export async function missingBelow(
     throw new PurserError(
       "ERR_TARGET",
       `cannot write ${path}: ${directory} is ${kind === "link" ? "a symbolic link" : "not a directory"}`,
-      { hint: "name the directory that it leads to, or remove it" },
+      { hint: "use the path that the link leads to, or remove the link" },
     )
   }
   return []
 }
 
-/** The kind of file at a path of the container's layers and volumes; a link is not followed. */
+/** Returns the kind of a path in the container's layers and volumes; links are not followed. */
 export async function kindOf(
   engine: Engine,
   id: string,
@@ -102,7 +109,7 @@ export async function kindOf(
   response.body.destroy()
   const header = String(response.headers["x-docker-container-path-stat"] ?? "")
   const mode = modeIn(Buffer.from(header, "base64").toString("utf8"))
-  // Bits of Go's os.FileMode, which do not fit into 32 signed ones.
+  // The bits of Go's os.FileMode, which do not fit into 32 signed bits.
   const has = (bit: number): boolean => Math.floor(mode / 2 ** bit) % 2 === 1
   if (has(31)) return "directory"
   if (has(27)) return "link"
@@ -114,11 +121,11 @@ function modeIn(text: string): number {
     const { mode } = JSON.parse(text) as { mode?: unknown }
     if (typeof mode === "number" && Number.isSafeInteger(mode) && mode >= 0) return mode
   } catch {
-    // Said below.
+    // Falls through to the error below.
   }
-  throw new PurserError("ERR_DOCKER", "the engine does not say what is at a path of the container")
+  throw new PurserError("ERR_DOCKER", "the engine's answer does not give the kind of a path in the container")
 }
 
-function plain(path: string): string {
+function withoutExtraSlashes(path: string): string {
   return path.replace(/\/+/g, "/").replace(/\/$/, "")
 }

@@ -3,10 +3,10 @@ import { quote } from "../base/names.ts"
 import { Secret } from "../base/secret.ts"
 import type { RolloutFile } from "../rollout/target.ts"
 
-/** A larger file ends the delivery before anything has changed, as one that cannot be read does. */
+/** The largest old file that is kept. A larger or unreadable one ends the delivery before anything has changed. */
 export const maxOldBytes = 1024 * 1024
 
-/** A file of a container as it is put back. */
+/** Returns an old file of a container in the form that puts it back. */
 export function oldFile(
   path: string,
   content: Buffer,
@@ -17,6 +17,6 @@ export function oldFile(
 
 export function cannotKeep(file: string, why: string): PurserError {
   return new PurserError("ERR_CHECK", `the old content of ${quote(file)} cannot be kept: ${why}`, {
-    hint: "nothing was changed; remove the file, or the check",
+    hint: "nothing was changed; remove the check to replace the file without a way back",
   })
 }

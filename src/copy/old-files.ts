@@ -5,9 +5,9 @@ import type { Route, RouteQuery } from "./route.ts"
 import { routes as allRoutes } from "./routes.ts"
 
 /**
- * Reads what lies in a container before it is replaced, so that it can be put back: by path, without those that are
- * not there. A file that cannot be read, or is larger than 1 MiB, ends the delivery before anything has changed
- * (`ERR_CHECK`), because there would be no way back.
+ * Reads the files of a container before they are replaced, so that they can be put back. The result is keyed by path
+ * and leaves out missing files. Throws `ERR_CHECK` before anything has changed for a file that is unreadable or larger
+ * than 1 MiB, because it could not be put back.
  */
 export async function readOld(
   query: RouteQuery,

@@ -1,7 +1,7 @@
 import type { Owner } from "../files/owner.ts"
 import { RouteUnsuitable, type ReadBack, type Route, type RouteQuery } from "./route.ts"
 
-/** By the first of these routes that can look at files. Throws {@link RouteUnsuitable}. */
+/** Opens a reader by the first of these routes that can read files back. Throws {@link RouteUnsuitable} if none can. */
 export async function openReadBack(
   query: RouteQuery,
   owners: readonly Owner[],
@@ -15,5 +15,5 @@ export async function openReadBack(
       if (!(error instanceof RouteUnsuitable)) throw error
     }
   }
-  throw new RouteUnsuitable("no route can read back what would be written")
+  throw new RouteUnsuitable("no route can read the written files back")
 }

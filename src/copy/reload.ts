@@ -7,16 +7,16 @@ import { execIn } from "../docker/exec.ts"
 import { formatReload, runLocalReload, type Reload } from "../rollout/reload.ts"
 import type { ContainerDetails } from "../docker/container-details.ts"
 
-/** After files in a container have changed: makes what runs there read them again. */
+/** Makes the program in a container read its files again after they have changed. */
 
 const reloadMs = 30_000
-/** It gets its stop time limit (10 s mostly) first. */
+/** The time limit of a restart, which includes the container's own stop timeout (usually 10 s). */
 const restartMs = 90_000
 
 /**
- * A signal goes to the container's first process; `exec:` runs in the container, `http:` is a POST from here. A
- * restart empties its tmpfs: deliver again afterwards. Throws `ERR_RELOAD`, also for a container that is another
- * run by now, since what was delivered to the one before is gone.
+ * Reloads a container: a signal goes to its first process, `exec:` runs in the container, and `http:` is a POST from
+ * this process. A restart empties its tmpfs, so deliver again afterwards. Throws `ERR_RELOAD`, also for a container
+ * that was restarted since `container` was read, because the files delivered to the previous run are gone.
  */
 export async function reloadContainer(
   engine: Engine,
@@ -50,7 +50,7 @@ async function run(
     })
   if (now.state.paused)
     throw failed(container, reload, "it is paused", {
-      hint: "docker unpause lets it go on; then deliver again",
+      hint: "run docker unpause, then deliver again",
     })
   switch (reload.kind) {
     case "signal":
@@ -58,10 +58,10 @@ async function run(
     case "restart":
       return await restartContainer(engine, id, signal)
     case "exec": {
-      // What it prints may hold a secret, so nobody sees it.
+      // The command's output is discarded, because it may hold a secret.
       const command = ["sh", "-c", `exec >/dev/null 2>&1\n${reload.command}`]
       const { exitCode, stdout } = await execIn(engine, id, { command, timeoutMs: limitMs }, signal)
-      // With its output closed, only the engine can have said anything: that there is no shell.
+      // The command's output goes to /dev/null, so any text comes from the engine: it reports that there is no shell.
       if (exitCode !== 0)
         throw failed(
           container,

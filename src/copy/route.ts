@@ -7,40 +7,46 @@ import type { RolloutFile } from "../rollout/target.ts"
 import type { FileStat } from "./file-stat.ts"
 
 /**
- * A way from the host into a running container. Each has a file in `routes/` and a line in `routes.ts`; what it takes
- * to do it is loaded when it is used. The optional methods serve other routes and roll-backs: of those that have one,
- * the first in the list that can is used.
+ * A way from the host into a running container. Each has a file in `routes/` and a line in `routes.ts`, and loads its
+ * implementation on use. The optional methods serve other routes and roll-backs; the first route in the list that
+ * supports the operation is used.
  */
 export interface Route<Name extends string = string> {
   readonly name: Name
-  /** Whether it may be chosen without being asked for. */
+  /** Whether `auto` may choose it. */
   readonly isAutomatic: boolean
-  /** For people, behind its name: `by a shell in it`. */
+  /** A description that follows the route's name: `by a shell in it`. */
   readonly way: string
-  /** Whether it starts something in the container, which has to run for that and not be paused. */
+  /** Whether it starts a process in the container, which therefore must not be paused. */
   readonly startsProcess: boolean
-  /** Why this route cannot work here, as far as that can be told cheaply; null when it may. Changes nothing. */
+  /** Returns why this route cannot work here, as far as a cheap look can tell, or null. Changes nothing. */
   whyNot(query: RouteQuery): Promise<string | null>
   /**
-   * Writes the set and reads it back as the application would. Throws {@link RouteUnsuitable} while nothing has
-   * changed and another route may do better; anything else is final.
+   * Writes the set and reads it back as the application would. Throws {@link RouteUnsuitable} if another route may
+   * succeed and nothing has changed; any other error is final.
    */
   copy(task: RouteTask): Promise<Copied>
-  /** `owners`: whose the files are to be. Null where it cannot. Throws {@link RouteUnsuitable} where trying showed that. */
+  /**
+   * Opens a reader; `owners` are the owners the files are to have. Returns null if this route cannot read here. Throws
+   * {@link RouteUnsuitable} if the attempt showed that.
+   */
   openReadBack?(query: RouteQuery, owners: readonly Owner[]): Promise<ReadBack | null>
-  /** Old files by path, without those that are not there. Null where it cannot. Throws `ERR_CHECK` for what cannot be kept. */
+  /**
+   * Returns old files by path, without missing ones, or null if this route cannot read here. Throws `ERR_CHECK` for a
+   * file that cannot be kept.
+   */
   readOld?(query: RouteQuery): Promise<ReadonlyMap<string, RolloutFile> | null>
-  /** False where it cannot. Throws `ERR_TARGET`. */
+  /** Removes files. Returns false if this route cannot. Throws `ERR_TARGET`. */
   remove?(query: RouteQuery, paths: readonly string[]): Promise<boolean>
 }
 
 export interface FileToCopy {
-  /** Absolute, in the container. */
+  /** Absolute path in the container. */
   readonly path: string
   readonly content: Secret
   /** Permission bits, 0 to 0o777. */
   readonly mode: number
-  /** `USER[:GROUP]`, names of the container's own or numbers. Undefined: the user that the container runs as. */
+  /** `USER[:GROUP]`, the container's own names or numbers. Default: the user that the container runs as. */
   readonly owner?: string
 }
 
@@ -53,35 +59,37 @@ export interface RouteQuery {
 }
 
 export interface RouteTask extends RouteQuery {
-  /** Throw `ERR_DISK` for what would lie on a disk. */
+  /** Whether to throw `ERR_DISK` for a file that would lie on a disk. */
   readonly requireTmpfs: boolean
-  /** Once, after everything is staged and verified and before the first name changes; not when nothing changes. */
+  /** Called once, after all files are staged and verified and before the first rename; not if no content changes. */
   readonly beforeChange: () => Promise<void>
   readonly log: Log
-  /** By the route that comes closest to how the application sees its files. */
+  /** Opens a reader by the route whose view is closest to the application's. */
   readonly openReadBack: (owners: readonly Owner[]) => Promise<ReadBack>
 }
 
-/** Looks at files as the container has them. */
+/** Reads files back as the container sees them. */
 export interface ReadBack extends AsyncDisposable {
-  /** For people: how it looks. */
+  /** How it reads, as text for the result's `why`. */
   readonly how: string
-  /** `owner` is whose it is to be. Null for what is no file. */
+  /**
+   * Compares a file with `content`; `owner` is the owner it is to have. Returns null for a path without a regular file.
+   */
   look(path: string, content: Secret, owner: Owner): Promise<FileStat | null>
 }
 
-/** Paths, as they stand in the task. */
+/** The result of a route. Paths are as given in the task. */
 export interface Copied {
   readonly written: readonly string[]
-  /** Those of `written` that held other content before. */
+  /** Paths among `written` that held other content before. */
   readonly replaced: readonly string[]
-  /** Held this content already; mode and owner were set right where they differed. */
+  /** Paths that held this content already; a wrong mode or owner was fixed. */
   readonly unchanged: readonly string[]
-  /** How it was done, where there is more to say than the route's own words. */
+  /** How the files were written, if there is more to say than {@link Route.way}. */
   readonly why?: string
 }
 
-/** This route cannot work for this container, which only trying showed. Nothing has changed. */
+/** Thrown when an attempt shows that a route cannot work for a container, before anything has changed. */
 export class RouteUnsuitable extends Error {
   override readonly name = "RouteUnsuitable"
 }

@@ -3,13 +3,13 @@ import { chmod, link, lstat, mkdir, readdir, readFile, stat, symlink, writeFile 
 import { constants } from "node:fs"
 import { join } from "node:path"
 import { test, type TestContext } from "node:test"
-import { openInRoot, readInRoot, through } from "../../src/copy/container-root.ts"
+import { openInRoot, readInRoot, descriptorPath } from "../../src/copy/container-root.ts"
 import { open, type FileHandle } from "../../src/files/system-calls.ts"
 import { purserError, run } from "../files/support.ts"
 import { requireService } from "../support/services.ts"
 import { tempDir } from "../support/temp.ts"
 
-/** The walk, in directories that stand for a container's root, beside one that stands for the host's files. */
+/** Tests the walk in directories that stand for a container's root, beside one that stands for the host's files. */
 
 async function setUp(t: TestContext): Promise<{ root: FileHandle; inside: string; outside: string }> {
   const directory = await tempDir(t)
@@ -22,7 +22,7 @@ async function setUp(t: TestContext): Promise<{ root: FileHandle; inside: string
   return { root, inside, outside }
 }
 
-/** Where the walk ends, as a path of the host. */
+/** Returns the end of the walk as a path of the host. */
 async function endOf(root: FileHandle, path: string): Promise<string> {
   await using place = await openInRoot(root, path)
   const { dev, ino } = await place.handle.stat()
@@ -35,7 +35,7 @@ async function idOf(path: string): Promise<string> {
   return `${dev}:${ino}`
 }
 
-test("links lead where they lead for who lives there, absolute ones from the root", async (t) => {
+test("links are resolved as for the container, absolute ones from its root", async (t) => {
   if (!(await requireService(t, "linux"))) return
   const { root, inside, outside } = await setUp(t)
   await mkdir(join(inside, "var"))
@@ -81,7 +81,7 @@ test("no link leads to the host's files", async (t) => {
   )
 })
 
-test("a link in a circle, a way without end, and what is no directory are refused", async (t) => {
+test("circular links, endless paths and files in place of a directory are refused", async (t) => {
   if (!(await requireService(t, "linux"))) return
   const { root, inside } = await setUp(t)
   const before = (await readdir("/proc/self/fd")).length
@@ -103,17 +103,17 @@ test("a link in a circle, a way without end, and what is no directory are refuse
   await refused("/fifo/key", /not a directory/)
   await refused("/run/../key", /dot segments/)
   await refused("/run/..", /dot segments/)
-  await refused("run/key", /no absolute path/)
+  await refused("run/key", /must be absolute/)
   assert.equal((await readdir("/proc/self/fd")).length, before, "no descriptor stays open")
 })
 
-test("what is missing is made, with the owner of what it lies in, and readable whatever our umask is", async (t) => {
+test("missing directories are created with their parent's owner, and readable whatever our umask is", async (t) => {
   if (!(await requireService(t, "linux", "root"))) return
   const { root, inside } = await setUp(t)
   await run("chown", ["1000:1001", join(inside, "run/secrets")])
   await symlink("/run/secrets/not-there", join(inside, "dangling"))
   const asked: string[] = []
-  const beforeCreate = async (below: FileHandle) => void asked.push(await idOf(through(below)))
+  const beforeCreate = async (below: FileHandle) => void asked.push(await idOf(descriptorPath(below)))
   const umask = process.umask(0o077)
   try {
     await using _ = await openInRoot(root, "/dangling/sub/key", { beforeCreate })
@@ -132,7 +132,7 @@ test("what is missing is made, with the owner of what it lies in, and readable w
   assert.deepEqual(await readdir(join(inside, "run")), ["secrets"])
 })
 
-test("only a regular file of a sane size is read", async (t) => {
+test("only a regular file within the size limit is read", async (t) => {
   if (!(await requireService(t, "linux"))) return
   const { root, inside, outside } = await setUp(t)
   await writeFile(join(inside, "names"), "root:x:0:0\n")

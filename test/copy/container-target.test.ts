@@ -17,7 +17,7 @@ after(cleanUp)
 
 const fixture = join(import.meta.dirname, "../fixtures/tls-server.mjs")
 const directory = "/run/secrets"
-/** Fails as often as `/tmp/failures` says, and signals the server else. */
+/** A reload that fails as often as `/tmp/failures` says, then signals the server. */
 const reload =
   'echo x >>/tmp/reloads; read -r left </tmp/failures; [ "$left" = 0 ] || { echo $((left - 1)) >/tmp/failures; exit 1; }; kill -HUP 1'
 

@@ -31,7 +31,7 @@ test("the container's user is read as the engine reads it", async () => {
   assert.equal(await resolveContainerUser("web", nothing), null)
 })
 
-test("a file line's owner is one of the container's, and a number without a group there is its own group", async () => {
+test("a file line's owner is resolved in the container, and a number without an entry is its own group", async () => {
   assert.deepEqual(await resolveFileOwner("web", read), { uid: 1000, gid: 1001 })
   assert.deepEqual(await resolveFileOwner("4711", read), { uid: 4711, gid: 4711 })
   assert.deepEqual(await resolveFileOwner("4711:staff", read), { uid: 4711, gid: 50 })

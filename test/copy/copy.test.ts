@@ -14,11 +14,11 @@ import { requireService } from "../support/services.ts"
 import { waitFor } from "../support/wait.ts"
 import { file, openEngine } from "./support.ts"
 
-/** The choice between the routes. */
+/** Tests the choice of a route. */
 
 after(cleanUp)
 
-/** Looked for on the engine's disk after each test. */
+/** The text that each test's end searches for on the engine's disk. */
 const [one, two] = [createMarker(), createMarker()]
 
 const { signal } = new AbortController()
@@ -38,12 +38,12 @@ async function copyTo(
   return await copyInto(engine, await inspectContainer(engine, id, signal), set, options)
 }
 
-/** One that we are not beside, as far as we can see. */
+/** An engine that claims to be on another machine. */
 async function openRemote(t: TestContext): Promise<Engine> {
   return await openEngineAt(t, (await startEngineProxy(t, { host: "127.0.0.1" })).address)
 }
 
-test("beside the engine, root goes through the process's root", async (t) => {
+test("root on the engine's machine uses the process's root", async (t) => {
   if (!(await requireService(t, "linux", "root", "docker"))) return
   const id = await startContainer(t, await shelllessImage(), idleNode, [secrets])
   const { route, why, skipped, written, replaced } = await copyTo(await openEngine(t), id)
@@ -54,7 +54,7 @@ test("beside the engine, root goes through the process's root", async (t) => {
   assert.equal(why, "proc: through its process's root")
 })
 
-test("elsewhere it is a shell, and without one a tmpfs volume, with the reasons", async (t) => {
+test("elsewhere a shell is used, and without one a tmpfs volume, with the reasons", async (t) => {
   if (!(await requireService(t, "docker"))) return
   const engine = await openRemote(t)
   const volume = `--volume=${await tmpfsVolume("choice")}:/run/secrets`
@@ -71,7 +71,7 @@ test("elsewhere it is a shell, and without one a tmpfs volume, with the reasons"
   ])
   assert.equal(await docker(["exec", withShell, "cat", "/run/secrets/a"]), one)
 
-  await t.test("also where only root could give the file away, and may not", async () => {
+  await t.test("also if only root could change the owner, and may not", async () => {
     const other = `--volume=${await tmpfsVolume("capless")}:/run/secrets`
     const id = await startContainer(t, await shellImage(), idle, ["--cap-drop=ALL", "--user=app", other])
     const result = await copyTo(engine, id, [file("/run/secrets/a", one, { owner: "db" })])
@@ -81,7 +81,7 @@ test("elsewhere it is a shell, and without one a tmpfs volume, with the reasons"
   })
 })
 
-test("where none can work, each reason is told and nothing is tried", async (t) => {
+test("if no route can work, each reason is reported and nothing is tried", async (t) => {
   if (!(await requireService(t, "docker"))) return
   const engine = await openRemote(t)
   const id = await startContainer(t, await shelllessImage(), idleNode, [secrets])
@@ -122,7 +122,7 @@ test("a route that fails is not followed by another", async (t) => {
   assert.equal(changes, 0)
 })
 
-test("a disk that is allowed is written, with a warning", async (t) => {
+test("writes to a disk if that is allowed, with a warning", async (t) => {
   if (!(await requireService(t, "docker"))) return
   const engine = await openRemote(t)
   const id = await startContainer(t, await shellImage(), idle)
@@ -133,7 +133,7 @@ test("a disk that is allowed is written, with a warning", async (t) => {
   assert.deepEqual(warnings, ["/home/a lies on a disk, where plaintext can outlive its deletion"])
 })
 
-test("a paused container is served by routes that start nothing in it, or said to be paused", async (t) => {
+test("a paused container is served by routes that start nothing in it, or reported as paused", async (t) => {
   if (!(await requireService(t, "docker"))) return
   const engine = await openRemote(t)
   const volume = `--volume=${await tmpfsVolume("paused")}:/run/secrets`
@@ -156,7 +156,7 @@ test("a paused container is served by routes that start nothing in it, or said t
   assert.equal(await docker(["exec", withVolume, "cat", "/run/secrets/a"]), one)
 })
 
-test("what does not run, or restarts for ever, gets nothing", async (t) => {
+test("a container that is stopped, or in a restart loop, gets nothing", async (t) => {
   if (!(await requireService(t, "docker"))) return
   const engine = await openEngine(t)
   const image = await shellImage()
@@ -174,7 +174,7 @@ test("what does not run, or restarts for ever, gets nothing", async (t) => {
   })
 })
 
-test("sets that cannot be meant are refused before the engine is asked", async () => {
+test("invalid sets are refused before the engine is asked", async () => {
   const engine = new Proxy({} as Engine, {
     get: () => () => assert.fail("the engine was asked"),
   })
@@ -186,7 +186,7 @@ test("sets that cannot be meant are refused before the engine is asked", async (
     assert.rejects(copyInto(engine, container, set, options), purserError("ERR_TARGET", message))
   await refused([file("/a", one), file("/b", two), file("//a", one)], /"\/a" would be written twice/)
   for (const path of ["", "a", "/a/", "/", "/a/../b", "/./a", "/a\0b"])
-    await refused([file(path, one)], /is no absolute path of a file/)
+    await refused([file(path, one)], /is not an absolute path of a file/)
   for (const owner of ["", "a:", ":b", "a b", "-a", "$(id)"])
     await refused([file("/a", one, { owner })], /is not USER or USER:GROUP/)
   const mode = copyInto(engine, container, [file("/a", one, { mode: 0o1777 })], options)

@@ -41,7 +41,7 @@ describe("a deployment that is checked", () => {
     })
   }
 
-  it("is refused before anything changes where it cannot be undone", async (t) => {
+  it("is refused before anything changes if it cannot be undone", async (t) => {
     if (!(await requireService(t, "docker", "root", "openssl"))) return
     const [old, fresh] = [await tlsFiles(t), await tlsFiles(t)]
     const { id, deploy } = await serving(t, "proc", old)
@@ -77,7 +77,7 @@ async function inside(id: string, ...command: string[]): Promise<string> {
   return (await docker(["exec", id, ...command])).trim()
 }
 
-/** A container that serves these, given by the first deployment. */
+/** Starts a container that serves these files, delivered by the first deployment. */
 async function serving(t: TestContext, route: RouteName, first: TlsFiles) {
   const engine = await openEngine(t)
   const program = await readFile(fixture, "utf8")

@@ -16,7 +16,7 @@ import { openEngine } from "./support.ts"
 after(cleanUp)
 
 const { signal } = new AbortController()
-/** Says what it hears. */
+/** A program that prints each signal it receives. */
 const listening = ["sh", "-c", "trap 'echo heard' HUP; echo ready; while :; do sleep 1 & wait; done"]
 
 test("a signal reaches the container's first process", async (t) => {
@@ -29,7 +29,7 @@ test("a signal reaches the container's first process", async (t) => {
   await waitFor("the signal", async () => (await docker(["logs", id])).includes("heard"))
 })
 
-test("a command runs in the container, and what it says stays there", async (t) => {
+test("a command runs in the container, and its output stays there", async (t) => {
   if (!(await requireService(t, "docker"))) return
   const engine = await openEngine(t)
   const id = await startContainer(t, await shellImage(), ["sleep", "600"], ["--user=app"])
@@ -62,7 +62,7 @@ test("a restart is waited for", async (t) => {
   assert.ok(state.running)
   assert.notEqual(state.startedAt, before.state.startedAt)
 
-  await t.test("and whoever was restarted by somebody else is not reloaded", async () => {
+  await t.test("and a container that was restarted by another program is not reloaded", async () => {
     for (const text of ["HUP", "restart", "exec:true"])
       await assert.rejects(
         reloadContainer(engine, before, parseReload(text), signal),
@@ -71,7 +71,7 @@ test("a restart is waited for", async (t) => {
   })
 })
 
-test("what is paused, stopped or gone is not reloaded", async (t) => {
+test("a container that is paused, stopped or removed is not reloaded", async (t) => {
   if (!(await requireService(t, "docker"))) return
   const engine = await openEngine(t)
   const id = await startContainer(t, await shellImage(), ["sleep", "600"])

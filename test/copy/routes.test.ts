@@ -106,7 +106,7 @@ test("another route is chosen in its turn, and writes, reads back, keeps and rem
   await assert.rejects(readFile(join(directory, "a")), { code: "ENOENT" })
 })
 
-test("where another route cannot work, or finds out, the next one does, with the reason", async (t) => {
+test("if another route is unsuitable, or turns out so, the next one is used, with the reason", async (t) => {
   if (!(await requireService(t, "linux", "root", "docker"))) return
   const { directory, id, query, copy } = await started(t)
   const shared = sharedRoute(directory)

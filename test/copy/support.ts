@@ -14,7 +14,7 @@ import { inspectContainer } from "../../src/docker/containers.ts"
 import { connectEngine, type Engine } from "../../src/docker/engine.ts"
 import type { ContainerDetails } from "../../src/docker/container-details.ts"
 
-/** Routes into containers of the tests' own, and what they left there. */
+/** Copies into containers of the tests' own, and shows what is left there. */
 
 const signal = new AbortController().signal
 
@@ -32,7 +32,7 @@ export function file(
   return { path, content: new Secret(content), mode: 0o400, ...extra }
 }
 
-/** Copies by the one route, which must find the place in memory. */
+/** Copies by one route, which must find the target in memory. */
 export function copyBy(route: RouteName) {
   return async (
     engine: Engine,
@@ -71,7 +71,7 @@ export async function copyTo(
   return await procRoute.copy(await taskFor(engine, id, files, extra))
 }
 
-/** What is there, by the plain way: for containers that do not fight us. */
+/** Reads a file through the process's root, for containers that do not attack the walk. */
 export async function seen(
   { state }: ContainerDetails,
   path: string,
@@ -85,7 +85,7 @@ export async function seen(
   }
 }
 
-/** Without following links. */
+/** Walks a tree without following links. */
 export async function namesIn({ state }: ContainerDetails, directory: string): Promise<string[]> {
   const top = join(`/proc/${state.pid}/root`, directory)
   for (let left = 10; ; left--) {
@@ -93,7 +93,7 @@ export async function namesIn({ state }: ContainerDetails, directory: string): P
       const entries = await readdir(top, { recursive: true, withFileTypes: true })
       return entries.map(({ parentPath, name }) => relative(top, join(parentPath, name))).sort()
     } catch (error) {
-      // A directory went while we were on our way into it.
+      // The directory was removed during the walk.
       if (left === 0 || systemErrorCode(error) !== "ENOENT") throw error
     }
   }

@@ -1,9 +1,9 @@
 import type { Route } from "../route.ts"
 
 /**
- * By a shell in the container and its usual programs, with everything over the stdin of one exec, for a set of files
- * as for one. It runs as the container's own user, so that what it makes is that user's; as root where a file is to
- * be another's.
+ * Copies by a shell in the container and its usual programs, with all data over the stdin of one exec, whatever the
+ * size of the set. The shell runs as the container's own user, so that the files are that user's; as root if a file is
+ * to have another owner.
  */
 export const execRoute: Route<"exec"> = {
   name: "exec",

@@ -1,8 +1,9 @@
 import type { Route } from "../route.ts"
 
 /**
- * Through `/proc/PID/root`, for root beside the engine: nothing runs in the container, so it needs no shell and may
- * be paused. The container owns its tree and may race us; container-root.ts and process.ts are about that.
+ * Copies through `/proc/PID/root`, for root on the engine's machine. Nothing runs in the container, so it needs no
+ * shell and may be paused. The container owns its tree and may change it meanwhile; container-root.ts and process.ts
+ * guard against that.
  */
 export const procRoute: Route<"proc"> = {
   name: "proc",
@@ -11,7 +12,7 @@ export const procRoute: Route<"proc"> = {
   startsProcess: false,
   async whyNot({ engine, container }) {
     if (process.platform !== "linux") return "this is not Linux"
-    if (process.getuid?.() !== 0) return "we are not root"
+    if (process.getuid?.() !== 0) return "Purser does not run as root"
     if (!engine.isLocal) return "the engine is not on this machine"
     const { whyNoProcess } = await import("../process.ts")
     return await whyNoProcess(container)

@@ -2,8 +2,8 @@ import type { Route } from "../route.ts"
 import type { PullOptions } from "./pull/options.ts"
 
 /**
- * The container downloads each file from us, encrypted and signed with keys that are used once; only these and the
- * orders go through the exec. What is there before and afterwards is looked at as by the route `exec`.
+ * Lets the container download each file from this process, encrypted and signed with keys that are used once. Only the
+ * keys and the orders go through the exec. The files are inspected before and afterwards as in the route `exec`.
  */
 export function pullRoute(options: PullOptions = {}): Route<"pull"> {
   return {

@@ -1,9 +1,9 @@
 import type { Route } from "../route.ts"
 
 /**
- * By the engine's archive call, into a tmpfs volume of a running container and into nothing else: it needs neither a
- * shell nor root, and works while the container is paused. The engine overwrites a file where it stands, so that
- * whoever reads at that moment may see it missing or in part; of a set that fails, what was there is put back.
+ * Copies by the engine's archive call, only into a tmpfs volume of a running container. It needs neither a shell nor
+ * root, and works while the container is paused. The engine overwrites files in target, so a concurrent reader may find
+ * a file missing or incomplete. If a set fails, the old files are put back.
  */
 export const volumeRoute: Route<"volume"> = {
   name: "volume",

@@ -13,7 +13,7 @@ import { requireService } from "../../support/services.ts"
 import { waitFor } from "../../support/wait.ts"
 import { copyBy, file, namesIn, openEngine, taskFor } from "../support.ts"
 
-/** The route by a shell in the container, when something comes between. */
+/** Tests the route by a shell in the container under injected faults. */
 
 after(cleanUp)
 
@@ -22,7 +22,7 @@ const secrets = "--tmpfs=/run/secrets:size=64k"
 const copyTo = copyBy("exec")
 const idle = ["sleep", "600"]
 
-/** Whose directory for secrets holds an old file. */
+/** Starts a container whose directory for secrets holds an old file. */
 async function start(
   t: TestContext,
 ): Promise<{ engine: Engine; id: string; names: () => Promise<string[]> }> {
@@ -33,13 +33,13 @@ async function start(
   return { engine, id, names: () => namesIn(container, "/run/secrets").catch(whileChanging) }
 }
 
-/** A directory may go while it is looked into. */
+/** Stands for a listing during which a directory was removed. */
 function whileChanging(error: unknown): string[] {
   if (systemErrorCode(error) === "ENOENT") return ["changing"]
   throw error
 }
 
-test("neither the content nor its digest nor the path stands in what the engine keeps of the exec", async (t) => {
+test("the engine's record of the exec holds neither the content nor its digest nor the path", async (t) => {
   if (!(await requireService(t, "linux", "root", "docker"))) return
   const { engine, id } = await start(t)
   const marker = "marker-of-the-exec-test"
@@ -61,7 +61,7 @@ test("neither the content nor its digest nor the path stands in what the engine 
       assert.ok(!text.includes(hidden), hidden)
 })
 
-test("a paused container is said to be paused, and nothing is started in it", async (t) => {
+test("a paused container is reported as paused, and nothing is started in it", async (t) => {
   if (!(await requireService(t, "linux", "root", "docker"))) return
   const { engine, id, names } = await start(t)
   const stale = await taskFor(engine, id, [file("/run/secrets/a", "new")])
@@ -76,21 +76,21 @@ test("a paused container is said to be paused, and nothing is started in it", as
   assert.deepEqual(await names(), ["a"])
 })
 
-test("a pause in the middle ends at the time limit, which says so, and no temporary file outlives it", async (t) => {
+test("a pause during a copy ends at the time limit, which reports it, and no temporary file remains", async (t) => {
   if (!(await requireService(t, "linux", "root", "docker"))) return
   const { engine, id, names } = await start(t)
   const beforeChange = async () => void (await docker(["pause", id]))
   const copying = copyTo(engine, id, [file("/run/secrets/a", "new")], { beforeChange, timeoutMs: 2000 })
   await assert.rejects(copying, (error: unknown) => {
     assert.ok(purserError("ERR_TIMEOUT", /took longer than 2000 ms: it was paused meanwhile/)(error))
-    assert.match(error.hint ?? "", /docker unpause it/)
+    assert.match(error.hint ?? "", /run docker unpause/)
     return true
   })
   await docker(["unpause", id])
   await waitFor("the shell to end", async () => (await names()).join() === "a")
 })
 
-test("a container that stops, restarts or goes in the middle is not taken for served", async (t) => {
+test("a container that stops, restarts or is removed during a copy is not reported as served", async (t) => {
   if (!(await requireService(t, "linux", "root", "docker"))) return
   for (const [command, ...more] of [["restart", "--time=0"], ["kill"], ["rm", "--force"]] as const) {
     const { engine, id } = await start(t)
@@ -104,14 +104,14 @@ test("a container that stops, restarts or goes in the middle is not taken for se
   }
 })
 
-test("a copier that dies half-way installs nothing and leaves nothing", async (t) => {
+test("a copy that ends half-way installs nothing and leaves nothing", async (t) => {
   if (!(await requireService(t, "linux", "root", "docker"))) return
   const { engine, id, names } = await start(t)
   const whole = Buffer.alloc(20_000, "x")
   const digest = new Secret(whole).digest.slice("sha256:".length)
   const orders = `look 1 ${whole.length} ${digest} /run/secrets/sub/b`
   const put = "put 1 377 - 0:0 no .purser-0123456789abcdef.tmp"
-  await t.test("its connection being cut", async () => {
+  await t.test("when its connection is lost", async () => {
     const controller = new AbortController()
     const task = { ...(await taskFor(engine, id, [])), signal: controller.signal }
     const session = new ExecSession(task, undefined)
@@ -122,31 +122,31 @@ test("a copier that dies half-way installs nothing and leaves nothing", async (t
     await session[Symbol.asyncDispose]()
     await waitFor("the shell to end", async () => (await names()).join() === "a")
   })
-  await t.test("its input ending as if that were all", async () => {
+  await t.test("when its input ends early", async () => {
     const session = new ExecSession(await taskFor(engine, id, []), undefined)
     session.send(orders)
     session.send(put, whole.subarray(0, 10_000))
     await session[Symbol.asyncDispose]()
     assert.deepEqual(await names(), ["a"])
   })
-  await t.test("other content of the same length being sent", async () => {
+  await t.test("when other content of the same length is sent", async () => {
     await using session = new ExecSession(await taskFor(engine, id, []), undefined)
     session.send(orders)
     session.send(put, Buffer.alloc(20_000, "y"))
     await session.answer()
     await session.answer()
     assert.deepEqual(await session.answer(), ["no", "digest", "1"])
-    await session.complaint()
+    await session.readStderr()
     assert.deepEqual(await names(), ["a"])
   })
-  await t.test("being interrupted before the change", async () => {
+  await t.test("when it is interrupted before the change", async () => {
     const controller = new AbortController()
     const beforeChange = async () => controller.abort()
     const extra = { signal: controller.signal, beforeChange }
     await assert.rejects(copyTo(engine, id, [file("/run/secrets/a", "new")], extra), { name: "AbortError" })
     await waitFor("the shell to end", async () => (await names()).join() === "a")
   })
-  await t.test("and what fails before the change changes nothing", async () => {
+  await t.test("when it fails before the change", async () => {
     const beforeChange = () => Promise.reject(new Error("not now"))
     const copying = copyTo(engine, id, [file("/run/secrets/a", "new")], { beforeChange })
     await assert.rejects(copying, /not now/)

@@ -9,11 +9,11 @@ import { createMarker } from "../../support/leaks.ts"
 import { requireService } from "../../support/services.ts"
 import { copyBy, file, namesIn, openEngine, seen } from "../support.ts"
 
-/** The route by a shell in the container, with other shells than busybox, and with what is none. */
+/** Tests the route by a shell in the container with shells other than busybox, and with programs that are no shell. */
 
 after(cleanUp)
 
-/** Looked for on the engine's disk after each test. */
+/** The text that each test's end searches for on the engine's disk. */
 const [one, two] = [createMarker(), createMarker()]
 
 const { signal } = new AbortController()
@@ -22,13 +22,13 @@ const copyTo = copyBy("exec")
 const idle = ["sleep", "600"]
 const idleNode = ["/usr/local/bin/node", "-e", "setInterval(() => {}, 1e9)"]
 
-test("what the image lacks is named", async (t) => {
+test("the programs that an image lacks are named", async (t) => {
   if (!(await requireService(t, "linux", "root", "docker"))) return
   const engine = await openEngine(t)
   const bare = await startContainer(t, await shelllessImage(), idleNode, [secrets])
   const files = [file("/run/secrets/a", one)]
   await assert.rejects(copyTo(engine, bare, files), purserError("ERR_ROUTE", /exec cannot .* no sh in it/))
-  // Busybox's own shell finds its programs in itself.
+  // Busybox's shell has its programs built in.
   const mounts = await fromHere(new Map([["sh", "dash"]]))
   const id = await startContainer(t, await nodeImage(), idle, [secrets, ...mounts])
   await docker(["exec", id, "rm", "/bin/sha256sum", "/bin/head"])
@@ -41,7 +41,7 @@ test("what the image lacks is named", async (t) => {
   assert.deepEqual((await copyTo(engine, id, files)).written, ["/run/secrets/a"])
 })
 
-test("what only calls itself a shell is not believed, nor waited for without end", async (t) => {
+test("a program that only claims to be a shell is not trusted, nor waited for endlessly", async (t) => {
   if (!(await requireService(t, "linux", "root", "docker"))) return
   const engine = await openEngine(t)
   const id = await startContainer(t, await shellImage(), idle, [secrets])
@@ -51,10 +51,10 @@ test("what only calls itself a shell is not believed, nor waited for without end
     [`${greeting}; echo "at tmpfs none - - - no"`, "ERR_TARGET", /ended with exit code 0 before it was done/],
     [`${greeting}; echo at`, "ERR_DISK", /would lie on a disk/],
     [`${greeting}; printf "at tmpfs \\033[31m\\n"`, "ERR_TARGET", /a \\x1b\[31m is there/],
-    [`${greeting}; echo rubbish`, "ERR_PROTOCOL", /answers with something else/],
+    [`${greeting}; echo rubbish`, "ERR_PROTOCOL", /gave an unexpected answer/],
     [`${greeting}; echo no such 7`, "ERR_TARGET", /cannot write \/run\/secrets\/a: such failed/],
     ["echo purser x y", "ERR_TARGET", /ended with exit code 0/],
-    [`${greeting}; yes`, "ERR_PROTOCOL", /answers with something else/],
+    [`${greeting}; yes`, "ERR_PROTOCOL", /gave an unexpected answer/],
     [`${greeting}; yes | tr -d "\\n"`, "ERR_LIMIT", /wrote more than 1048576 bytes/],
     ["sleep 1000", "ERR_TIMEOUT", /longer than 1500 ms/],
   ] as const) {
@@ -101,7 +101,7 @@ for (const [shell, checksum] of [
     }
   })
 
-/** Programs of this machine and what they need, mounted where they are found first. */
+/** Programs of this machine and their libraries, mounted at the front of the search path. */
 async function fromHere(programs: ReadonlyMap<string, string>): Promise<string[]> {
   const mounts = new Map<string, string>()
   for (const [name, program] of programs) {

@@ -11,11 +11,11 @@ import { requireService } from "../../support/services.ts"
 import { copyBy, file, namesIn, openEngine, seen } from "../support.ts"
 import type { ContainerDetails } from "../../../src/docker/container-details.ts"
 
-/** The route by a shell in the container; what it left is looked at from beside the engine. */
+/** Tests the route by a shell in the container; its results are read from the engine's machine. */
 
 after(cleanUp)
 
-/** Looked for on the engine's disk after each test. */
+/** The text that each test's end searches for on the engine's disk. */
 const [one, two] = [createMarker(), createMarker()]
 
 const { signal } = new AbortController()
@@ -56,7 +56,7 @@ test("a set is written for the container's own user, and nothing else is left", 
   assert.deepEqual(await namesIn(container, "/run/secrets"), names)
   assert.equal(changes, 1)
 
-  await t.test("and what is there already is not written again", async () => {
+  await t.test("and a file that is in place already is not written again", async () => {
     const { ino } = await stat(`/proc/${container.state.pid}/root/run/secrets/a`)
     const again = await copyTo(engine, id, files, { beforeChange })
     assert.deepEqual([again.written, again.replaced, again.unchanged], [[], [], paths])
@@ -69,7 +69,7 @@ test("a set is written for the container's own user, and nothing else is left", 
     assert.equal(changes, 2)
   })
 
-  await t.test("and the mode of what holds it already is mended", async () => {
+  await t.test("and the wrong mode of a file with the right content is fixed", async () => {
     const again = await copyTo(engine, id, [file("/run/secrets/a", "new", { mode: 0o440 })], { beforeChange })
     assert.deepEqual([again.written, again.unchanged], [[], ["/run/secrets/a"]])
     assert.equal((await seen(container, "/run/secrets/a")).mode, "440")
@@ -77,7 +77,7 @@ test("a set is written for the container's own user, and nothing else is left", 
   })
 })
 
-test("another owner's file is made by root, by the container's own names", async (t) => {
+test("another owner's file is created by root, by the container's own names", async (t) => {
   if (!(await requireService(t, "linux", "root", "docker"))) return
   const { engine, id, container } = await start(t, [secrets, "--user=app"])
   const files = [
@@ -99,7 +99,7 @@ test("another owner's file is made by root, by the container's own names", async
   )
 })
 
-test("no capabilities are needed for its own files, and what they are needed for is explained", async (t) => {
+test("the user's own files need no capabilities, and a missing one is explained", async (t) => {
   if (!(await requireService(t, "linux", "root", "docker"))) return
   const hardened = ["--cap-drop=ALL", "--read-only", "--security-opt=no-new-privileges", "--network=none"]
   const { engine, id, container } = await start(t, [secrets, "--user=1000", ...hardened])
@@ -112,7 +112,7 @@ test("no capabilities are needed for its own files, and what they are needed for
   assert.deepEqual(await namesIn(container, "/run/secrets"), ["a", "b"])
 })
 
-test("in a directory that gives its own group to files, they are still the user's group's", async (t) => {
+test("files in a setgid directory still get the user's group", async (t) => {
   if (!(await requireService(t, "linux", "root", "docker"))) return
   const { engine, id, container } = await start(t, [
     "--tmpfs=/run/secrets:uid=1000,gid=999,mode=2770",
@@ -123,7 +123,7 @@ test("in a directory that gives its own group to files, they are still the user'
   assert.equal((await seen(container, "/run/secrets/sub/b")).owner, "1000:1000")
 })
 
-test("root that may give files away and nothing else is enough", async (t) => {
+test("root with no capability but CHOWN is enough", async (t) => {
   if (!(await requireService(t, "linux", "root", "docker"))) return
   const caps = ["--cap-drop=ALL", "--cap-add=CHOWN", "--user=app"]
   const { engine, id, container } = await start(t, [secrets, ...caps])
@@ -141,7 +141,7 @@ test("root that may give files away and nothing else is enough", async (t) => {
   assert.equal((await copyTo(engine, id, files)).unchanged.length, 2)
 })
 
-test("paths may hold anything that a path can", async (t) => {
+test("paths may hold any byte that a path can", async (t) => {
   if (!(await requireService(t, "linux", "root", "docker"))) return
   const { engine, id, container } = await start(t)
   const names = [
@@ -162,7 +162,7 @@ test("paths may hold anything that a path can", async (t) => {
   assert.equal((await copyTo(engine, id, files)).unchanged.length, names.length)
 })
 
-test("links on the way are followed as for the application, one in the file's place is refused and left alone", async (t) => {
+test("links on the way are followed as for the application, a link in the file's place is refused and kept", async (t) => {
   if (!(await requireService(t, "linux", "root", "docker"))) return
   const { engine, id, container } = await start(t)
   const prepare = "rm -r /var/run; ln -s /run /var/run; mkdir /run/secrets/d /tmp/disk"
@@ -189,7 +189,7 @@ test("links on the way are followed as for the application, one in the file's pl
   assert.deepEqual(await namesIn(container, "/run/secrets"), ["a", "b", "c", "d", "disk", "e"])
 })
 
-test("what cannot be written leaves what was there and nothing more", async (t) => {
+test("a failed write leaves the old files and nothing more", async (t) => {
   if (!(await requireService(t, "linux", "root", "docker"))) return
   const readOnly = await tmpfsVolume("read-only")
   const { engine, id, container } = await start(t, [

@@ -12,14 +12,17 @@ import { requireService } from "../../support/services.ts"
 import { waitFor } from "../../support/wait.ts"
 import { copyTo, file, namesIn, openEngine, seen } from "../support.ts"
 
-/** The route through `/proc/PID/root`, on containers that are after the host's files, or after us. */
+/** Tests the route through `/proc/PID/root` on containers that attack the host's files or Purser. */
 
 after(cleanUp)
 
 const { signal } = new AbortController()
 const idle = ["sleep", "600"]
 
-/** A directory of the host in memory, which has none in the container there: nothing but how we walk keeps us out of it. */
+/**
+ * A directory in the host's memory whose path leads to no tmpfs in the container, so that only the walk keeps us out of
+ * it.
+ */
 async function hostDirectory(t: TestContext): Promise<string> {
   const directory = await mounted(t, "-t", "tmpfs", "none")
   await mkdir(`${directory}/sub`)
@@ -27,7 +30,7 @@ async function hostDirectory(t: TestContext): Promise<string> {
   return directory
 }
 
-test("links to the host's files, absolute ones and by .., lead nowhere", async (t) => {
+test("links to the host's files, absolute ones and with .., do not reach them", async (t) => {
   if (!(await requireService(t, "linux", "root", "docker"))) return
   const engine = await openEngine(t)
   const host = await hostDirectory(t)
@@ -43,7 +46,7 @@ test("links to the host's files, absolute ones and by .., lead nowhere", async (
   await docker(["exec", "--workdir=/run/secrets", id, "sh", "-ec", plant.join("\n")])
   for (const link of ["absolute", "up", "magic", "cwd"]) {
     const task = copyTo(engine, id, [file(`/run/secrets/${link}/new`, "secret")])
-    // In the container that path would lie on its own layer.
+    // In the container that path lies on the container's own layer.
     await assert.rejects(task, purserError("ERR_DISK", /would lie on a disk/), link)
   }
   for (const link of ["key", "dangling"]) {
@@ -58,7 +61,7 @@ test("links to the host's files, absolute ones and by .., lead nowhere", async (
   assert.equal((await namesIn(container, "/run/secrets")).length, plant.length)
 })
 
-test("what swaps a directory for a link while we write 1,000 times gets nothing written elsewhere", async (t) => {
+test("swapping a directory for a link during 1,000 writes redirects none of them", async (t) => {
   if (!(await requireService(t, "linux", "root", "docker"))) return
   const engine = await openEngine(t)
   const host = await hostDirectory(t)
@@ -75,7 +78,7 @@ test("what swaps a directory for a link while we write 1,000 times gets nothing 
           renameSync(name, "app")
           renameSync("app", name)
         } catch {
-          // Made while it was missing, by who writes.
+          // The writer created it while it was missing.
           try { rmSync("app", { recursive: true, force: true }) } catch {}
         }
       }
@@ -111,9 +114,9 @@ test("what swaps a directory for a link while we write 1,000 times gets nothing 
 test("planted FIFOs, devices, sockets and directories are refused, at once and without being opened", async (t) => {
   if (!(await requireService(t, "linux", "root", "docker"))) return
   const engine = await openEngine(t)
-  // A volume: unlike --tmpfs, where the engine has devices do nothing.
+  // A volume, because the engine disables devices on --tmpfs.
   const volume = await tmpfsVolume("devices")
-  // A watchdog's opening may reboot the host; these numbers are nobody's.
+  // Opening a watchdog may reboot the host, so these device numbers are unassigned.
   const plant = `cd /run/secrets; mkfifo fifo way; mknod character c 241 77; mknod block b 241 77; mkdir directory
     exec node -e 'require("net").createServer().listen("socket")'`
   const id = await startContainer(
@@ -134,13 +137,13 @@ test("planted FIFOs, devices, sockets and directories are refused, at once and w
     ["way/key", "on the way"],
   ] as const) {
     const task = copyTo(engine, id, [file(`/run/secrets/${leaf}`, "secret")])
-    // Opening such a device would fail with ENXIO, and another code.
+    // Opening such a device would fail with ENXIO, which gives another error code.
     await assert.rejects(task, purserError("ERR_TARGET", new RegExp(kind)), leaf)
   }
   assert.deepEqual(await namesIn(container, "/run/secrets"), before)
 })
 
-test("a planted hard link is replaced, and what it links to stays", async (t) => {
+test("a planted hard link is replaced, and its other name keeps the old content", async (t) => {
   if (!(await requireService(t, "linux", "root", "docker"))) return
   const engine = await openEngine(t)
   const id = await startContainer(t, await shellImage(), idle, ["--tmpfs=/run/secrets"])
@@ -164,7 +167,7 @@ test("a planted hard link is replaced, and what it links to stays", async (t) =>
     })
 })
 
-test("what changes a file behind our back is found out", async (t) => {
+test("a concurrent change of a file is detected", async (t) => {
   if (!(await requireService(t, "linux", "root", "docker"))) return
   const engine = await openEngine(t)
   const id = await startContainer(t, await shellImage(), idle, ["--tmpfs=/run/secrets"])
@@ -177,7 +180,7 @@ test("what changes a file behind our back is found out", async (t) => {
       "has another owner",
     ],
     ["mv sub gone; ln -s /etc sub", "is not there"],
-    // The staged file itself: what is then renamed is another.
+    // The staged file itself is changed, so that another is then renamed.
     ["cd sub; for file in .purser-*; do rm $file; echo -n other > $file; done", "has other content"],
     ["cd sub; for file in .purser-*; do rm $file; mkfifo $file; done", "is not there"],
   ] as const) {

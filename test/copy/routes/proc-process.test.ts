@@ -16,7 +16,7 @@ import { waitFor } from "../../support/wait.ts"
 import { copyTo, file, namesIn, openEngine, taskFor } from "../support.ts"
 import type { ContainerDetails } from "../../../src/docker/container-details.ts"
 
-/** Whose process it is that the route `proc` goes through, and whether it still is. */
+/** Tests that the route `proc` uses the container's own process, and notices its end. */
 
 after(cleanUp)
 
@@ -24,7 +24,7 @@ const { signal } = new AbortController()
 const idle = ["sleep", "600"]
 const goneOrOther = purserError("ERR_NOT_RUNNING", /has stopped or was restarted meanwhile/)
 
-/** An engine that says of the container whatever it is told to. */
+/** An engine that reports the given details of the container. */
 function saying(engine: Engine, container: () => ContainerDetails): Engine {
   return {
     ...engine,
@@ -50,10 +50,10 @@ async function startSleep(t: TestContext, ...command: string[]): Promise<ChildPr
   return child as ChildProcess & { pid: number }
 }
 
-/** Starts processes until one has this number. */
+/** Starts processes until one gets this number. */
 async function startAs(t: TestContext, pid: number): Promise<void> {
   await waitFor("the number to be given again", async () => {
-    // Others on this machine start processes too, and may be faster.
+    // Other processes on this machine take numbers too, and may be faster.
     await writeFile("/proc/sys/kernel/ns_last_pid", String(pid - 1))
     const child = await startSleep(t)
     if (child.pid === pid) return true
@@ -62,7 +62,7 @@ async function startAs(t: TestContext, pid: number): Promise<void> {
   })
 }
 
-test("a process number that was given to another is not taken for the container's", async (t) => {
+test("a reused process number is not taken for the container's", async (t) => {
   if (!(await requireService(t, "linux", "root", "docker"))) return
   const engine = await openEngine(t)
   const id = await startContainer(t, await shellImage(), idle, ["--tmpfs=/run/secrets"])
@@ -78,7 +78,7 @@ test("a process number that was given to another is not taken for the container'
   await assert.rejects(held.checkAlive(), goneOrOther)
   await assert.rejects(held.ids(), goneOrOther)
   await assert.rejects(held.confirm(signal), goneOrOther)
-  // Nor where the engine has not noticed yet.
+  // Nor if the engine has not noticed yet.
   const late = saying(engine, () => container)
   const task = await taskFor(late, id, [file("/run/secrets/a", "one")], { container })
   assert.match((await procRoute.whyNot(task)) ?? "", /process \d+ of this machine is not the container's/)
@@ -88,7 +88,7 @@ test("a process number that was given to another is not taken for the container'
   )
 })
 
-test("a container that was restarted since it was looked at is not written to", async (t) => {
+test("a container that was restarted since it was inspected is not written to", async (t) => {
   if (!(await requireService(t, "linux", "root", "docker"))) return
   const engine = await openEngine(t)
   const id = await startContainer(t, await shellImage(), idle, ["--tmpfs=/run/secrets", "--stop-signal=KILL"])
@@ -103,7 +103,7 @@ test("a container that was restarted since it was looked at is not written to", 
   const { state } = await inspectContainer(engine, other, signal)
   const confused = { ...now, state: { ...now.state, pid: state.pid } }
   await assert.rejects(copyTo(engine, id, files, { container: confused }), goneOrOther)
-  // An engine that has it wrong itself.
+  // An engine that is itself out of date.
   const wrong = saying(engine, () => confused)
   await assert.rejects(copyTo(wrong, id, files, { container: confused }), RouteUnsuitable)
   for (const container of [now, await inspectContainer(engine, other, signal)])
@@ -112,7 +112,7 @@ test("a container that was restarted since it was looked at is not written to", 
   await assert.rejects(copyTo(engine, id, files), goneOrOther)
 })
 
-test("a restart in mid-write is found out, and nothing of ours is left", async (t) => {
+test("a restart during a write is detected, and nothing of ours is left", async (t) => {
   if (!(await requireService(t, "linux", "root", "docker"))) return
   const engine = await openEngine(t)
   const volume = await tmpfsVolume("kept")
@@ -121,7 +121,7 @@ test("a restart in mid-write is found out, and nothing of ours is left", async (
     `--volume=${volume}:/kept`,
     "--stop-signal=KILL",
   ])
-  // Another that uses the volume, so that its content outlives the restart.
+  // A second container uses the volume, so that its content outlives the restart.
   await startContainer(t, await shellImage(), idle, [`--volume=${volume}:/kept`])
   const files = [file("/run/secrets/a", "one"), file("/kept/b", "two")]
   for (const command of ["restart", "kill"]) {
@@ -132,7 +132,7 @@ test("a restart in mid-write is found out, and nothing of ours is left", async (
     assert.deepEqual(await namesIn(container, "/run/secrets"), [])
     assert.deepEqual(await namesIn(container, "/kept"), [])
   }
-  await t.test("and whoever writes gives up in the middle leaves as little", async () => {
+  await t.test("and a cancelled write leaves nothing either", async () => {
     const stop = new AbortController()
     const task = copyTo(engine, id, files, {
       signal: stop.signal,
@@ -148,7 +148,7 @@ test("a restart in mid-write is found out, and nothing of ours is left", async (
   assert.deepEqual((await copyTo(engine, id, files)).written, ["/run/secrets/a", "/kept/b"])
 })
 
-test("no descriptor stays open, whatever happens", async (t) => {
+test("no descriptor stays open, also after errors", async (t) => {
   if (!(await requireService(t, "linux", "root", "docker"))) return
   const engine = await openEngine(t)
   const id = await startContainer(t, await shellImage(), idle, ["--tmpfs=/run/secrets"])

@@ -14,7 +14,7 @@ const prepare = `
 printf '%s\\n' nobody:200000:65536 nogroup:200000:65536 >"$1/ids"
 for file in /etc/subuid /etc/subgid; do mount --bind "$1/ids" $file || exit; done`
 
-test("a container with a user namespace of its own is left to other routes, one without is not", async (t) => {
+test("a container with a user namespace of its own is left to other routes, one without is served", async (t) => {
   if (!(await requireService(t, "linux", "root", "docker"))) return
   const image = await shellImage()
   let second: SecondEngine

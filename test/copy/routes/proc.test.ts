@@ -10,11 +10,11 @@ import { createMarker } from "../../support/leaks.ts"
 import { requireService } from "../../support/services.ts"
 import { copyTo, file, namesIn, openEngine, seen, taskFor } from "../support.ts"
 
-/** The route through `/proc/PID/root`, on containers that mean well. */
+/** Tests the route through `/proc/PID/root` on well-behaved containers. */
 
 after(cleanUp)
 
-/** Looked for on the engine's disk after each test. */
+/** The text that each test's end searches for on the engine's disk. */
 const [one, two] = [createMarker(), createMarker()]
 
 const { signal } = new AbortController()
@@ -44,7 +44,7 @@ test("writes what the application reads, for its user alone, and leaves nothing 
   })
   assert.deepEqual(await namesIn(container, "/run/secrets"), ["a", "www", "www/tls.key"])
 
-  await t.test("and tells what it replaced from what was so already", async () => {
+  await t.test("and tells replaced files from unchanged ones", async () => {
     let changes = 0
     const beforeChange = async () => void changes++
     assert.deepEqual(await copyTo(engine, id, files, { beforeChange }), {
@@ -62,7 +62,7 @@ test("writes what the application reads, for its user alone, and leaves nothing 
     assert.equal(changes, 1)
   })
 
-  await t.test("and mends the mode and owner of what it does not write again", async () => {
+  await t.test("and fixes the mode and owner of files that it does not write again", async () => {
     const other = file("/run/secrets/b", "three", { mode: 0o444, owner: "db:nobody" })
     assert.deepEqual((await copyTo(engine, id, [other])).unchanged, ["/run/secrets/b"])
     const { mode, owner } = await seen(container, "/run/secrets/b")
@@ -111,7 +111,7 @@ test("the owner is the container's own user, by its own names", async (t) => {
     assert.equal((await seen(container, "/run/secrets/a")).owner, owner)
     assert.equal(await docker(["exec", id, "cat", "/run/secrets/a"]), one)
   }
-  await t.test("and where that name is gone, who the process runs as", async () => {
+  await t.test("and if that name is gone, the user that the process runs as", async () => {
     const id = await startContainer(t, image, idle, [secrets, "--user=db"])
     await docker(["exec", "--user=0", id, "rm", "/etc/passwd"])
     await copyTo(engine, id, [file("/run/secrets/a", one)])
@@ -125,7 +125,7 @@ test("the owner is the container's own user, by its own names", async (t) => {
   })
 })
 
-test("links on the way lead where they lead for the application", async (t) => {
+test("links on the way are followed as for the application", async (t) => {
   if (!(await requireService(t, "linux", "root", "docker"))) return
   const engine = await openEngine(t)
   const id = await startContainer(t, await shellImage(), idle, [secrets])
@@ -137,7 +137,7 @@ test("links on the way lead where they lead for the application", async (t) => {
   assert.equal(await docker(["exec", id, "cat", "/var/run/secrets/a", "/home/secrets/sub/b"]), one + two)
 })
 
-test("what would lie on a disk is refused before anything is made there, or warned of", async (t) => {
+test("a file on a disk is refused before anything is created there, or warned of", async (t) => {
   if (!(await requireService(t, "linux", "root", "docker"))) return
   const engine = await openEngine(t)
   const id = await startContainer(t, await shellImage(), idle)
@@ -157,7 +157,7 @@ test("what would lie on a disk is refused before anything is made there, or warn
   await assert.rejects(copyTo(engine, id, [file("/etc/hosts", "x")]), purserError("ERR_DISK", /\/etc\/hosts/))
 })
 
-test("what cannot be written is told, and leaves what was there and nothing more", async (t) => {
+test("a failed write is reported, and leaves the old files and nothing more", async (t) => {
   if (!(await requireService(t, "linux", "root", "docker"))) return
   const engine = await openEngine(t)
   const readOnly = await tmpfsVolume("read-only")
@@ -189,7 +189,7 @@ test("what cannot be written is told, and leaves what was there and nothing more
   assert.deepEqual(await namesIn(container, "/read-only"), [])
 })
 
-test(`many containers at a time each get their own`, async (t) => {
+test(`many containers at once each get their own files`, async (t) => {
   if (!(await requireService(t, "linux", "root", "docker"))) return
   const engine = await openEngine(t)
   const image = await shellImage()

@@ -6,10 +6,10 @@ import { Secret } from "../../../src/base/secret.ts"
 import { sealBody, type SealedBody } from "../../../src/copy/routes/pull/envelope.ts"
 import { orderGet, type Order } from "../../../src/copy/routes/pull/receiver.ts"
 
-/** The receiver of the route `pull` without the route: orders and servers of the tests' own. */
+/** Runs the receiver of the route `pull` without the route, with orders and servers of the tests' own. */
 
 export interface Ordered extends SealedBody {
-  /** With these URLs in place of the sealed body's own. */
+  /** URLs to use in place of the sealed body's own. */
   readonly line: (url: string, extra?: Partial<Order>) => string
 }
 
@@ -32,7 +32,7 @@ export async function ordered(path: string, content: string, containerId = "-"):
   return { ...sealed, line }
 }
 
-/** Answers everything with this body, as often as it is asked for. */
+/** Answers every request with this body, any number of times. */
 export async function serveAlways(t: TestContext, address: string, body: Uint8Array): Promise<string> {
   const server = createServer((_, response) => void response.end(body))
   const { promise, resolve, reject } = Promise.withResolvers<void>()
@@ -51,7 +51,7 @@ export interface Ended {
   readonly stderr: string
 }
 
-/** Gives the lines to a program and waits for its end. */
+/** Sends the lines to a program and waits for its end. */
 export async function tell(
   command: readonly string[],
   lines: readonly string[],
@@ -70,7 +70,7 @@ export async function tell(
   return { code, stdout: stdout.join(""), stderr: stderr.join("") }
 }
 
-/** One bit of its last byte is another. */
+/** Returns a copy with one bit of the last byte flipped. */
 export function flipped(body: Buffer): Buffer {
   const copy = Buffer.from(body)
   copy[copy.length - 1] = (copy.at(-1) ?? 0) ^ 1

@@ -17,11 +17,11 @@ import { waitFor } from "../../support/wait.ts"
 import { file, namesIn, openEngine, seen } from "../support.ts"
 import type { ContainerDetails } from "../../../src/docker/container-details.ts"
 
-/** The route by which the container downloads; what it left is looked at from beside the engine. */
+/** Tests the route by which the container downloads; its results are read from the engine's machine. */
 
 after(cleanUp)
 
-/** Looked for on the engine's disk after each test. */
+/** The text that each test's end searches for on the engine's disk. */
 const [one, two] = [createMarker(), createMarker()]
 
 const { signal } = new AbortController()
@@ -89,14 +89,14 @@ test("a set is downloaded for the container's own user, and nothing else is left
   assert.equal(changes, 1)
   assert.match(said.join(""), /staged 1\nstaged 2\nstaged 3\nchanged/)
 
-  await t.test("and what is there already is not downloaded again", async () => {
+  await t.test("and a file that is in place already is not downloaded again", async () => {
     const next = [...files.slice(0, 2), file("/run/secrets/empty", "full")]
     const again = await copyTo(started, next)
     assert.deepEqual([again.written, again.replaced], [[paths[2]], [paths[2]]])
     assert.deepEqual(again.unchanged, paths.slice(0, 2))
   })
 
-  await t.test("and a set that is stopped before its change leaves what was there", async () => {
+  await t.test("and a set that is cancelled before its change leaves the old files", async () => {
     const refusal = new Error("not now")
     const beforeChange = () => Promise.reject(refusal)
     const next = [file("/run/secrets/empty", "new"), file("/run/secrets/deep/er/x", "new")]
@@ -109,7 +109,7 @@ test("a set is downloaded for the container's own user, and nothing else is left
   })
 })
 
-test("with curl in the place of wget, another owner's file is made by root", async (t) => {
+test("with curl instead of wget, another owner's file is created by root", async (t) => {
   if (!(await requireService(t, "linux", "root", "docker", "openssl"))) return
   const image = await baseImage({ shell: true, programs: ["openssl", "curl"] })
   const command = ["sh", "-c", "rm /bin/wget && touch /ready && exec sleep 600"]
@@ -120,7 +120,7 @@ test("with curl in the place of wget, another owner's file is made by root", asy
   assert.deepEqual(await seen(started.container, "/run/secrets/db"), expected)
 })
 
-test("a container of the host's network, and one that shares another's, are served too", async (t) => {
+test("a container on the host's network, and one that shares another's network, are served too", async (t) => {
   if (!(await requireService(t, "linux", "root", "docker", "openssl"))) return
   const image = await opensslImage()
   const host = await start(t, image, ["--network=host"])
@@ -132,7 +132,7 @@ test("a container of the host's network, and one that shares another's, are serv
   assert.deepEqual(await namesIn(first.container, "/run/secrets"), [])
 })
 
-test("what is missing is named, and a disk is refused", async (t) => {
+test("missing programs are named, and a disk is refused", async (t) => {
   if (!(await requireService(t, "linux", "root", "docker", "openssl"))) return
   const bare = await start(t, await shellImage())
   await assert.rejects(
@@ -151,7 +151,7 @@ test("what is missing is named, and a disk is refused", async (t) => {
   )
   const route = pullRoute({ serveAddress: "127.0.0.1" })
   await assert.rejects(copyTo(started, [file("/var/lib/a", one)], { route }), purserError("ERR_DISK", /disk/))
-  // Its own loopback, where nobody listens.
+  // The container's own loopback, where nothing listens.
   await assert.rejects(
     copyTo(started, [file("/run/secrets/x/a", one)], { route }),
     purserError("ERR_UNREACHABLE", /cannot fetch from 127\.0\.0\.1/),
@@ -159,7 +159,7 @@ test("what is missing is named, and a disk is refused", async (t) => {
   await waitFor("its leaving", async () => (await namesIn(started.container, "/run/secrets")).length === 0)
   await assert.rejects(
     copyTo(started, [file("/run/secrets/a", one)], { route: pullRoute({ serveAddress: "203.0.113.1" }) }),
-    purserError("ERR_LISTEN", /cannot serve on "203\.0\.113\.1"/),
+    purserError("ERR_LISTEN", /cannot listen on "203\.0\.113\.1"/),
   )
 })
 
@@ -175,7 +175,7 @@ test("an isolated copy has a network of its own, which is gone afterwards", asyn
   assert.equal(during, 1)
   assert.deepEqual(await own(), [])
 
-  await t.test("also when it fails and when it is given up", async () => {
+  await t.test("also when it fails and when it is cancelled", async () => {
     const failing = () => Promise.reject(new Error("not now"))
     const route = pullRoute({ isolate: true })
     const files = [file("/run/secrets/a", two)]
@@ -195,7 +195,7 @@ test("an isolated copy has a network of its own, which is gone afterwards", asyn
   })
 })
 
-test("a copy that is given up between its download and its change leaves nothing", async (t) => {
+test("a copy that is cancelled between its download and its change leaves nothing", async (t) => {
   if (!(await requireService(t, "linux", "root", "docker", "openssl"))) return
   const started = await start(t, await opensslImage(), ["--network=host"])
   const { container } = started

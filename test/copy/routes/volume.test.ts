@@ -14,11 +14,11 @@ import { requireService } from "../../support/services.ts"
 import { tempDir } from "../../support/temp.ts"
 import { copyBy, file, namesIn, openEngine, seen } from "../support.ts"
 
-/** The route by the engine's archive call, which must only ever touch tmpfs volumes. */
+/** Tests the route by the engine's archive call, which may write to tmpfs volumes only. */
 
 after(cleanUp)
 
-/** Looked for on the engine's disk after each test. */
+/** The text that each test's end searches for on the engine's disk. */
 const [one, two] = [createMarker(), createMarker()]
 
 const { signal } = new AbortController()
@@ -60,18 +60,21 @@ test("writes into the volume of a hardened container without a shell, also while
   const made = await stat(`/proc/${container.state.pid}/root/run/secrets/www/sub`)
   assert.deepEqual([made.mode & 0o7777, made.uid, made.gid], [0o755, 999, 999])
 
-  await t.test("and what is there already is not written again, its mode is mended", async () => {
-    const again = await copyTo(engine, id, files, { beforeChange })
-    assert.deepEqual([again.written, again.unchanged, changes], [[], paths, 1])
-    const next = [file("/run/secrets/a b", "new"), file(paths[1] ?? "", two)]
-    const changed = await copyTo(engine, id, next, { beforeChange })
-    assert.deepEqual([changed.replaced, changed.unchanged, changes], [[paths[0]], [paths[1]], 2])
-    assert.deepEqual(await seen(container, paths[1] ?? ""), { ...first, content: two })
-  })
+  await t.test(
+    "and a file that is in place already is not written again, and its mode is fixed",
+    async () => {
+      const again = await copyTo(engine, id, files, { beforeChange })
+      assert.deepEqual([again.written, again.unchanged, changes], [[], paths, 1])
+      const next = [file("/run/secrets/a b", "new"), file(paths[1] ?? "", two)]
+      const changed = await copyTo(engine, id, next, { beforeChange })
+      assert.deepEqual([changed.replaced, changed.unchanged, changes], [[paths[0]], [paths[1]], 2])
+      assert.deepEqual(await seen(container, paths[1] ?? ""), { ...first, content: two })
+    },
+  )
   await docker(["unpause", id])
 })
 
-test("reads back by a shell, or else from the volume, where we are not beside the engine", async (t) => {
+test("reads back by a shell, or else from the volume, if the engine is elsewhere", async (t) => {
   if (!(await requireService(t, "linux", "root", "docker"))) return
   const { address } = await startEngineProxy(t, { host: "127.0.0.1" })
   const remote = await openEngineAt(t, address)
@@ -79,7 +82,7 @@ test("reads back by a shell, or else from the volume, where we are not beside th
   const without = await startContainer(t, await shelllessImage(), idleNode, [await secretsIn("shell-less")])
   for (const [id, expected] of [
     [withShell, /read back by a shell in it$/],
-    [without, /read back from the volume, since neither/],
+    [without, /read back from the volume, because neither/],
   ] as const) {
     const files = [file("/run/secrets/a", one), file("/run/secrets/b", two, { owner: "db" })]
     const { written, why } = await copyTo(remote, id, files)
@@ -105,11 +108,14 @@ test("a --tmpfs mount is never written by the archive call, which would leave pl
   for (const path of ["/run/secrets/a", "/run/secrets/sub/a"])
     await assert.rejects(
       copyTo(engine, id, [file(path, one)], { requireTmpfs: false }),
-      purserError("ERR_ROUTE", /\/run\/secrets is a --tmpfs mount, which the engine's archive calls miss/),
+      purserError(
+        "ERR_ROUTE",
+        /\/run\/secrets is a --tmpfs mount, which the engine's archive calls do not see/,
+      ),
     )
   assert.deepEqual(await layer(), before)
 
-  await t.test("as it does when it is let", async () => {
+  await t.test("as it is if the call is used there", async () => {
     const tar = writeTar([{ name: "trap", content: Buffer.from("no secret"), mode: 0o400, uid: 0, gid: 0 }])
     await putArchive(engine, id, "/run/secrets", tar, signal)
     assert.ok((await layer()).includes("A /run/secrets/trap"))
@@ -117,7 +123,7 @@ test("a --tmpfs mount is never written by the archive call, which would leave pl
   })
 })
 
-test("nothing but a tmpfs volume that the container sees there is written", async (t) => {
+test("only a tmpfs volume that the container sees there is written", async (t) => {
   if (!(await requireService(t, "linux", "root", "docker"))) return
   const engine = await openEngine(t)
   const directory = await tempDir(t)
@@ -147,7 +153,7 @@ test("nothing but a tmpfs volume that the container sees there is written", asyn
     ["/memory/hidden/x", /\/memory\/hidden is a --tmpfs mount/],
     ["/other/x", /\/other is a --tmpfs mount/],
     ["/read-only/x", /\/read-only is mounted read-only/],
-    ["/disk/x", /the volume at \/disk is no tmpfs/],
+    ["/disk/x", /the volume at \/disk is not a tmpfs/],
     ["/bind/x", /\/bind is a mount of type bind/],
     ["/memory/single", /\/memory\/single is a mount of type bind/],
     ["/memories/x", /lies in the container's own layer/],
@@ -174,7 +180,7 @@ test("nothing but a tmpfs volume that the container sees there is written", asyn
   assert.deepEqual(await namesIn(container, "/memory"), ["fifo", "hidden", "leaf", "out", "single"])
 })
 
-test("a set that does not fit leaves what was there, and nothing of itself", async (t) => {
+test("a set that does not fit leaves the old files, and nothing of itself", async (t) => {
   if (!(await requireService(t, "linux", "root", "docker"))) return
   const engine = await openEngine(t)
   const id = await startContainer(t, await shellImage(), idle, [await secretsIn("small", "size=64k")])
@@ -194,7 +200,7 @@ test("a set that does not fit leaves what was there, and nothing of itself", asy
   assert.equal(rest.length > 0, /an empty \/run\/secrets\/large is left/.test(lines))
 })
 
-test("a container that is restarted, stopped or was only created gets nothing", async (t) => {
+test("a container that is restarted, stopped or only created gets nothing", async (t) => {
   if (!(await requireService(t, "linux", "root", "docker"))) return
   const engine = await openEngine(t)
   const volume = await secretsIn("restarted")

@@ -2,7 +2,7 @@ import type { Owner } from "../../../files/owner.ts"
 import type { ReadBack, RouteQuery } from "../../route.ts"
 import { ShellReader } from "./shell-reader.ts"
 
-/** Looks by a shell for each owner. Throws `RouteUnsuitable` where there is none. */
+/** Opens a reader with a shell for each owner. Throws `RouteUnsuitable` if the container has no shell. */
 export async function openShellReadBack(query: RouteQuery, owners: readonly Owner[]): Promise<ReadBack> {
   const reader = new ShellReader(query)
   try {

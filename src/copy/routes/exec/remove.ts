@@ -6,7 +6,7 @@ import { shellStart } from "./script.ts"
 
 const removeMs = 15_000
 
-/** By root of the container. Throws `ERR_TARGET`. */
+/** Removes files as the container's root. Throws `ERR_TARGET`. */
 export async function removeByShell(
   { engine, container, signal }: RouteQuery,
   paths: readonly string[],

@@ -1,9 +1,12 @@
-/** How a script begins that uses the container's usual programs. */
+/** The first lines of every script that uses the container's usual programs. */
 export const shellStart =
   'export LC_ALL=C PATH="${PATH:+$PATH:}/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"; set -f'
 
-/** Shell functions: what `printf %b` reads, and the filesystem of the working directory, where a mount point may be `busy`. */
-export const placeParts = `
+/**
+ * Shell functions: `plain` decodes a path by `printf %b`; `filesystem` finds the filesystem of the working directory,
+ * and sets `busy` if the path given is itself a mount point.
+ */
+export const locationFunctions = `
 plain() { case $1 in *\\\\*) plain=$(printf '%b.' "$1"); plain=\${plain%.} ;; *) plain=$1 ;; esac; }
 
 filesystem() {
@@ -24,8 +27,8 @@ filesystem() {
 }
 `
 
-/** Directories that are missing, counted for `clean`. */
-export const makePart = `
+/** A shell function that creates missing directories, and counts them for `clean`. */
+export const makeFunction = `
 make() {
   [ ! -d "$1/" ] || return 0
   make "\${1%/*}" && mkdir "$1" || return
@@ -37,8 +40,8 @@ make() {
 }
 `
 
-/** A rename over what is there, which may be a link to a directory. */
-export const swapPart = `
+/** A shell function that renames over an existing file, which may be a link to a directory. */
+export const swapFunction = `
 swap() {
   if [ -d "$2" ] && [ ! -L "$2" ]; then no directory; fi
   why=$(mv -fT "$1" "$2" 2>&1) && return
@@ -54,22 +57,23 @@ swap() {
 `
 
 /**
- * The program that the route `exec` runs in the container: for a POSIX shell (dash, bash, busybox), told by lines of
- * its stdin what to do and answers with lines. It holds nothing of what it is to write, since command lines can be
- * seen. When it ends, also because its stdin did, what was staged is removed.
+ * The program that the route `exec` runs in the container: a POSIX shell program (dash, bash, busybox) that reads
+ * orders as lines of its stdin and answers with lines. Its text holds nothing of the files to write, because command
+ * lines are visible. When it ends, also because its stdin has ended, it removes staged files.
  *
- * - by itself first: `purser UID GID` of the user that it runs as, or `missing PROGRAM`
+ * - unasked, at the start: `purser UID GID` of the user that it runs as, or `missing PROGRAM`
  * - `look N SIZE DIGEST PATH` gives `at FILESYSTEM KIND PERMISSIONS UID GID SAME`; KIND is none, file, link, directory,
- *   fifo, socket, device or mount (a mount point itself); SAME is yes for a file of this content, unread for one that
- *   may not be read, otherwise no; without a yes the rest is `-`. Changes nothing.
- * - `put N MASK MODE UID:GID yes|no TEMPORARY`, then SIZE bytes, gives `staged`; MODE is `-` where MASK makes it,
+ *   fifo, socket, device or mount (a mount point itself); SAME is yes for a file of this content, unread for an
+ *   unreadable one, otherwise no; unless it is yes, the fields between are `-`. Changes nothing.
+ * - `put N MASK MODE UID:GID yes|no TEMPORARY`, then SIZE bytes, gives `staged`; MODE is `-` if MASK already yields it,
  *   and yes gives the file to that user
- * - `commit` gives `changed` once all names are changed, then `read KIND PERMISSIONS UID GID SAME` for each put
+ * - `commit` gives `changed` once all files are renamed, then `read KIND PERMISSIONS UID GID SAME` for each put
  * - instead of any of these: `no REASON N`, and it ends
  *
- * Paths come as `printf %b` reads them. `head` takes no more of stdin than there is, and the next line is sent only
- * after its answer: busybox reads ahead. It cannot tell a full disk either, but its `cat` can (`full`); and its
- * `mv -T` follows a link to a directory (`swap`), as do those without -T. Of the mounts over one place the last counts.
+ * Paths are encoded for `printf %b`. The next line is sent only after the previous answer, because busybox reads ahead;
+ * `head` then takes no more of stdin than was sent. Busybox's `head` cannot report a full disk, but its `cat` can
+ * (`full`). Its `mv -T`, and every `mv` without -T, follows a link to a directory (`swap`). If several mounts cover one
+ * path, the last one counts.
  */
 export const script = `
 export LC_ALL=C PATH="\${PATH:+$PATH:}/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
@@ -94,7 +98,7 @@ elif command -v shasum >/dev/null 2>&1; then
   sum() { sum=$(shasum -a 256 <"$1") && sum=\${sum%% *}; }
 else echo 'missing sha256sum, openssl and shasum'; exit 1; fi
 
-${placeParts}
+${locationFunctions}
 state() {
   if [ -L "$1" ]; then state=link
   elif [ -f "$1" ]; then state=file
@@ -105,7 +109,7 @@ state() {
   else state=none; fi
   same=no
   if [ $state = file ]; then
-    # Not [ -r ], by which busybox thinks that root may read everything.
+    # Not [ -r ], because busybox's says that root may read everything.
     if ! sum "$1" 2>/dev/null; then same=unread
     elif [ "$sum" = "$2" ]; then same=yes; fi
   fi
@@ -131,7 +135,7 @@ look() {
   echo "at $filesystem $state"
 }
 
-${makePart}
+${makeFunction}
 full() {
   [ ! -f "$new" ] || { chmod 600 "$new" && cat /proc/self/status >>"$new"; }
   no write
@@ -167,7 +171,7 @@ put() {
   echo staged
 }
 
-${swapPart}
+${swapFunction}
 commit() {
   for n in $puts; do
     eval "swap \\"\\$new$n\\" \\"\\$to$n\\"" || no rename

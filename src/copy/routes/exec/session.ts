@@ -7,12 +7,14 @@ import { execIn, type ExecResult } from "../../../docker/exec.ts"
 import { script } from "./script.ts"
 import { RouteUnsuitable, type RouteQuery } from "../../route.ts"
 
-/** The task's own signal is the limit. */
+/** No limit of its own, because the task's signal sets the limit. */
 const noLimitMs = 2 ** 31 - 1
-/** Longer than anything that the script says. */
+/** Longer than any line of the script. */
 const maxLineChars = 500
 
-/** A conversation with {@link script} in the container. Disposing of it ends the program, which then removes what it staged. */
+/**
+ * A session with {@link script} in the container. Disposing of it ends the program, which then removes staged files.
+ */
 export class ExecSession implements AsyncDisposable {
   readonly #task: RouteQuery
   readonly #stdin = new PassThrough()
@@ -23,7 +25,9 @@ export class ExecSession implements AsyncDisposable {
   readonly #leaving = new AbortController()
   #isOver = false
 
-  /** `user`: as the engine takes it; undefined is the container's own. `program`: another that answers in lines. */
+  /**
+   * `user`: in the engine's form; undefined for the container's own. `program`: another program that answers in lines.
+   */
   constructor(task: RouteQuery, user: string | undefined, program = script) {
     this.#task = task
     const { engine, container, signal } = task
@@ -55,25 +59,25 @@ export class ExecSession implements AsyncDisposable {
     if (content !== undefined && content.byteLength > 0) this.#stdin.write(content)
   }
 
-  /** Words of the next line. Throws what ended the program, when there is none. */
+  /** Returns the words of the next line. Throws the error that ended the program if there is none. */
   async answer(): Promise<string[]> {
     for (;;) {
       const line = this.#lines.shift()
       if (line !== undefined) return line.split(" ")
-      if (this.#isOver) throw await this.whyOver()
+      if (this.#isOver) throw await this.endReason()
       await this.#waiting.promise
       if (!this.#isOver) this.#waiting = Promise.withResolvers()
     }
   }
 
-  /** The standard error of the container's programs. Resolves when the session has ended. */
-  async complaint(): Promise<string> {
+  /** Returns the text of the program's stderr. Resolves when the session has ended. */
+  async readStderr(): Promise<string> {
     this.#stdin.end()
     return (await this.#ended).stderr.toString("utf8").trim()
   }
 
-  /** Why there is no (other) answer: the error for that. Resolves when the session has ended. */
-  async whyOver(): Promise<unknown> {
+  /** Returns the error that explains a missing or unexpected answer. Resolves when the session has ended. */
+  async endReason(): Promise<unknown> {
     const { engine, container, signal } = this.#task
     let result: ExecResult | undefined
     let cause: unknown
@@ -83,7 +87,7 @@ export class ExecSession implements AsyncDisposable {
     } catch (error) {
       cause = error
       if (signal.aborted) return error
-      // Newer engines refuse with this what older ones tell as its output.
+      // Newer engines answer with an error if there is no shell; older ones write it to the output.
       if (isPurserError(error, "ERR_DOCKER") && isNoShell(error.message)) return noShell(error.message)
       if (!isPurserError(error, "ERR_DOCKER_UNREACHABLE")) return error
     }
@@ -100,11 +104,14 @@ export class ExecSession implements AsyncDisposable {
     return new PurserError(
       "ERR_TARGET",
       `the shell in ${quote(container.name)} ended with exit code ${result.exitCode} before it was done: ${quote(result.stderr.toString("utf8").trim())}`,
-      { hint: "137 is mostly a lack of memory: see docker inspect and the kernel's log" },
+      { hint: "137 usually means a lack of memory: run docker inspect and read the kernel's log" },
     )
   }
 
-  /** When nothing is staged any more: its end need not be waited for, which takes as long as all the rest. */
+  /**
+   * Leaves without waiting for the program's end, which would take as long as the copy itself. Call it once nothing is
+   * staged.
+   */
   leave(): void {
     this.#leaving.abort()
   }
@@ -117,7 +124,7 @@ export class ExecSession implements AsyncDisposable {
   #read(text: string): void {
     const lines = (this.#rest + text).split("\n")
     this.#rest = lines.pop() ?? ""
-    // The answers are the container's, and parts of them get into our messages.
+    // The answers are untrusted, and parts of them appear in our messages.
     this.#lines.push(...lines.map((line) => escapeForTerminal(line.slice(0, maxLineChars))))
     if (lines.length > 0) this.#waiting.resolve()
   }

@@ -1,11 +1,11 @@
 import type { Secret } from "../../../base/secret.ts"
 import type { Owner } from "../../../files/owner.ts"
-import { handshake, lookAnswer, orderLook } from "./protocol.ts"
+import { handshake, readLook, sendLook } from "./protocol.ts"
 import { ExecSession } from "./session.ts"
 import type { FileStat } from "../../file-stat.ts"
 import type { RouteQuery } from "../../route.ts"
 
-/** Looks at files by shells in the container that run as those whose files they are: what the application sees. */
+/** Reads files by shells in the container that run as the files' owners, so that it sees what the application sees. */
 export class ShellReader implements AsyncDisposable {
   readonly #task: RouteQuery
   readonly #sessions = new Map<string, ExecSession>()
@@ -14,7 +14,7 @@ export class ShellReader implements AsyncDisposable {
     this.#task = task
   }
 
-  /** Throws `RouteUnsuitable` where there is no shell. */
+  /** Returns a session that runs as this owner. Throws `RouteUnsuitable` if the container has no shell. */
   async as({ uid, gid }: Owner): Promise<ExecSession> {
     const user = `${uid}:${gid}`
     const known = this.#sessions.get(user)
@@ -25,11 +25,11 @@ export class ShellReader implements AsyncDisposable {
     return session
   }
 
-  /** Null for what is no file. */
+  /** Compares a file with `content`. Returns null for a path without a regular file. */
   async look(path: string, content: Secret, owner: Owner): Promise<FileStat | null> {
     const session = await this.as(owner)
-    orderLook(session, 1, path, content)
-    return (await lookAnswer(session, path)).found
+    sendLook(session, 1, path, content)
+    return (await readLook(session, path)).found
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

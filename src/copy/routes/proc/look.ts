@@ -7,7 +7,7 @@ import { cannotKeep, maxOldBytes, oldFile } from "../../old-file.ts"
 import { openContainerProcess } from "../../process.ts"
 import type { ReadBack, RouteQuery } from "../../route.ts"
 
-/** Reads files through the root of the container's process, as it sees them itself. */
+/** Reads files through the root of the container's process, which shows them as the process itself sees them. */
 
 export async function openProcessReadBack({ engine, container, signal }: RouteQuery): Promise<ReadBack> {
   const held = await openContainerProcess(engine, container, signal)
@@ -16,8 +16,8 @@ export async function openProcessReadBack({ engine, container, signal }: RouteQu
     async look(path, content) {
       const root = await held.openRoot()
       try {
-        await using place = await openInRoot(root, path).catch(() => null)
-        const found = place && (await digestAt(place))
+        await using target = await openInRoot(root, path).catch(() => null)
+        const found = target && (await digestAt(target))
         if (found === null) return null
         const { size, mode, uid, gid } = found.stats
         const same = size === content.sizeBytes && sameText(found.digest, content.digest)
@@ -41,8 +41,8 @@ export async function readOldThroughProcess({
   const old = new Map<string, RolloutFile>()
   try {
     for (const file of files) {
-      await using place = await openInRoot(root, file.path)
-      await using current = await openCurrent(place)
+      await using target = await openInRoot(root, file.path)
+      await using current = await openCurrent(target)
       if (current === null) continue
       if (current.stats.size > maxOldBytes) throw cannotKeep(file.path, "it is larger than 1 MiB")
       const bytes = await readAll(current)

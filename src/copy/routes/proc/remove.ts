@@ -5,7 +5,7 @@ import { openInRoot } from "../../container-root.ts"
 import { openContainerProcess } from "../../process.ts"
 import type { RouteQuery } from "../../route.ts"
 
-/** Throws `ERR_TARGET`. */
+/** Removes files through the root of the container's process. Throws `ERR_TARGET`. */
 export async function removeThroughProcess(
   { engine, container, signal }: RouteQuery,
   paths: readonly string[],
@@ -14,8 +14,8 @@ export async function removeThroughProcess(
   const root = await held.openRoot()
   try {
     for (const file of paths) {
-      await using place = await openInRoot(root, file)
-      await rm(join(place.directory, place.leaf), { force: true }).catch((error: unknown) => {
+      await using target = await openInRoot(root, file)
+      await rm(join(target.directory, target.leaf), { force: true }).catch((error: unknown) => {
         throw new PurserError("ERR_TARGET", `cannot remove ${file} (${systemErrorCode(error) ?? "unknown"})`)
       })
     }

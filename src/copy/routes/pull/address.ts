@@ -6,9 +6,9 @@ import { inspectNetwork } from "../../../docker/networks.ts"
 import { RouteUnsuitable } from "../../route.ts"
 import type { ContainerDetails } from "../../../docker/container-details.ts"
 
-/** Addresses at which a container reaches this machine. */
+/** Finds the address of this machine that a container can reach. */
 
-/** Null when there may be such an address; asks nobody. */
+/** Returns why there can be no such address, or null. Asks neither the engine nor the network. */
 export function whyNoAddress(
   { isLocal }: Pick<Engine, "isLocal">,
   { hostConfigNetworkMode: mode }: ContainerDetails,
@@ -16,13 +16,15 @@ export function whyNoAddress(
 ): string | null {
   if (isolate && !isLocal) return "the temporary network would be on another machine (--isolate)"
   if (isolate && (mode === "host" || mode === "none" || mode.startsWith("container:")))
-    return `its network is ${mode.replace(/:.*/, "")}, so that no other can be added (--isolate)`
+    return `its network is ${mode.replace(/:.*/, "")}, which allows no second one (--isolate)`
   if (isolate || serveAddress !== undefined) return null
   if (mode === "none") return "it has no network"
-  return isLocal ? null : "the engine is on another machine: --serve-address says where it reaches this one"
+  return isLocal
+    ? null
+    : "the engine is on another machine: give --serve-address, the address at which it reaches this machine"
 }
 
-/** The gateway of one of its networks. Throws {@link RouteUnsuitable}. */
+/** Returns the gateway of one of the container's networks. Throws {@link RouteUnsuitable} if none has one. */
 export async function gatewayOf(
   engine: Engine,
   container: ContainerDetails,
@@ -33,7 +35,7 @@ export async function gatewayOf(
   if (container.hostConfigNetworkMode === "host") return "127.0.0.1"
   for (const { networkId, gateway } of Object.values(container.networks)) {
     if (gateway !== "") return gateway
-    // An internal one is no way out, and so the container is told of no gateway.
+    // The engine gives containers no gateway on an internal network, but this machine has an address there.
     const { driver, subnets } = await inspectNetwork(engine, networkId, signal)
     const found = subnets.find((subnet) => subnet.gateway !== "")?.gateway
     if (driver === "bridge" && found !== undefined) return found.replace(/\/\d+$/, "")
@@ -41,9 +43,12 @@ export async function gatewayOf(
   throw new RouteUnsuitable("none of its networks has a gateway: give --serve-address, or --isolate")
 }
 
-/** The address at which a build reaches this machine: that of the engine's own bridge, or loopback without one. */
+/**
+ * Returns the address at which a build on this machine reaches it: the engine's default bridge, or loopback if there is
+ * none.
+ */
 export async function builderAddress(): Promise<string> {
-  // Not os.networkInterfaces(), which leaves out a bridge that nobody is connected to at the moment.
+  // os.networkInterfaces() is not used, because it leaves out a bridge without connected containers.
   const [routes, addresses] = await Promise.all(
     ["route", "fib_trie"].map((name) => readFile(`/proc/net/${name}`, "latin1").catch(() => "")),
   )
@@ -60,7 +65,10 @@ function masked(address: number, mask: number): number {
   return (address & mask) >>> 0
 }
 
-/** As the kernel prints it: the bytes of the network's order, read as a number of this machine's. */
+/**
+ * Returns an IPv4 address as the kernel prints it: bytes in network order, read as a number of this machine's byte
+ * order.
+ */
 function inHostOrder(address: string): number {
   const bytes = Buffer.from(address.split(".").map(Number))
   return endianness() === "LE" ? bytes.readUInt32LE() : bytes.readUInt32BE()

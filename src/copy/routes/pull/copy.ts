@@ -1,23 +1,23 @@
 import type { Owner } from "../../../files/owner.ts"
-import { copiedBy } from "../../change.ts"
+import { copiedFrom } from "../../change.ts"
 import { verifyFound } from "../../file-stat.ts"
 import type { Copied, FileToCopy, RouteTask } from "../../route.ts"
-import { changeFor, whoWrites, type PlannedFile } from "../exec/plan.ts"
-import { handshake, lookAnswer, orderLook } from "../exec/protocol.ts"
+import { changeFor, resolveWriters, type PlannedFile } from "../exec/plan.ts"
+import { handshake, readLook, sendLook } from "../exec/protocol.ts"
 import { ExecSession } from "../exec/session.ts"
 import { ShellReader } from "../exec/shell-reader.ts"
 import { fetchAll } from "./fetch.ts"
 import type { PullOptions } from "./options.ts"
 
 export async function copyByDownload(task: RouteTask, options: PullOptions): Promise<Copied> {
-  const { owners, user } = await whoWrites(task)
+  const { owners, user } = await resolveWriters(task)
   await using looking = new ExecSession(task, user)
   await using reader = new ShellReader(task)
   const self = await handshake(looking)
   const look = async ({ path, content }: FileToCopy, number: number, owner: Owner) => {
-    orderLook(looking, number, path, content)
-    const looked = await lookAnswer(looking, path)
-    // Root without DAC_OVERRIDE may not read what it has given away.
+    sendLook(looking, number, path, content)
+    const looked = await readLook(looking, path)
+    // Root without DAC_OVERRIDE may not read a file that it has given to another user.
     const isHidden = looked.found?.same === null && owner.uid !== self.uid
     return isHidden ? { ...looked, found: await reader.look(path, content, owner) } : looked
   }
@@ -34,5 +34,5 @@ export async function copyByDownload(task: RouteTask, options: PullOptions): Pro
     verifyFound(file.path, found, { mode: file.mode, owner })
   }
   looking.leave()
-  return copiedBy(plans)
+  return copiedFrom(plans)
 }

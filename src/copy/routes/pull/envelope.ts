@@ -3,14 +3,15 @@ import { promisify } from "node:util"
 import type { Secret } from "../../../base/secret.ts"
 
 /**
- * The body that the container downloads: one byte with the signature's length, the signature (ECDSA, P-256, SHA-256, DER), and
- * what `openssl enc -aes-256-ctr -pbkdf2 -iter 10000 -md sha256` makes: `Salted__`, 8 bytes of salt, the ciphertext.
- * The signature covers who it is for as well, so that it can be checked before anything is decrypted.
+ * Seals the body that the container downloads: one byte with the signature's length, the signature (ECDSA, P-256,
+ * SHA-256, DER), and the output of `openssl enc -aes-256-ctr -pbkdf2 -iter 10000 -md sha256`: `Salted__`, 8 bytes of
+ * salt, the ciphertext. The signature also covers the container, the path and the mode, so that all are verified before
+ * anything is decrypted.
  */
 
 export interface ToSeal {
   readonly content: Secret
-  /** Full id of the container that it is for; `-` for a builder's, which has none that could be known. */
+  /** Full id of the receiving container; `-` for a builder, whose id cannot be known. */
   readonly containerId: string
   readonly path: string
   /** Three octal digits. */
@@ -21,14 +22,14 @@ export interface SealedBody {
   readonly body: Buffer
   /** 256 bits, base64url. */
   readonly password: string
-  /** SubjectPublicKeyInfo in base64: what stands between the two lines of a PEM. */
+  /** SubjectPublicKeyInfo in base64: the body of a PEM, without its first and last line. */
   readonly publicKey: string
 }
 
 const iterations = 10_000
 const makeKeys = promisify(generateKeyPair)
 
-/** With a password and a pair of keys that are never used again. */
+/** Seals a body with a new password and a new key pair, which are never used again. */
 export async function sealBody({ content, containerId, path, mode }: ToSeal): Promise<SealedBody> {
   const password = randomBytes(32).toString("base64url")
   const salt = randomBytes(8)

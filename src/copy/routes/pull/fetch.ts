@@ -3,7 +3,7 @@ import { refuseDisk } from "../../../files/require-memory.ts"
 import { writesContent } from "../../change.ts"
 import { RouteUnsuitable, type RouteTask } from "../../route.ts"
 import type { PlannedFile } from "../exec/plan.ts"
-import { octal, refused } from "../exec/protocol.ts"
+import { octal, refusalError } from "../exec/protocol.ts"
 import { ExecSession } from "../exec/session.ts"
 import { gatewayOf } from "./address.ts"
 import { sealBody } from "./envelope.ts"
@@ -12,10 +12,10 @@ import type { PullOptions } from "./options.ts"
 import { orderGet, receiverScript } from "./receiver.ts"
 import { PullServer, type Offer } from "./server.ts"
 
-/** How long a container may take for its first packet. */
+/** The time limit for a container's request to arrive. */
 const reachMs = 20_000
 
-/** Stages all, then renames all. */
+/** Lets the container download and stage all files, then rename them. */
 export async function fetchAll(
   task: RouteTask,
   options: PullOptions,
@@ -26,28 +26,28 @@ export async function fetchAll(
   const address = options.serveAddress ?? isolated?.gateway ?? (await gatewayOf(engine, container, signal))
   await using server = await PullServer.open(address, signal)
   await using receiver = new ExecSession(task, user, receiverScript)
-  const said: string[] = []
-  const session = { task, receiver, said }
+  const output: string[] = []
+  const session = { task, receiver, output }
   try {
     for (const one of changing) await stage(session, server, one)
     if (writesContent(changing)) await task.beforeChange()
     receiver.send("commit")
-    await answerOf(session, "changed", changing)
-    if (options.onReceiverOutput !== undefined) said.push(await receiver.complaint())
+    await expectAnswer(session, "changed", changing)
+    if (options.onReceiverOutput !== undefined) output.push(await receiver.readStderr())
   } finally {
     receiver.leave()
-    if (said.some((text) => text !== "")) options.onReceiverOutput?.(said.join("\n"))
+    if (output.some((text) => text !== "")) options.onReceiverOutput?.(output.join("\n"))
   }
 }
 
-interface Session {
+interface FetchSession {
   readonly task: RouteTask
   readonly receiver: ExecSession
-  /** Its lines, for people. */
-  readonly said: string[]
+  /** The receiver's lines, for `onReceiverOutput`. */
+  readonly output: string[]
 }
 
-async function stage(session: Session, server: PullServer, planned: PlannedFile): Promise<void> {
+async function stage(session: FetchSession, server: PullServer, planned: PlannedFile): Promise<void> {
   const { task, receiver } = session
   const { file, owner, number } = planned
   const { id, hostConfigNetworkMode } = task.container
@@ -60,7 +60,7 @@ async function stage(session: Session, server: PullServer, planned: PlannedFile)
     password,
     publicKey,
     containerId: id,
-    // Its /proc then shows the other container's id, by the hosts file and the host name.
+    // A container that shares another's network shows that other's id in its /proc, by its hosts file and host name.
     witness: /^container:([0-9a-f]{64})$/.exec(hostConfigNetworkMode)?.[1] ?? id,
     path: file.path,
     mode,
@@ -68,41 +68,41 @@ async function stage(session: Session, server: PullServer, planned: PlannedFile)
     requireTmpfs: task.requireTmpfs,
   })
   receiver.send(order)
-  const { promise: tooFar, reject } = Promise.withResolvers<never>()
+  const { promise: unreached, reject } = Promise.withResolvers<never>()
   const timer = setTimeout(() => offer.wasFetched() || reject(unreachable(offer)), reachMs)
   try {
-    await Promise.race([answerOf(session, "staged", [planned], offer), tooFar])
+    await Promise.race([expectAnswer(session, "staged", [planned], offer), unreached])
   } finally {
     clearTimeout(timer)
     body.fill(0)
   }
 }
 
-async function answerOf(
-  { task, receiver, said }: Session,
+async function expectAnswer(
+  { task, receiver, output }: FetchSession,
   word: string,
   planned: readonly PlannedFile[],
   offer?: Offer,
 ): Promise<void> {
   const words = await receiver.answer()
-  said.push(words.join(" "))
+  output.push(words.join(" "))
   const [first, reason = "", number] = words
   if (first === word) return
   if (first === "missing") throw new RouteUnsuitable(`there is no ${words.slice(1).join(" ")} in it`)
-  if (first !== "no") throw await receiver.whyOver()
+  if (first !== "no") throw await receiver.endReason()
   const path = planned.find((one) => one.number === Number(number))?.file.path ?? planned[0]?.file.path ?? ""
   switch (reason) {
     case "disk":
       refuseDisk(path, task)
       break
     case "container":
-      throw new PurserError("ERR_UNTRUSTED", "what answers does not run in the container that was meant")
+      throw new PurserError("ERR_UNTRUSTED", "the receiver does not run in the expected container")
     case "fetch": {
-      const complaint = await receiver.complaint()
-      said.push(complaint)
+      const complaint = await receiver.readStderr()
+      output.push(complaint)
       if (offer?.wasFetched() === false) throw unreachable(offer)
-      throw new PurserError("ERR_UNREACHABLE", `the container did not get all of ${path}`, {
-        hint: "the answer went out, but it broke off or found no room there",
+      throw new PurserError("ERR_UNREACHABLE", `the container did not download all of ${path}`, {
+        hint: "the download was interrupted, or the container had no space for it",
       })
     }
     case "verify":
@@ -111,15 +111,15 @@ async function answerOf(
         "ERR_DIGEST",
         `what the container downloaded for ${path} is not what was signed`,
         {
-          hint: "something between us and the container changes what it downloads: --isolate keeps others out",
+          hint: "something on the network changes what the container downloads: try --isolate",
         },
       )
   }
-  throw await refused(receiver, reason, path)
+  throw await refusalError(receiver, reason, path)
 }
 
 function unreachable({ url }: Offer): PurserError {
   return new PurserError("ERR_UNREACHABLE", `the container cannot fetch from ${new URL(url).host}`, {
-    hint: "a firewall of this machine may be in the way: try --isolate, or --serve-address",
+    hint: "a firewall of this machine may block it: try --isolate, or --serve-address",
   })
 }

@@ -9,21 +9,25 @@ import {
   removeNetwork,
 } from "../../../docker/networks.ts"
 
-/** A network of the engine's without a way out, which holds one container and only for one copy. */
+/** A temporary internal network of the engine, which holds one container for one copy. */
 export interface Isolated extends AsyncDisposable {
-  /** This machine's address on it. */
+  /** This machine's address on the network. */
   readonly gateway: string
 }
 
-/** Whether it is one of these; its value is the container's full id. */
+/** The label of a temporary network; its value is the container's full id. */
 export const temporaryLabel = "purser.temporary"
 
 const stepMs = 10_000
 
-/** Disposing takes the container out and removes the network, whatever has happened meanwhile. */
+/**
+ * Creates a temporary network and connects the container. Disposing disconnects it and removes the network. Throws
+ * `ERR_ROUTE` if this machine gets no address there.
+ */
 export async function isolate(engine: Engine, containerId: string, signal: AbortSignal): Promise<Isolated> {
   signal.throwIfAborted()
-  // Not by the caller's signal: what the engine has begun must be known, or nobody would remove it.
+  // The caller's signal is not passed on, because the id of a network that the engine has created must be known to
+  // remove it.
   const id = await createNetwork(
     engine,
     {

@@ -1,8 +1,10 @@
 export interface PullOptions {
-  /** This machine, as the container reaches it: `HOST[:PORT]`. Default: the gateway of its network. */
+  /** The address at which the container reaches this machine: `HOST[:PORT]`. Default: the gateway of its network. */
   readonly serveAddress?: string
-  /** Serve over a temporary network that holds only the container. */
+  /** Whether to serve over a temporary network that holds only the container. */
   readonly isolate?: boolean
-  /** Gets what the receiver says, once it has ended. It comes from the container: escape it for a terminal. */
+  /**
+   * Called with the receiver's output once it has ended. The text comes from the container: escape it for a terminal.
+   */
   readonly onReceiverOutput?: (text: string) => void
 }

@@ -1,21 +1,22 @@
 import { randomBytes } from "node:crypto"
-import { forPrintf } from "../exec/protocol.ts"
-import { makePart, placeParts, swapPart } from "../exec/script.ts"
+import { escapeForPrintf } from "../exec/protocol.ts"
+import { makeFunction, locationFunctions, swapFunction } from "../exec/script.ts"
 
 /**
- * Fetches a file in the container: a POSIX shell program (dash, bash, busybox), the same for all, so that it can
- * be baked into an image. It is told by lines of its stdin what to fetch and answers with lines; nothing that is
- * secret is ever on a command line or in an environment. When it ends, also because its stdin did, what was staged
- * and not committed is removed.
+ * The program that downloads files in the container: a POSIX shell program (dash, bash, busybox), the same for every
+ * container, so that it can be part of an image. It reads orders as lines of its stdin and answers with lines. No
+ * secret is ever on a command line or in an environment. When it ends, also because its stdin has ended, it removes
+ * files that are staged and not committed.
  *
  * - `get N URL PASSWORD KEY CONTAINER WITNESS PATH MODE OWNER MEMORY TEMPORARY` downloads, verifies, decrypts and
- *   stages, and gives `staged N`. KEY is the base64 of a PEM, PATH as `printf %b` reads it, OWNER `UID:GID` or `-`,
- *   MEMORY yes where a disk is to be refused. WITNESS is an id that this container's own /proc has to show, or `-`.
+ *   stages, and gives `staged N`. KEY is the base64 of a PEM, PATH is encoded for `printf %b`, OWNER is `UID:GID` or
+ *   `-`, MEMORY is yes if a disk is to be refused. WITNESS is an id that this container's own /proc must show, or `-`.
  * - `commit` renames everything that is staged and gives `changed`
  * - instead of any of these: `missing PROGRAM`, or `no REASON N`, and it ends
  *
- * A variable of the environment's stays exported when a shell writes to it, hence the unset. No here-documents, which
- * some shells put on a disk, and no printf but the shell's own, since an outer one has a command line.
+ * The unset is needed because an exported variable stays exported when a shell assigns to it. There are no
+ * here-documents, because some shells write them to a disk, and no printf but the shell's own, because an external one
+ * has a command line.
  */
 export const receiverScript = `#!/bin/sh
 set +ax
@@ -42,7 +43,7 @@ if command -v wget >/dev/null 2>&1; then
 elif command -v curl >/dev/null 2>&1; then
   fetch() { curl -q -fsS -m 30 --noproxy '*' -o "$2" "$1" </dev/null; }
 else echo 'missing wget and curl'; exit 1; fi
-${placeParts}${makePart}${swapPart}
+${locationFunctions}${makeFunction}${swapFunction}
 get() {
   n=$1 url=$2 password=$3 key=$4 cid=$5 witness=$6 mode=$8 owner=$9
   plain "$7"
@@ -110,25 +111,34 @@ done
 `
 
 export interface Order {
-  /** The file's, from 1; its answer has it. */
+  /** The file's number, from 1, which its answer repeats. */
   readonly number: number
   readonly url: string
   readonly password: string
   readonly publicKey: string
   readonly containerId: string
-  /** An id that the container's own /proc has to show, or `-`. */
+  /** An id that the container's own /proc must show, or `-`. */
   readonly witness: string
   readonly path: string
   readonly mode: string
-  /** `UID:GID`, `-` for whoever runs it. */
+  /** `UID:GID`, or `-` for the user that runs the receiver. */
   readonly owner: string
   readonly requireTmpfs: boolean
 }
 
-/** The line for {@link receiverScript}, without its end. Nothing in it means anything between single quotes. */
+/**
+ * Returns the `get` line for {@link receiverScript}, without its line end. It holds no character that is special
+ * between single quotes.
+ */
 export function orderGet(order: Order): string {
   const temporary = `.purser-${randomBytes(8).toString("hex")}.tmp`
   const keys = [order.url, order.password, order.publicKey, order.containerId, order.witness]
-  const file = [forPrintf(order.path), order.mode, order.owner, order.requireTmpfs ? "yes" : "no", temporary]
+  const file = [
+    escapeForPrintf(order.path),
+    order.mode,
+    order.owner,
+    order.requireTmpfs ? "yes" : "no",
+    temporary,
+  ]
   return ["get", order.number, ...keys, ...file].join(" ")
 }

@@ -8,24 +8,27 @@ import { PullServer } from "./server.ts"
 
 export interface ToServeOnce {
   readonly content: Secret
-  /** Absolute, where it is to lie. */
+  /** Absolute path of the file to write. */
   readonly path: string
   /** Permission bits. */
   readonly mode: number
-  /** This machine: `HOST[:PORT]`. Default: the engine's own bridge, where builds are. */
+  /** This machine's address: `HOST[:PORT]`. Default: the engine's default bridge, where builds run. */
   readonly address?: string
   readonly signal: AbortSignal
 }
 
 export interface ServedOnce extends AsyncDisposable {
   readonly url: string
-  /** For a shell that has `purser-receiver`, which is `receiverScript`. Holds the password. */
+  /** A command line for a shell that has `purser-receiver`, which is `receiverScript`. It holds the password. */
   readonly line: string
-  /** Resolves once it was downloaded. Throws `ERR_TIMEOUT`, `ERR_UNREACHABLE`, and the signal's reason. */
+  /** Resolves once the file was downloaded. Throws `ERR_TIMEOUT`, `ERR_UNREACHABLE`, and the signal's reason. */
   readonly done: Promise<void>
 }
 
-/** One download for whoever has the line, within 30 s, and bound to no container. Throws `ERR_LISTEN`, `ERR_ADDRESS`. */
+/**
+ * Serves one download to any process that has the line, within 30 s and bound to no container. Throws `ERR_LISTEN` and
+ * `ERR_ADDRESS`.
+ */
 export async function serveOnce({ content, path, mode, address, signal }: ToServeOnce): Promise<ServedOnce> {
   const { body, password, publicKey } = await sealBody({ content, containerId: "-", path, mode: octal(mode) })
   const server = await PullServer.open(address ?? (await builderAddress()), signal)
@@ -46,7 +49,7 @@ export async function serveOnce({ content, path, mode, address, signal }: ToServ
   whole.catch(() => {})
   return {
     url,
-    // Nothing in it means anything between single quotes: see forPrintf.
+    // The order holds no character that is special between single quotes: see escapeForPrintf.
     line: `printf '%s\\n' '${order}' commit | purser-receiver`,
     done: whole,
     [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),

@@ -4,17 +4,20 @@ import { isIP, type AddressInfo } from "node:net"
 import { PurserError, reasonOf } from "../../../base/errors.ts"
 import { quote } from "../../../base/names.ts"
 
-/** Serves each body once, under a path that cannot be guessed, and to everything else says 404. */
+/** Serves each body once, under a path that cannot be guessed, and answers every other request with 404. */
 
 export interface Offer {
   readonly url: string
-  /** Whether somebody has asked for it. */
+  /** Returns whether the body was requested. */
   readonly wasFetched: () => boolean
-  /** Resolves once the whole body was sent. Rejects with `ERR_TIMEOUT` and, for a download that broke off, `ERR_UNREACHABLE`. */
+  /**
+   * Resolves once the whole body was sent. Rejects with `ERR_TIMEOUT`, `ERR_UNREACHABLE` for an interrupted download,
+   * and `ERR_INTERRUPTED` when the server is disposed of.
+   */
   readonly done: Promise<void>
 }
 
-interface Waiting {
+interface PendingDownload {
   readonly body: Buffer
   readonly timer: NodeJS.Timeout
   readonly settle: (error?: Error) => void
@@ -26,9 +29,9 @@ const offerMs = 30_000
 export class PullServer implements AsyncDisposable {
   readonly #server: Server
   readonly #origin: string
-  readonly #offers = new Map<string, Waiting>()
-  /** Those whose body is being sent. */
-  readonly #sending = new Set<Waiting>()
+  readonly #offers = new Map<string, PendingDownload>()
+  /** Offers whose body is being sent. */
+  readonly #sending = new Set<PendingDownload>()
 
   private constructor(server: Server, origin: string) {
     this.#server = server
@@ -38,11 +41,13 @@ export class PullServer implements AsyncDisposable {
     )
   }
 
-  /** `address`: one of this machine's, `HOST`, `HOST:PORT` or `[IPV6]:PORT`. Throws `ERR_ADDRESS` and `ERR_LISTEN`. */
+  /**
+   * Listens on an address of this machine, `HOST`, `HOST:PORT` or `[IPV6]:PORT`. Throws `ERR_ADDRESS` and `ERR_LISTEN`.
+   */
   static async open(address: string, signal: AbortSignal): Promise<PullServer> {
     const { host, port } = parseAddress(address)
     const server = createServer({ keepAlive: false, maxHeaderSize: 4096 })
-    // Nobody who connects and says nothing may hold a copy up.
+    // A client that connects and sends nothing may not delay a copy.
     server.headersTimeout = server.requestTimeout = 5000
     server.maxConnections = 64
     const { promise, resolve, reject } = Promise.withResolvers<void>()
@@ -57,9 +62,9 @@ export class PullServer implements AsyncDisposable {
       signal.throwIfAborted()
       throw new PurserError(
         "ERR_LISTEN",
-        `cannot serve on ${quote(address)}, where the container would fetch from: ${reasonOf(error)}`,
+        `cannot listen on ${quote(address)}, where the container would download from: ${reasonOf(error)}`,
         {
-          hint: "--serve-address takes an address of this machine that the container can reach",
+          hint: "give --serve-address an address of this machine that the container can reach",
           cause: error,
         },
       )
@@ -75,7 +80,7 @@ export class PullServer implements AsyncDisposable {
     const path = `/${randomBytes(32).toString("base64url")}`
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     promise.catch(() => {})
-    const waiting: Waiting = {
+    const waiting: PendingDownload = {
       body,
       isFetched: false,
       settle: (error) => {
@@ -86,7 +91,7 @@ export class PullServer implements AsyncDisposable {
         else reject(error)
       },
       timer: setTimeout(() => {
-        const message = `the download was not made within ${limitMs / 1000} s`
+        const message = `the file was not downloaded within ${limitMs / 1000} s`
         waiting.settle(new PurserError("ERR_TIMEOUT", message, { hint: "ask for another URL" }))
       }, limitMs),
     }
@@ -101,13 +106,13 @@ export class PullServer implements AsyncDisposable {
       response.writeHead(404, { connection: "close", "content-length": 0 }).end()
       return
     }
-    // Before anything else: no second one gets it, also when this one breaks off.
+    // Deleted first, so that no second request gets the body, even if this one is interrupted.
     this.#offers.delete(request.url ?? "")
     waiting.isFetched = true
     this.#sending.add(waiting)
     response.on("finish", () => waiting.settle())
     response.on("close", () =>
-      waiting.settle(new PurserError("ERR_UNREACHABLE", "the download broke off before its end")),
+      waiting.settle(new PurserError("ERR_UNREACHABLE", "the download was interrupted")),
     )
     const headers = {
       "content-type": "application/octet-stream",
@@ -119,7 +124,7 @@ export class PullServer implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const closed = new PurserError("ERR_INTERRUPTED", "the download was taken back")
+    const closed = new PurserError("ERR_INTERRUPTED", "the download was cancelled")
     for (const waiting of [...this.#offers.values(), ...this.#sending]) waiting.settle(closed)
     const { promise, resolve } = Promise.withResolvers<void>()
     this.#server.close(() => resolve())
@@ -133,15 +138,15 @@ function parseAddress(address: string): { host: string; port: number } {
     /^(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9.-]+))(?::([0-9]{1,5}))?$/.exec(address) ?? []
   const host = isIP(address) === 6 ? address : (bracketed ?? plain)
   if (host === undefined || Number(port) > 65_535)
-    throw new PurserError("ERR_ADDRESS", `${quote(address)} is no address to serve on`, {
-      hint: "HOST, HOST:PORT or [IPV6]:PORT",
+    throw new PurserError("ERR_ADDRESS", `${quote(address)} is not an address to listen on`, {
+      hint: "write HOST, HOST:PORT or [IPV6]:PORT",
     })
   if (host === "0.0.0.0" || /^[0:]+$/.test(host))
     throw new PurserError(
       "ERR_ADDRESS",
-      `${quote(address)} is no address that a container could fetch from`,
+      `${quote(address)} is not an address that a container could download from`,
       {
-        hint: "give the one address of this machine that it can reach",
+        hint: "give the address of this machine that the container can reach",
       },
     )
   return { host, port: Number(port) }

@@ -6,7 +6,7 @@ import { readEntryIn } from "../../../docker/read-file.ts"
 import { writeTar, type TarEntry, type TarFile } from "../../../docker/tar.ts"
 import type { Owner } from "../../../files/owner.ts"
 import { findOwners } from "../../container-names.ts"
-import { copiedBy, writesContent, type Change } from "../../change.ts"
+import { copiedFrom, writesContent, type Change } from "../../change.ts"
 import { verifyFound, mismatch } from "../../file-stat.ts"
 import { kindOf, memoryMountsOf, missingBelow } from "../../memory-mounts.ts"
 import type { Copied, FileToCopy, ReadBack, RouteTask } from "../../route.ts"
@@ -16,7 +16,7 @@ interface Planned {
   readonly owner: Owner
   /** The mount point of the volume. */
   readonly destination: string
-  /** Directories to make first, relative to it. */
+  /** Directories to create first, relative to the mount point. */
   readonly missing: readonly string[]
   readonly change: Change
 }
@@ -36,19 +36,19 @@ export async function copyIntoVolume(task: RouteTask): Promise<Copied> {
   const puts = plans.filter(({ change }) => change !== "none")
   if (writesContent(puts)) await task.beforeChange()
   if (puts.length > 0) {
-    // In the volume of a stopped container it would be gone with its next start.
+    // Checked because a file in the volume of a stopped container is lost with its next start.
     await checkSameRun(task)
     await writeAll(task, back, puts)
     await checkSameRun(task)
   }
   return {
-    ...copiedBy(plans),
+    ...copiedFrom(plans),
     why: `by the engine, into its tmpfs volume, and ${back.how}`,
   }
 }
 
 async function ownersFor({ engine, container, files, signal }: RouteTask): Promise<Owner[]> {
-  const { usual, named } = await findOwners(engine, container, files, signal)
+  const { containerUser: usual, named } = await findOwners(engine, container, files, signal)
   return files.map(({ owner }) => {
     const found = owner === undefined ? usual : named.get(owner)
     if (found !== null && found !== undefined) return found
@@ -58,7 +58,7 @@ async function ownersFor({ engine, container, files, signal }: RouteTask): Promi
   })
 }
 
-const inTheWay = {
+const kindNames = {
   directory: "a directory",
   link: "a symbolic link",
   other: "a device, FIFO or socket",
@@ -73,17 +73,17 @@ async function planFor(
   const missing = await missingBelow(engine, container.id, { destination, path }, signal)
   const kind = missing.length > 0 ? "none" : await kindOf(engine, container.id, path, signal)
   if (kind !== "none" && kind !== "file")
-    throw new PurserError("ERR_TARGET", `cannot write ${path}: ${inTheWay[kind]} is there`, {
+    throw new PurserError("ERR_TARGET", `cannot write ${path}: ${kindNames[kind]} is there`, {
       hint: "remove it, or choose another path",
     })
   const planned = { file, owner, destination, missing }
   if (kind === "none") return { ...planned, change: "create" }
   const found = await back.look(path, content, owner)
   if (found?.same !== true) return { ...planned, change: "replace" }
-  return { ...planned, change: mismatch(found, { mode, owner }) === null ? "none" : "mend" }
+  return { ...planned, change: mismatch(found, { mode, owner }) === null ? "none" : "fix" }
 }
 
-/** All or, as far as the engine lets us, nothing. */
+/** Writes all files or, as far as the engine allows, none. */
 async function writeAll(task: RouteTask, back: ReadBack, puts: readonly Planned[]): Promise<void> {
   const { engine, container, signal } = task
   const before = new Map<string, TarEntry | null>()
@@ -93,7 +93,7 @@ async function writeAll(task: RouteTask, back: ReadBack, puts: readonly Planned[
     for (const destination of new Set(puts.map((put) => put.destination))) {
       const here = puts.filter((put) => put.destination === destination)
       await putArchive(engine, container.id, destination, tarOf(here), signal).catch((error: unknown) => {
-        throw engineRefused(error, here[0]?.file.path ?? destination)
+        throw putError(error, here[0]?.file.path ?? destination)
       })
     }
     for (const { file, owner } of puts) {
@@ -125,13 +125,16 @@ function tarOf(puts: readonly Planned[]): Buffer {
   }
 }
 
-/** The engine can remove nothing: what was not there is left empty, so that no part of a secret stays. */
+/**
+ * Puts the old files back. The engine cannot remove files, so a file that did not exist before is left empty, so that
+ * no part of a secret remains.
+ */
 async function putBack(
   { engine, container, log }: RouteTask,
   puts: readonly Planned[],
   before: ReadonlyMap<string, TarEntry | null>,
 ): Promise<void> {
-  // Also after an interruption; but not for ever.
+  // The task's signal is not used, so that an interrupted copy is undone too; the time limit is its own.
   const signal = AbortSignal.timeout(5000)
   for (const { file, destination, owner } of puts) {
     const name = file.path.slice(destination.length + 1)
@@ -143,14 +146,14 @@ async function putBack(
         old?.type === "file" ? old : { content: Buffer.alloc(0), mode: 0, ...owner }
       const tar = writeTar([{ name, content, mode, uid, gid }])
       await putArchive(engine, container.id, destination, tar, signal)
-      if (old === undefined) log.warn(`an empty ${file.path} is left, for the engine can remove nothing`)
+      if (old === undefined) log.warn(`an empty ${file.path} is left, because the engine cannot remove files`)
     } catch {
-      log.warn(`what was at ${file.path} could not be put back`)
+      log.warn(`the old content of ${file.path} could not be put back`)
     }
   }
 }
 
-function engineRefused(error: unknown, path: string): unknown {
+function putError(error: unknown, path: string): unknown {
   if (!isPurserError(error, "ERR_DOCKER")) return error
   if (/no space left/i.test(error.message))
     return new PurserError("ERR_TARGET", `cannot write ${path}: no space is left there`, {

@@ -12,14 +12,14 @@ import { requireService } from "../../../support/services.ts"
 import { namesIn, openEngine } from "../../support.ts"
 import { flipped, ordered, serveAlways, tell } from "../pull-support.ts"
 
-/** The program that downloads, by itself: in each shell, with bodies that somebody has changed, and watched. */
+/** Tests the receiver by itself: in each shell, with modified bodies, and under observation. */
 
 after(cleanUp)
 
 const { signal } = new AbortController()
 const shells = [["dash"], ["bash"], ["bash", "--posix"], ["busybox", "sh"]]
 
-/** In memory, since the receiver is asked to refuse a disk. */
+/** A directory in memory, because the receiver is told to refuse a disk. */
 async function memoryDir(t: TestContext): Promise<string> {
   const dir = await mkdtemp("/dev/shm/purser-test-")
   t.after(() => rm(dir, { recursive: true, force: true }))
@@ -27,7 +27,7 @@ async function memoryDir(t: TestContext): Promise<string> {
 }
 
 for (const shell of shells) {
-  test(`${shell.join(" ")}: what was signed arrives, and what was changed leaves nothing`, async (t) => {
+  test(`${shell.join(" ")}: a signed body arrives, and a modified one leaves nothing`, async (t) => {
     if (!(await requireService(t, "linux", "openssl", "busybox"))) return
     const dir = await memoryDir(t)
     const path = join(dir, "sub/a file")
@@ -74,7 +74,7 @@ for (const shell of shells) {
   })
 }
 
-test("of a set that fails in part, no file changes", async (t) => {
+test("no file of a set changes if one fails", async (t) => {
   if (!(await requireService(t, "linux", "openssl"))) return
   const dir = await memoryDir(t)
   const [one, two] = [await ordered(join(dir, "one"), "1"), await ordered(join(dir, "two"), "2")]
@@ -88,12 +88,12 @@ test("of a set that fails in part, no file changes", async (t) => {
   assert.deepEqual(await readdir(dir), [])
 })
 
-test("what is missing is named before anything is asked for", async (t) => {
+test("missing programs are named before any download", async (t) => {
   if (!(await requireService(t, "linux"))) return
   const tools = await memoryDir(t)
   const path = 'PATH="${PATH:+$PATH:}/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"'
   assert.ok(receiverScript.includes(path))
-  // Else it would find this machine's own. busybox's shell has most of them in itself.
+  // Without this PATH it would find this machine's programs. Busybox's shell has most of them built in.
   const command = ["/bin/dash", "-c", receiverScript.replace(path, `PATH=${tools}`)]
   for (const name of "cat chmod chown head ls mkdir mv od openssl rm rmdir tail".split(" ")) {
     assert.deepEqual(await tell(command, []), { code: 1, stdout: `missing ${name}\n`, stderr: "" })
@@ -102,7 +102,7 @@ test("what is missing is named before anything is asked for", async (t) => {
   assert.equal((await tell(command, [])).stdout, "missing wget and curl\n")
 })
 
-test("a proxy that the environment names is not asked", async (t) => {
+test("a proxy named by the environment is not used", async (t) => {
   if (!(await requireService(t, "linux", "openssl"))) return
   const dir = await memoryDir(t)
   const { body, line } = await ordered(join(dir, "a"), "content")
@@ -113,7 +113,7 @@ test("a proxy that the environment names is not asked", async (t) => {
   assert.equal(stdout, "staged 1\nchanged\n")
 })
 
-test("nothing secret is in a command line or an environment, where variables are exported too", async (t) => {
+test("no secret is on a command line or in an environment, even if the shell exports variables", async (t) => {
   if (!(await requireService(t, "linux", "root", "docker", "openssl"))) return
   const engine = await openEngine(t)
   const watch = (real: string): string =>
@@ -144,7 +144,7 @@ test("nothing secret is in a command line or an environment, where variables are
   assert.equal(told.stdout, "staged 1\nchanged\n")
   assert.deepEqual(await namesIn(container, "/run/secrets"), ["a", "seen"])
   const seen = await docker(["exec", id, "cat", "/run/secrets/seen"])
-  // It was there to see it: both calls of openssl, and the download.
+  // The observer saw both calls of openssl, and the download.
   assert.match(seen, /enc\0-d\0-aes-256-ctr/)
   assert.match(seen, /dgst\0-sha256\0-verify/)
   assert.ok(seen.includes(url))

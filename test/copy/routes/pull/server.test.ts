@@ -9,14 +9,14 @@ import { imageWith, opensslImage } from "../../../support/base-image.ts"
 import { cleanUp, docker, labels } from "../../../support/docker.ts"
 import { requireService } from "../../../support/services.ts"
 
-/** Who may download what, and how often. */
+/** Tests which requests get a body, and how often. */
 
 after(cleanUp)
 
 const { signal } = new AbortController()
 const address = "127.0.0.1"
 
-test("a body is given out once, and to who does not know its path never", async () => {
+test("a body is sent once, and never without its path", async () => {
   await using server = await PullServer.open(address, signal)
   const offer = server.offer(Buffer.from("sealed"))
   assert.match(new URL(offer.url).pathname, /^\/[A-Za-z0-9_-]{43}$/)
@@ -37,28 +37,28 @@ test("a body is given out once, and to who does not know its path never", async 
   assert.equal((await fetch(offer.url)).status, 404)
 })
 
-test("an offer ends with its time and with its server", async () => {
+test("an offer ends at its time limit and with its server", async () => {
   const server = await PullServer.open(address, signal)
   const short = server.offer(Buffer.from("sealed"), 20)
   await assert.rejects(short.done, purserError("ERR_TIMEOUT", /within 0\.02 s/))
   assert.equal((await fetch(short.url)).status, 404)
   const long = server.offer(Buffer.from("sealed"))
   await server[Symbol.asyncDispose]()
-  await assert.rejects(long.done, purserError("ERR_INTERRUPTED", /taken back/))
+  await assert.rejects(long.done, purserError("ERR_INTERRUPTED", /was cancelled/))
   await assert.rejects(fetch(long.url))
 })
 
-test("a download that breaks off is not given out again", async () => {
+test("an interrupted download is not served again", async () => {
   await using server = await PullServer.open(address, signal)
   const offer = server.offer(Buffer.alloc(64 * 1024 * 1024))
   const stop = new AbortController()
   await fetch(offer.url, { signal: stop.signal })
   stop.abort()
-  await assert.rejects(offer.done, purserError("ERR_UNREACHABLE", /broke off/))
+  await assert.rejects(offer.done, purserError("ERR_UNREACHABLE", /was interrupted/))
   assert.equal((await fetch(offer.url)).status, 404)
 })
 
-test("an address is one that can be listened on and fetched from", async () => {
+test("an address must be one to listen on and to download from", async () => {
   for (const wrong of ["0.0.0.0", "::", "[::]:80", "a b", "", "127.0.0.1:99999", "http://x"]) {
     await assert.rejects(PullServer.open(wrong, signal), purserError("ERR_ADDRESS", /address/), wrong)
   }
@@ -68,7 +68,7 @@ test("an address is one that can be listened on and fetched from", async () => {
   assert.match(server.offer(Buffer.alloc(0)).url, /^http:\/\/127\.0\.0\.1:[1-9]\d+\//)
 })
 
-test("the line of a one-time URL brings the file where the receiver is in the image, once", async (t) => {
+test("the line of a one-time URL downloads the file once, if the image has the receiver", async (t) => {
   if (!(await requireService(t, "linux", "docker", "openssl"))) return
   const image = await imageWith(await opensslImage(), "pull-receiver", {
     "usr/local/bin/purser-receiver": receiverScript,
@@ -83,7 +83,7 @@ test("the line of a one-time URL brings the file where the receiver is in the im
   await assert.rejects(docker(flags, { input }), /no fetch 1/)
 })
 
-test("who waits for a one-time URL can give it up", async () => {
+test("waiting for a one-time URL can be cancelled", async () => {
   const stop = new AbortController()
   const content = new Secret("its content")
   await using served = await serveOnce({ content, path: "/x", mode: 0o400, address, signal: stop.signal })
