@@ -32,7 +32,7 @@ export function certificatesOf({ sources, apps }: Config, ca: Ca, audit: AuditLo
   const grants = new Map<string, CertificateGrant>()
   for (const { name, certificate } of Object.values(apps))
     if (certificate !== undefined) grants.set(name, certificate)
-  const issues = grants.size > 0 || specs.some(({ ask }) => ask !== undefined)
+  const issues = grants.size > 0 || specs.some(({ certificate }) => certificate !== undefined)
   const action = certificateActionOf({ ca, config: sources.ca, grants, audit })
   return {
     ca,

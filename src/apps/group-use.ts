@@ -4,7 +4,7 @@ import { groupsIn } from "../sources/entries.ts"
 
 /** An app cannot have the entry of a group, only the secrets below its name. */
 
-interface Given {
+interface CheckedConfig {
   readonly secrets: Readonly<Record<string, unknown>>
   readonly apps: Readonly<
     Record<
@@ -18,7 +18,7 @@ interface Given {
 }
 
 /** Reports grants and files that have the name of a group's entry. */
-export function checkGroupUse({ secrets, apps }: Given, context: z.RefinementCtx): void {
+export function checkGroupUse({ secrets, apps }: CheckedConfig, context: z.RefinementCtx): void {
   for (const [entry, { names, noun }] of groupsIn(secrets)) {
     const report = (path: (string | number)[], meant: string): void =>
       context.addIssue({

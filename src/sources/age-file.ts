@@ -1,8 +1,8 @@
 import { PurserError } from "../base/errors.ts"
 
-/** Encrypts and decrypts the C2SP age format, by whole files. The library is loaded when the first one comes. */
+/** Encrypts and decrypts whole files in the C2SP age format. The library is loaded on first use. */
 
-/** Secret keys, `AGE-SECRET-KEY-…`. */
+/** A secret key, `AGE-SECRET-KEY-…`. */
 export type AgeIdentity = string
 
 const armorStart = "-----BEGIN AGE ENCRYPTED FILE-----"
@@ -12,42 +12,42 @@ export function isAgeFile(bytes: Uint8Array): boolean {
   return start.startsWith("age-encryption.org/") || start.startsWith(armorStart)
 }
 
-/** The identities of an age identity file: one a line, comments and empty lines between. Throws `ERR_SOURCE`. */
+/** Parses an age identity file: one identity per line; comments and empty lines are ignored. Throws `ERR_SOURCE`. */
 export function parseIdentities(text: string, file: string): AgeIdentity[] {
   const lines = text.split(/\r?\n/).map((line) => line.trim())
   const keys = lines.filter((line) => line !== "" && !line.startsWith("#"))
   const strange = keys.some((line) => !/^AGE-SECRET-KEY-(?:PQ-)?1[0-9A-Z]+$/.test(line))
   if (strange || keys.length === 0) {
     throw new PurserError("ERR_SOURCE", `${file} is not an age identity file`, {
-      hint: "one AGE-SECRET-KEY-… a line, as age-keygen writes it; neither SSH keys, plugins nor a passphrase work here",
+      hint: "write one AGE-SECRET-KEY-… per line, as age-keygen does; SSH keys, plugins and passphrases are not supported",
     })
   }
   return keys
 }
 
-/** Armored or binary. Rejects with the library's reason, which repeats no content. */
+/** Decrypts an armored or binary file. Rejects with the library's error, which repeats no content. */
 export async function decryptAge(bytes: Uint8Array, identities: readonly AgeIdentity[]): Promise<Buffer> {
   const { Decrypter } = await import("age-encryption")
   const decrypter = new Decrypter()
   for (const identity of identities) decrypter.addIdentity(identity)
-  return buffer(await decrypter.decrypt(await unarmored(bytes)))
+  return asBuffer(await decrypter.decrypt(await unarmored(bytes)))
 }
 
 export async function decryptWithPassphrase(bytes: Uint8Array, passphrase: string): Promise<Buffer> {
   const { Decrypter } = await import("age-encryption")
   const decrypter = new Decrypter()
   decrypter.addPassphrase(passphrase)
-  return buffer(await decrypter.decrypt(await unarmored(bytes)))
+  return asBuffer(await decrypter.decrypt(await unarmored(bytes)))
 }
 
 export async function encryptAge(bytes: Uint8Array, recipients: readonly string[]): Promise<Buffer> {
   const { Encrypter } = await import("age-encryption")
   const encrypter = new Encrypter()
   for (const recipient of recipients) encrypter.addRecipient(recipient)
-  return buffer(await encrypter.encrypt(bytes))
+  return asBuffer(await encrypter.encrypt(bytes))
 }
 
-/** Armored, since it is a text file that is encrypted. */
+/** Encrypts a text; the result is armored, so that it is a text file too. */
 export async function encryptWithPassphrase(text: string, passphrase: string): Promise<string> {
   const { Encrypter, armor } = await import("age-encryption")
   const encrypter = new Encrypter()
@@ -56,7 +56,7 @@ export async function encryptWithPassphrase(text: string, passphrase: string): P
 }
 
 export async function createAgeIdentity(): Promise<{ identity: AgeIdentity; recipient: string }> {
-  // X25519, not the hybrid: the `age` program of a stable distribution has to read the files.
+  // X25519, not the post-quantum hybrid, so that the `age` program of a stable distribution can read the files.
   const { generateX25519Identity } = await import("age-encryption")
   const identity = await generateX25519Identity()
   return { identity, recipient: await recipientOf(identity) }
@@ -67,7 +67,10 @@ export async function recipientOf(identity: AgeIdentity): Promise<string> {
   return await identityToRecipient(identity)
 }
 
-/** Bytes of plaintext in a binary age file: the header ends with its MAC line, then a nonce and 64 KiB chunks with a tag each. */
+/**
+ * Returns the plaintext's size in bytes of a binary age file: the header ends with its MAC line, then follow a nonce
+ * and 64 KiB chunks with a tag each.
+ */
 export function plaintextBytes(file: Buffer): number {
   const mac = file.indexOf("\n--- ")
   const header = mac === -1 ? -1 : file.indexOf("\n", mac + 1)
@@ -76,7 +79,7 @@ export function plaintextBytes(file: Buffer): number {
   return Math.max(0, payload - Math.ceil(payload / (65_536 + 16)) * 16)
 }
 
-/** An upper bound for the size of an age file of so many bytes of plaintext. */
+/** Returns an upper bound, in bytes, for the encrypted size of `bytes` of plaintext. */
 export function ciphertextBytes(bytes: number): number {
   return Math.ceil(bytes * 1.5) + 65_536
 }
@@ -88,6 +91,6 @@ async function unarmored(bytes: Uint8Array): Promise<Uint8Array> {
   return armor.decode(text)
 }
 
-function buffer(bytes: Uint8Array): Buffer {
+function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }

@@ -4,7 +4,7 @@ import { readBounded } from "./bounded-read.ts"
 
 const maxIdentityBytes = 65_536
 
-/** The identities of an age identity file. Throws `ERR_SOURCE`. */
+/** Reads the identities of an age identity file. Throws `ERR_SOURCE`. */
 export async function readIdentities(file: string): Promise<string[]> {
   const bytes = await readBounded(file, maxIdentityBytes)
   if (bytes === null) throw new PurserError("ERR_SOURCE", `there is no identity file ${file}`)

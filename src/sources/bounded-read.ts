@@ -2,7 +2,7 @@ import { PurserError, reasonOf } from "../base/errors.ts"
 import { readRegularFile, type ReadResult } from "../base/read-file.ts"
 
 /**
- * Reads a regular file, never more than `maxBytes`; null when there is none. Throws `ERR_SOURCE` and
+ * Reads a regular file of at most `maxBytes`. Returns null if it does not exist. Throws `ERR_SOURCE` and
  * `ERR_SECRET_TOO_LARGE`.
  */
 export async function readBounded(path: string, maxBytes: number): Promise<Buffer | null> {
@@ -24,7 +24,7 @@ export async function readBounded(path: string, maxBytes: number): Promise<Buffe
         hint: result.isDirectory ? 'for a whole directory write "NAME/*": { dir: … }' : undefined,
       })
     case "changing":
-      throw new PurserError("ERR_SOURCE", `${path} changes all the time`, {
+      throw new PurserError("ERR_SOURCE", `${path} keeps changing while it is read`, {
         hint: "write it under another name and rename it into place",
       })
   }
@@ -32,6 +32,6 @@ export async function readBounded(path: string, maxBytes: number): Promise<Buffe
 
 export function tooLarge(what: string, maxBytes: number): PurserError {
   return new PurserError("ERR_SECRET_TOO_LARGE", `${what} has more than ${maxBytes} bytes`, {
-    hint: "raise limits.secret_bytes (16 MiB at most), or deliver something smaller",
+    hint: "raise limits.secret_bytes (at most 16 MiB), or deliver a smaller secret",
   })
 }

@@ -5,47 +5,58 @@ import type { Secret } from "../base/secret.ts"
 import type { Source } from "./source.ts"
 
 /**
- * All sources behind one door: which source gives which name. It knows nothing
- * of apps and grants beyond matching names against the patterns it is given.
+ * Gives access to all sources, and finds the one for each name. It knows apps and grants only as patterns to match
+ * names against.
  */
 export interface Catalogue extends AsyncDisposable {
-  /** Null when no source gives it. Throws `ERR_NAME`, `ERR_SOURCE`, `ERR_STORE` or `ERR_SECRET_TOO_LARGE`. */
+  /**
+   * Returns null if no source has the secret. Throws `ERR_NAME`, `ERR_SOURCE`, `ERR_STORE` or `ERR_SECRET_TOO_LARGE`.
+   */
   read(name: string, signal: AbortSignal): Promise<Secret | null>
-  /** The group that a secret is delivered with; undefined for a secret of its own. */
+  /** Returns the set that the secret is delivered with, or undefined for a single secret. */
   groupOf(name: string): SecretGroup | undefined
-  /** Like {@link read}, but changes nothing. Null when no source gives it; without a size where it would be made. */
+  /**
+   * Like {@link read}, but changes nothing. Returns null if no source has the secret; the size in bytes is undefined
+   * for a secret that a read would create.
+   */
   check(name: string, signal: AbortSignal): Promise<{ readonly sizeBytes: number | undefined } | null>
-  /** Every name that these grants cover now, sorted: named ones whether or not their source has them, and what patterns find. */
+  /**
+   * Returns every name that these grants cover now, sorted: the names in the grants, even if no source has them, and
+   * the names that match their patterns.
+   */
   names(grants: readonly string[], signal: AbortSignal): Promise<string[]>
-  /** Tells which secrets may have changed, from directories and the store; the others have to be read again. Errors are logged. */
+  /**
+   * Reports which secrets may have changed, from directories, the store and the CA; other sources must be read again.
+   * Errors are logged.
+   */
   watch(onChange: (names: readonly string[] | "all") => void): void
 }
 
-/** Secrets that are delivered together: those of one certificate. */
+/** Secrets that are delivered together, such as those of one certificate. */
 export interface SecretGroup {
-  /** The same for all names of the group. */
+  /** The same for all names of the set. */
   readonly id: string
-  /** By name, all of one version. */
+  /** Returns the secrets by name, all of one version. */
   read(signal: AbortSignal): Promise<ReadonlyMap<string, Secret>>
 }
 
 /** A source under the name or pattern by which it is configured. */
 export interface NamedSource {
-  /** Name of its kind, for messages. */
+  /** The name of its kind, for messages. */
   readonly kind: string
   readonly pattern: string
   readonly source: Source
-  /** The part of a name that the source does not know: `quotes/` for a directory under `quotes/*`. */
+  /** The part of a name that is not passed to the source: `quotes/` for a directory under `quotes/*`. */
   readonly prefix: string
 }
 
-/** Changes that come together (a deployment writes ten files) are told together. */
+/** Changes within this time are reported together, such as the ten files that a deployment writes. */
 const gatherMs = 50
 
 /** Finds the source of a name. */
 export class SourceCatalogue implements Catalogue {
   readonly #exact = new Map<string, NamedSource>()
-  /** The most particular first. */
+  /** The most specific first. */
   readonly #patterns: readonly NamedSource[]
   readonly #log: Log
   readonly #watchers: Promise<AsyncDisposable | undefined>[] = []
@@ -89,7 +100,7 @@ export class SourceCatalogue implements Catalogue {
       if (!grants.some((grant) => isPattern(grant) && overlap(grant, entry.pattern))) continue
       for (const own of (await entry.source.list?.(signal)) ?? []) {
         const name = `${entry.prefix}${own}`
-        // With its prefix it may have become too long for a name.
+        // With its prefix a name may be too long.
         if (isSecretName(name) && covered(name) && this.#entryOf(name) === entry) names.add(name)
       }
     }
@@ -137,7 +148,7 @@ export class SourceCatalogue implements Catalogue {
     return this.#exact.get(name) ?? this.#patterns.find(({ pattern }) => grantCovers(pattern, name))
   }
 
-  /** Each source that can be watched, with the entries that read from it: the store has many. */
+  /** Returns each source that can be watched, with its entries: the store has many. */
   #watched(): Map<Source, NamedSource[]> {
     const watched = new Map<Source, NamedSource[]>()
     for (const entry of [...this.#exact.values(), ...this.#patterns]) {
@@ -148,7 +159,7 @@ export class SourceCatalogue implements Catalogue {
   }
 }
 
-/** Whether there are names that both patterns cover. */
+/** Returns whether some name is covered by both patterns. */
 function overlap(a: string, b: string): boolean {
   const [left, right] = [a.slice(0, -1), b.slice(0, -1)]
   return left.startsWith(right) || right.startsWith(left)

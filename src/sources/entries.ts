@@ -1,39 +1,37 @@
 import { namesGiven, type HoldsGroup, type SourceKind, type SpecBase } from "./kind.ts"
 import { sourceKinds } from "./kinds.ts"
 
-/**
- * Looks entries of `secrets:` up in the list of kinds, both as the schema lets them through and as they are resolved.
- */
+/** Finds the kind of an entry of `secrets:`, both as the schema accepts it and as resolved. */
 
 type Kinds = readonly SourceKind[]
 
-/** The kind of an entry as it is written: a word, or a mapping whose first key says it. */
+/** Returns the kind of an entry as written: a word, or a mapping whose first key names it. */
 export function kindOfEntry(entry: unknown, kinds: Kinds = sourceKinds): SourceKind {
   const key = typeof entry === "object" && entry !== null ? Object.keys(entry)[0] : entry
-  return kindCalled(String(key), kinds)
+  return kindNamed(String(key), kinds)
 }
 
 export function kindOfSpec({ kind }: SpecBase, kinds: Kinds = sourceKinds): SourceKind {
-  return kindCalled(kind, kinds)
+  return kindNamed(kind, kinds)
 }
 
-function kindCalled(wanted: string, kinds: Kinds): SourceKind {
+function kindNamed(wanted: string, kinds: Kinds): SourceKind {
   const kind = kinds.find(({ name }) => name === wanted)
   if (kind === undefined) throw new TypeError(`there is no kind of source ${wanted}`)
   return kind
 }
 
-/** The names and patterns that these entries give secrets for, as they are written. */
+/** Returns the names and patterns of the secrets that entries give, as written. */
 export function namesInEntries(entries: Readonly<Record<string, unknown>>, kinds?: Kinds): string[] {
   return Object.entries(entries).flatMap(([name, entry]) => namesGiven(kindOfEntry(entry, kinds), name))
 }
 
-/** The same of resolved ones. */
+/** Returns the same for resolved entries. */
 export function namesInSpecs(specs: Readonly<Record<string, SpecBase>>, kinds?: Kinds): string[] {
   return Object.entries(specs).flatMap(([name, spec]) => namesGiven(kindOfSpec(spec, kinds), name))
 }
 
-/** Entries whose own name is that of a group, so that nothing is delivered under it. */
+/** Returns the entries that give a group; no secret is delivered under their own name. */
 export function groupsIn(
   entries: Readonly<Record<string, unknown>>,
   kinds?: Kinds,
@@ -44,7 +42,7 @@ export function groupsIn(
   })
 }
 
-/** How to give the source of this secret what it lacks; undefined where nothing can be said. */
+/** Returns a hint how to supply a secret that its source lacks, or undefined if there is none. */
 export function missingHint(
   specs: Readonly<Record<string, SpecBase>>,
   secret: string,

@@ -7,7 +7,7 @@ import { execKind } from "./kinds/exec.ts"
 import { fileKind } from "./kinds/file.ts"
 import { storeKind } from "./kinds/store.ts"
 
-/** Every kind of source, in the order in which help and messages name them. */
+/** Every kind of source, in the order of help and messages. */
 export const sourceKinds = [
   storeKind,
   fileKind,
@@ -18,5 +18,5 @@ export const sourceKinds = [
   caKind,
 ] as const satisfies readonly SourceKind[]
 
-/** One entry of `secrets:`, with paths made absolute. */
+/** A resolved entry of `secrets:`, with absolute paths. */
 export type SourceSpec = ReturnType<(typeof sourceKinds)[number]["resolve"]>

@@ -10,18 +10,21 @@ import type { Source } from "./source.ts"
 import type { SecretStore } from "./store/store.ts"
 
 export interface CatalogueDependencies {
-  /** For `env:` sources, and for commands. */
+  /** The environment of `env:` sources and of commands. */
   env: NodeJS.ProcessEnv
   log: Log
-  /** Purser's own store; called when the first source needs it. */
+  /** Returns Purser's own store; called when the first source needs it. */
   store: () => SecretStore
-  /** The CA of the state directory; called when the first source needs it. Whoever gives it closes it, after the catalogue. */
+  /**
+   * Returns the CA of the state directory; called when the first source needs it. The caller closes it, after the
+   * catalogue.
+   */
   ca: () => Ca
-  /** Told before what a source had issued is given to anybody. */
+  /** Called before a certificate that a source has issued is delivered. */
   onIssued?: ((issued: Issued) => Promise<void>) | undefined
 }
 
-/** Opens each kind of source that the configuration has, and each of its entries. */
+/** Opens each kind of source that the configuration uses, and each of its entries. */
 export function createCatalogue<Spec extends SpecBase = SourceSpec>(
   config: Pick<SourcesConfig<Spec>, "secrets" | "ca" | "secretBytes">,
   { env, log, store, ca, onIssued }: CatalogueDependencies,

@@ -7,22 +7,22 @@ import { kindOfEntry } from "./entries.ts"
 import { sourceKinds, type SourceSpec } from "./kinds.ts"
 import type { StoreConfig } from "./store/config.ts"
 
-/** The slice of `purser.yaml` under `secrets:`. Each kind of source has its own part of it. */
+/** The slice of `purser.yaml` under `secrets:`. Each kind of source contributes its own schema. */
 
-/** All that the catalogue needs of the configuration. */
+/** The part of the configuration that the catalogue needs. */
 export interface SourcesConfig<Spec extends SpecBase = SourceSpec> {
-  /** By name, or by pattern (`quotes/*`, `*`). No prototype: look up with `Object.hasOwn` or by entries. */
+  /** Keyed by name or pattern (`quotes/*`, `*`). It has no prototype: look up with `Object.hasOwn` or by entries. */
   readonly secrets: Readonly<Record<string, Spec>>
   readonly store: StoreConfig
-  /** For `ca:` sources. */
+  /** The configuration of the CA for `ca:` sources. */
   readonly ca: CaConfig
-  /** The size limit of one secret. */
+  /** The size limit of one secret in bytes. */
   readonly secretBytes: number
 }
 
 type Report = (message: string, hint: string) => void
 
-/** `secrets:` as these kinds write it. */
+/** Returns the schema of `secrets:` with entries of these kinds. */
 export function secretsSchemaOf<const Kinds extends readonly SourceKind[]>(kinds: Kinds) {
   const schema = z
     .record(grant, z.union(kinds.map(({ schema }) => schema)))
@@ -34,7 +34,7 @@ export function secretsSchemaOf<const Kinds extends readonly SourceKind[]>(kinds
       }
     })
     .describe("where secrets come from: name, or pattern with a trailing /*, to source")
-  // A list of schemas has lost which they were.
+  // The array's element type is a common one, so the types of the single schemas are restored here.
   return schema as unknown as z.ZodType<
     Record<string, z.output<Kinds[number]["schema"]>>,
     Record<string, z.input<Kinds[number]["schema"]>>
@@ -54,7 +54,7 @@ function checkEntry(kinds: readonly SourceKind[], { name, entry, all }: NamedEnt
   const kind = kindOfEntry(entry, kinds)
   if (isPattern(name)) {
     if (kind.holds?.kind === "many") return
-    const ways = kinds.filter(({ holds }) => holds?.kind === "many").map(written)
+    const ways = kinds.filter(({ holds }) => holds?.kind === "many").map(formOf)
     report("a pattern needs a source that holds many", `use ${ways.join(" or ")}, or a name without *`)
     return
   }
@@ -62,23 +62,26 @@ function checkEntry(kinds: readonly SourceKind[], { name, entry, all }: NamedEnt
   kind.check?.(entry, { name, report })
 }
 
-/** The names below an entry that gives a group, which nothing else may give. */
+/** Reports names below a group's entry that are invalid or that another entry gives too. */
 function checkGroup(kind: SourceKind, { name, all }: Omit<NamedEntry, "entry">, report: Report): void {
   if (kind.holds?.kind !== "group") return
   const names = namesGiven(kind, name)
   if (!names.every((one) => isSecretName(one)))
-    report("too long a name: what is below it is no name for a secret", "use a shorter one")
+    report("the name is too long: the names below it are not valid names of secrets", "use a shorter name")
   const other = all.find((one) => one.startsWith(`${name}/`) && names.some((of) => grantCovers(one, of)))
   if (other !== undefined)
     report(`${other} gives names that this ${kind.holds.noun} has`, "give one of the two another name")
 }
 
-/** As it stands in `purser.yaml`, for hints. */
-function written({ name, schema }: SourceKind): string {
+/** Returns the form of an entry in `purser.yaml`, for hints. */
+function formOf({ name, schema }: SourceKind): string {
   return schema instanceof z.ZodLiteral ? name : `{ ${name}: … }`
 }
 
-/** `directory`: what relative paths are relative to. */
+/**
+ * Resolves all entries; relative paths are relative to `directory`. Throws `ERR_CA_POLICY` for an invalid certificate
+ * name.
+ */
 export function resolveSecrets(
   secrets: z.output<typeof secretsSchema>,
   directory: string,

@@ -1,12 +1,12 @@
 import type { KeyTypeName } from "../x509/key-families.ts"
 
 /**
- * `secrets:` and `store:` as a program writes them. By hand, so that a reader sees what there is; a test keeps them equal
- * to the schemas. Relative paths are relative to `purser.yaml`, or to the working directory of a program; `~/` is the home
- * directory.
+ * `secrets:` and `store:` as a program writes them. They are written by hand so that a reader sees every key; a test
+ * keeps them equal to the schemas. Relative paths are relative to `purser.yaml`, or to a program's working directory;
+ * `~/` is the home directory.
  */
 
-/** Where one secret comes from, or, under a pattern, many. */
+/** The source of one secret or, under a pattern, of many. */
 export type SourceSettings =
   | "store"
   | FileSourceSettings
@@ -16,7 +16,7 @@ export type SourceSettings =
   | AgeSourceSettings
   | CaSourceSettings
 
-/** The bytes of a file. Links are followed. */
+/** The content of a file. Links are followed. */
 export interface FileSourceSettings {
   readonly file: string
 }
@@ -26,18 +26,21 @@ export interface DirSourceSettings {
   readonly dir: string
 }
 
-/** A variable of the agent's environment. An empty one counts as absent. An agent of `createAgent` has none. */
+/**
+ * A variable of the agent's environment. An empty one counts as absent. An agent made by `createAgent` has an empty
+ * environment.
+ */
 export interface EnvSourceSettings {
   readonly env: string
 }
 
 /** The output of a command, without the newline at its end. It runs without a shell. */
 export interface ExecSourceSettings {
-  /** Program and arguments; one at least. */
+  /** Program and arguments; at least one element. */
   readonly exec: readonly string[]
   /** Picks `a.b` from output in JSON or YAML. */
   readonly key?: string | undefined
-  /** Keep the newline at the end. Default: false. Not together with `key`. */
+  /** Whether to keep the newline at the end of the output. Default: false. Excludes `key`. */
   readonly raw?: boolean | undefined
   /** Time limit: a number and a unit (`ms`, `s`, `m`, `h`, `d`). Default: `30s`. */
   readonly timeout?: string | undefined
@@ -46,34 +49,34 @@ export interface ExecSourceSettings {
 /** A file that is encrypted with age, armored or not. */
 export interface AgeSourceSettings {
   readonly age: string
-  /** Holds the age identities that open it, one a line. */
+  /** A file with the age identities to decrypt it, one per line. */
   readonly identity_file: string
 }
 
-/** A certificate of the host's own CA: `tls.crt`, `tls.key` and `ca.crt` below the name of the entry. */
+/** A certificate of this host's CA: `tls.crt`, `tls.key` and `ca.crt` below the name of the entry. */
 export interface CaSourceSettings {
   /** Name of the certificate in the CA. */
   readonly ca: string
-  /** Host names. With any name of these three kinds the agent issues and renews the certificate by itself. */
+  /** Host names. A certificate with any name in `dns`, `ip` or `email` is issued and renewed by the agent. */
   readonly dns?: readonly string[] | undefined
   /** IP addresses. */
   readonly ip?: readonly string[] | undefined
   /** Mail addresses. */
   readonly email?: readonly string[] | undefined
-  /** Whether it may prove a client too. Default: false. */
+  /** Whether the certificate is also valid for clients. Default: false. */
   readonly client?: boolean | undefined
-  /** How long it is valid, 1 to 3650 days. Default: `days.leaf` of the CA. */
+  /** Lifetime, 1 to 3650 days. Default: `days.leaf` of the CA. */
   readonly days?: number | undefined
-  /** Default: `keys.leaf` of the CA. */
+  /** Key type. Default: `keys.leaf` of the CA. */
   readonly key?: KeyTypeName | undefined
 }
 
-/** How Purser's own store is encrypted. Default: by a plain `store.key` in the state directory. */
+/** The encryption of Purser's own store. Default: a plain `store.key` in the state directory. */
 export interface StoreSettings {
   /** A file with the passphrase of `store.key`. */
   readonly passphrase_file?: string | undefined
-  /** The user's own age recipients (`age1…`), in the place of `store.key`. Needs `identity_file`. */
+  /** The user's own age recipients (`age1…`), instead of `store.key`. Requires `identity_file`. */
   readonly recipients?: readonly string[] | undefined
-  /** A file with age identities that open what the recipients can open. Needs `recipients`. */
+  /** A file with age identities that decrypt what is encrypted to `recipients`. Requires `recipients`. */
   readonly identity_file?: string | undefined
 }

@@ -9,8 +9,8 @@ import { openEngine } from "./open-engine.ts"
 import { withOwnSecrets, type OwnSecret } from "./own-secrets.ts"
 
 /**
- * What an agent does by a configuration, with its sources and its CA opened. The agent that takes the plan closes them;
- * whoever gives it to none closes `catalogue` and then `certificates`.
+ * Returns the plan of an agent, with its sources and its CA opened. The agent that takes the plan closes them; a caller
+ * that gives it to no agent closes `catalogue` and then `certificates`.
  */
 export function agentPlan(
   config: ResolvedConfig,
@@ -24,7 +24,7 @@ export function agentPlan(
   const catalogue = catalogueOver(config, context, {
     ca() {
       if (certificates !== undefined) return certificates.ca
-      throw new TypeError("a source needs the CA, of which needsCertificates knows nothing")
+      throw new TypeError("a source needs the CA although needsCertificates said no")
     },
     onIssued: certificates?.onIssued,
   })

@@ -15,16 +15,16 @@ import { limitsSchema, resolveLimitsConfig } from "./limits-config.ts"
 import type { ResolvedConfig } from "./resolved-config.ts"
 import type { ConfigSettings } from "./settings.ts"
 
-/** `purser.yaml` as a whole: its schema out of the slices of the folders, and what it becomes. */
+/** The whole `purser.yaml`: joins the schemas of the folders' slices, and resolves them. */
 
 const pause = duration.refine((ms) => ms >= 1000, {
   error: "too short",
-  params: { hint: "1s at least" },
+  params: { hint: "use at least 1s" },
 })
 
 export const configSchema = z
   .strictObject({
-    state: filePath.optional().describe("state directory; --state and PURSER_STATE win over it"),
+    state: filePath.optional().describe("state directory; --state and PURSER_STATE take precedence"),
     secrets: secretsSchema.default({}),
     store: storeSchema.default({}),
     ca: caSchema.optional(),
@@ -40,39 +40,39 @@ export const configSchema = z
   })
 
 export interface ResolveOptions {
-  /** Absolute; undefined for flags. */
+  /** Absolute path of the file; undefined for a configuration from flags. */
   file: string | undefined
-  /** Absolute; relative paths are relative to it. */
+  /** Absolute path that relative paths are relative to. */
   directory: string
-  /** Absolute; wins over the file's `state:`. */
+  /** Absolute path that takes precedence over the file's `state:`. */
   stateDir: string | undefined
-  /** Where neither says it. */
+  /** The state directory if neither is given. */
   defaultStateDir: string
-  /** A `ca.yaml` beside the file, in the place of its `ca:` part. */
+  /** A `ca.yaml` beside the file, instead of its `ca:` part. */
   caFile?: { readonly name: string; readonly text: string } | undefined
-  /** Actions that a program offers. Undefined: it is not known yet who will offer what. */
+  /** The actions that a program offers; undefined if they are not known yet. */
   ownActions?: readonly string[] | undefined
 }
 
-/** `name` is how messages call the file. Throws `ERR_CONFIG`. */
+/** Resolves the text of a file, which messages call `name`. Throws `ERR_CONFIG`. */
 export function resolveConfigText(text: string, name: string, options: ResolveOptions): ResolvedConfig {
   const caConfig = caFileConfig(options)
   return resolve(parseConfig(text, name, schemaWith(caConfig, options)).value, caConfig, options)
 }
 
-/** Throws `ERR_CONFIG`. */
+/** Resolves settings that a program or flags gave. Throws `ERR_CONFIG`. */
 export function resolveConfig(config: ConfigSettings, options: ResolveOptions): ResolvedConfig {
   const caConfig = caFileConfig(options)
   return resolve(checkConfig(config, schemaWith(caConfig, options)).value, caConfig, options)
 }
 
-/** What a `ca.yaml` says. */
+/** Returns the CA's configuration of a `ca.yaml`. */
 function caFileConfig({ caFile, directory }: ResolveOptions): CaConfig | undefined {
   if (caFile === undefined) return undefined
   return resolveCa(parseConfig(caFile.text, caFile.name, caSchema).value, directory)
 }
 
-/** Certificates are checked against the CA's configuration, wherever that stands. */
+/** Returns the schema with the check of certificates against the CA's configuration, wherever that is. */
 function schemaWith(caConfig: CaConfig | undefined, { ownActions, directory }: ResolveOptions) {
   return configSchema.superRefine((config, context) => {
     const ca = caConfig ?? resolveCa(config.ca ?? caSchema.parse({}), directory)
@@ -88,7 +88,7 @@ function resolve(
   const { file, directory, stateDir, defaultStateDir, caFile } = options
   if (config.ca !== undefined && caFile !== undefined) {
     throw new PurserError("ERR_CONFIG", `both ca: and ${caFile.name} configure the CA`, {
-      hint: `keep one of them: what stands below ca: is what ${caFile.name} holds`,
+      hint: `keep one of them; ${caFile.name} has the same keys as ca:`,
     })
   }
   const ca = caConfig ?? resolveCa(config.ca ?? caSchema.parse({}), directory)
@@ -111,7 +111,7 @@ function resolve(
   })
 }
 
-/** JSON Schema (2020-12) of `purser.yaml`. */
+/** Returns the JSON Schema (2020-12) of `purser.yaml`. */
 export function configJsonSchema(): object {
   return z.toJSONSchema(configSchema, { io: "input", target: "draft-2020-12" })
 }

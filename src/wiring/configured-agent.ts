@@ -5,16 +5,18 @@ import type { OpenContext } from "./open-context.ts"
 import type { OwnSecret } from "./own-secrets.ts"
 
 export interface ConfiguredAgentOptions extends Omit<OpenAgentOptions, "stateDir" | "plan" | "log"> {
-  /** In front of the sources of the configuration. */
+  /** Secrets that take precedence over the configured sources. */
   ownSecrets?: ReadonlyMap<string, OwnSecret>
 }
 
 export interface ConfiguredAgent extends OpenAgent {
-  /** Puts another configuration in place while the agent runs; one that cannot be opened changes nothing, and throws. */
+  /**
+   * Replaces the configuration while the agent runs. Throws if the new one cannot be opened; the old one then stays.
+   */
   reconfigure(config: ResolvedConfig, signal: AbortSignal): Promise<void>
 }
 
-/** The agent of a configuration. Throws what {@link openAgent} throws. */
+/** Opens the agent of a configuration. Throws the errors of {@link openAgent}. */
 export async function openConfiguredAgent(
   config: ResolvedConfig,
   context: OpenContext,

@@ -15,41 +15,52 @@ import type { AgentSettings } from "./settings.ts"
 import { openConfiguredAgent } from "./configured-agent.ts"
 import { partitionSecrets, type OwnSecret } from "./own-secrets.ts"
 
-/** The agent as an application holds it: what a `purser.yaml` says, with actions and secrets of the application's own. */
+/** Embeds an agent in an application: a `purser.yaml` as options, with the application's own actions and secrets. */
 
 /**
- * The keys of `purser.yaml`, checked as they are there, and what only a program can give. Relative paths are relative to
- * the working directory.
+ * The keys of `purser.yaml`, with the same checks, and options that only a program can give. Relative paths are
+ * relative to the working directory.
  */
 export interface CreateAgentOptions extends AgentSettings {
-  /** State directory: identity, tokens, known nodes, audit log, and the store. Only one agent at a time may have it. */
+  /** State directory: identity, tokens, known nodes, audit log, and the store. Only one agent at a time may use it. */
   readonly state: string
-  /** By name, or by pattern (`quotes/*`, `*`): sources as in `purser.yaml`; by name also secrets of the application's own. */
+  /**
+   * Keyed by name or pattern (`quotes/*`, `*`): sources as in `purser.yaml`; under a name also the application's own
+   * secrets.
+   */
   readonly secrets?: Readonly<Record<string, SourceSettings | OwnSecret>>
-  /** What nodes may ask besides `list` and `file`, by name. An app may ask for those that its own `actions` list. */
+  /**
+   * Handlers of requests other than `list` and `file`, keyed by name. A node may call those that its app's `actions`
+   * list.
+   */
   readonly actions?: Readonly<Record<string, Action>>
-  /** `unix:///…`, `npipe://…`, `ssh://…`: the container engine of apps with containers. Default: this machine's usual socket. */
+  /**
+   * The container engine of apps with containers: `unix:///…`, `npipe://…` or `ssh://…`. Default: this machine's usual
+   * socket.
+   */
   readonly engine?: string
-  /** Default: nothing is logged. */
+  /** Default: no logging. */
   readonly log?: Log
-  /** Called for every start, file and delivery, with what `purser agent --json` prints. */
+  /** Called for every start, file and delivery, with the events that `purser agent --json` prints. */
   readonly onEvent?: (event: AgentEvent) => void
 }
 
 export interface PurserAgent extends AsyncDisposable {
-  /** By which nodes know this agent. */
+  /** The pin by which nodes recognise this agent. */
   readonly pin: Pin
-  /** The enrolment string of an app, as `purser enrol APP` prints it. */
+  /** Returns the enrolment string of an app, as `purser enrol APP` prints it. */
   enrol(app: string): Promise<string>
-  /** Serves every node and directory once, and resolves with what came of each. */
+  /** Serves every target once, and resolves with the result of each delivery. */
   round(signal?: AbortSignal): Promise<readonly DeliveryEvent[]>
-  /** Tells that secrets of the application's own have changed: a running agent delivers them at once. */
+  /** Reports that the application's own secrets have changed: a running agent delivers them at once. */
   changed(...names: readonly string[]): void
-  /** Serves until the signal; then starts nothing more, and resolves when the sessions in flight have ended. */
+  /** Serves until the signal aborts; then starts no new session, and resolves when the current ones have ended. */
   run(signal: AbortSignal): Promise<void>
 }
 
-/** Throws `ERR_CONFIG` for options that a `purser.yaml` could not have, `ERR_LOCKED` while another agent has the state. */
+/**
+ * Opens an agent. Throws `ERR_CONFIG` for invalid options, `ERR_LOCKED` while another agent uses the state directory.
+ */
 export async function createAgent(options: CreateAgentOptions): Promise<PurserAgent> {
   const { state: stateDir, secrets = {}, actions = {}, engine, log = silentLog, onEvent, ...plain } = options
   const { own, configured } = partitionSecrets(secrets)
@@ -67,7 +78,7 @@ export async function createAgent(options: CreateAgentOptions): Promise<PurserAg
   refuseUnknownActions(apps, actions)
   const opened = await openConfiguredAgent(
     config,
-    // Nothing of the user's own docker configuration: an application says which engine it means.
+    // The user's docker configuration is not used, because an application names its engine itself.
     { env: {}, home: stateDir, engineAddress: engine ?? defaultAddress, log },
     { ownSecrets: own, actions, ...(onEvent === undefined ? {} : { onEvent }) },
   )
@@ -100,7 +111,7 @@ function refuseUnknownActions(apps: Readonly<Record<string, AppConfig>>, actions
       "ERR_CONFIG",
       `${name} is granted the action ${unknown}, which this agent does not have`,
       {
-        hint: "give it to createAgent under actions",
+        hint: "pass its handler to createAgent under actions",
       },
     )
   }

@@ -6,13 +6,13 @@ import { grantCovers, isPattern } from "../base/names.ts"
 import { nearest } from "../config/nearest.ts"
 import { namesInEntries } from "../sources/entries.ts"
 
-/** What no slice of `purser.yaml` can see by itself: whether the slices fit together. Each check reports to the schema. */
+/** Checks that the slices of `purser.yaml` fit together, and reports errors to the schema. */
 
 interface Apps<App> {
   readonly apps: Readonly<Record<string, App>>
 }
 
-/** Every secret that an app is granted by name comes from somewhere. */
+/** Reports grants by name that no source gives. */
 export function checkGrants(
   config: Apps<{ readonly secrets: readonly (string | Alias)[] }> & {
     readonly secrets: Readonly<Record<string, unknown>>
@@ -24,7 +24,7 @@ export function checkGrants(
     for (const [index, entry] of secrets.entries()) {
       const name = grantOf(entry)
       if (isPattern(name) || given.some((pattern) => grantCovers(pattern, name))) continue
-      // Reported as a group.
+      // The name of a group is reported by group-use.ts.
       if (Object.hasOwn(config.secrets, name)) continue
       const near = nearest(name, given)
       const hint =
@@ -35,7 +35,7 @@ export function checkGrants(
   }
 }
 
-/** No directory lies in another, because each app would take the other's files for left-overs. */
+/** Reports a directory inside another app's, because each app would remove the other's files as left over. */
 export function checkDirectories(
   config: Apps<{ readonly directory?: string | undefined }>,
   context: z.RefinementCtx,
@@ -47,15 +47,15 @@ export function checkDirectories(
     context.addIssue({
       code: "custom",
       path: ["apps", app, "directory"],
-      message: `lies where ${other[0]} has its directory`,
+      message: `overlaps the directory of ${other[0]}`,
       params: {
-        hint: "give each app a directory of its own: they would take each other's files for left-overs",
+        hint: "give each app a directory of its own, because each would remove the other's files",
       },
     })
   }
 }
 
-/** Whether one is the other, or below it. Both are relative to the same place. */
+/** Returns whether two paths are equal, or one is below the other. Both are relative to the same directory. */
 function overlap(a: string, b: string): boolean {
   const [one, two] = [resolve("/", a) + sep, resolve("/", b) + sep]
   return one.startsWith(two) || two.startsWith(one)

@@ -6,8 +6,8 @@ import { deepFreeze } from "../config/deep-freeze.ts"
 import type { ResolvedConfig } from "./resolved-config.ts"
 
 /**
- * The configuration without any file, which is what the schema makes of an empty one. It is written out because most
- * commands need no file, and then load neither zod nor yaml.
+ * Returns the configuration without any file: the schema's result for an empty one. It is written out so that most
+ * commands, which need no file, load neither zod nor yaml.
  */
 export function defaultConfig(stateDir: string): ResolvedConfig {
   const ca: CaConfig = {

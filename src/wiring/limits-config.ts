@@ -4,8 +4,8 @@ import { hardSecretBytes, resolveLimits, type ChannelLimits } from "../channel/l
 import { duration, wholeNumber } from "../config/scalars.ts"
 
 /**
- * The slice of `purser.yaml` under `limits:`. It stands here because `channel/`, whose limits most of them are, goes into
- * other people's containers and so imports nothing from npm.
+ * The slice of `purser.yaml` under `limits:`. It is here because `channel/`, which owns most of the limits, also runs
+ * in users' containers and so imports nothing from npm.
  */
 
 export const limitsSchema = z
@@ -21,13 +21,13 @@ export const limitsSchema = z
     chunk_bytes: wholeNumber(1, 32_768).optional().describe("content in one line; default 32768"),
     depth: wholeNumber(3, 64).optional().describe("nesting in one line; default 8"),
     parallel: wholeNumber(1, 10_000).default(64).describe("nodes and directories served at a time"),
-    action: duration.prefault("20s").describe("one action; default 20s, and less than a frame may take"),
+    action: duration.prefault("20s").describe("one action; default 20s; keep it below frame"),
   })
   .superRefine((limits, context) => {
     try {
       channelLimits(limits)
     } catch (error) {
-      // There the limits have the names of code.
+      // The hint uses the names in the code, so they are turned into those of purser.yaml.
       const hint =
         error instanceof PurserError ? error.hint?.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`) : undefined
       context.addIssue({ code: "custom", message: reasonOf(error), params: { hint } })
@@ -35,7 +35,7 @@ export const limitsSchema = z
   })
   .describe("limits of the channel and of the agent")
 
-/** The frozen limits of the channel; the other two are the agent's. */
+/** Returns the channel's frozen limits; the other two are the agent's. */
 export function resolveLimitsConfig(limits: z.output<typeof limitsSchema>): {
   limits: ChannelLimits
   parallel: number

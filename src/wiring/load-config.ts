@@ -6,32 +6,37 @@ import type { ConfigSettings } from "./settings.ts"
 import { defaultConfig } from "./default-config.ts"
 import type { ResolvedConfig } from "./resolved-config.ts"
 
-/** Where the configuration is; each wins over what a file says. Relative paths are relative to the working directory. */
+/**
+ * The location of the configuration. Each value takes precedence over the file's. Relative paths are relative to the
+ * working directory.
+ */
 export interface ConfigLocation {
-  /** Also how messages call it. Undefined: `purser.yaml`, if there is one. */
+  /** The file's name, also in messages. Default: `purser.yaml`, if it exists. */
   readonly file?: string | undefined
-  /** Undefined: `state:` of the file, else the platform's. */
+  /** Default: `state:` of the file, or else the platform's directory. */
   readonly stateDir?: string | undefined
-  /** Undefined: `store.passphrase_file`. */
+  /** Default: `store.passphrase_file`. */
   readonly passphraseFile?: string | undefined
 }
 
 const defaultFile = "purser.yaml"
 const caFileName = "ca.yaml"
 
-/** The configuration that a file gives, with a `ca.yaml` beside it; defaults when neither is there. Throws `ERR_CONFIG`. */
+/**
+ * Loads the configuration of a file, with a `ca.yaml` beside it; the defaults if neither exists. Throws `ERR_CONFIG`.
+ */
 export async function loadConfig(location: ConfigLocation): Promise<ResolvedConfig> {
   const name = location.file ?? defaultFile
-  const text = await readIfThere(name, location.file === undefined)
+  const text = await readOptional(name, location.file === undefined)
   const directory = text === undefined ? resolve(".") : dirname(resolve(name))
-  const caText = await readIfThere(join(directory, caFileName), true)
-  const places = stateDirOf(location)
+  const caText = await readOptional(join(directory, caFileName), true)
+  const stateDirs = stateDirOf(location)
   if (text === undefined && caText === undefined)
-    return withPassphraseFile(defaultConfig(places.stateDir ?? places.defaultStateDir), location)
-  // What parses is loaded only where there is something to parse.
+    return withPassphraseFile(defaultConfig(stateDirs.stateDir ?? stateDirs.defaultStateDir), location)
+  // The parsers are loaded only if there is a file to parse.
   const { resolveConfig, resolveConfigText } = await import("./config.ts")
   const options = {
-    ...places,
+    ...stateDirs,
     directory,
     caFile: caText === undefined ? undefined : { name: caFileName, text: caText },
   }
@@ -43,8 +48,8 @@ export async function loadConfig(location: ConfigLocation): Promise<ResolvedConf
 }
 
 /**
- * Secrets and apps of `plain`, and what is about this host (state, store, limits, pauses) from the configuration file
- * as far as `plain` does not say it, because other commands read it there too. Throws `ERR_CONFIG`.
+ * Returns the secrets and apps of `plain`. Settings of this host (state, store, CA, limits, intervals) that `plain`
+ * does not give are taken from the configuration file, because other commands read them there too. Throws `ERR_CONFIG`.
  */
 export async function loadConfigWith(
   plain: ConfigSettings,
@@ -71,8 +76,8 @@ export async function loadConfigWith(
   }
 }
 
-/** Undefined when it does not exist, which must be allowed. Throws `ERR_CONFIG`. */
-async function readIfThere(name: string, mayBeAbsent: boolean): Promise<string | undefined> {
+/** Reads a file. Returns undefined if it does not exist and `mayBeAbsent` is set. Throws `ERR_CONFIG`. */
+async function readOptional(name: string, mayBeAbsent: boolean): Promise<string | undefined> {
   try {
     return await readConfigText(name)
   } catch (error) {

@@ -11,11 +11,11 @@ import type { State } from "../state/state.ts"
 import { openStateDir } from "../state/open.ts"
 
 export type OpenAgentOptions = Omit<AgentOptions, "identity" | "state" | "audit" | "plan"> & {
-  /** Some of it writes to the audit log, which is opened with the state directory. */
+  /** A function gets the audit log, which is opened with the state directory, because parts of the plan write to it. */
   plan: AgentPlan | ((audit: AuditLog) => AgentPlan)
-  /** For what has to be done before it is an agent. */
+  /** Aborts the opening. */
   signal?: AbortSignal
-  /** Created if absent. Only one agent at a time may have it. */
+  /** Created if absent. Only one agent at a time may use it. */
   stateDir: string
 }
 
@@ -27,8 +27,8 @@ export interface OpenAgent extends AsyncDisposable {
 }
 
 /**
- * An agent with everything that it keeps in its state directory. Throws `ERR_LOCKED` while another agent has it,
- * `ERR_CA` and `ERR_PASSPHRASE` when it could not issue what is configured.
+ * Opens an agent with all resources of its state directory. Throws `ERR_LOCKED` while another agent uses it, `ERR_CA`
+ * and `ERR_PASSPHRASE` if it could not issue the configured certificates.
  */
 export async function openAgent({
   stateDir,

@@ -6,19 +6,19 @@ import type { ResolvedConfig } from "./resolved-config.ts"
 import type { OpenContext } from "./open-context.ts"
 import { openStore } from "./open-store.ts"
 
-/** Null where none was given. */
+/** Resolves with null if no passphrase was given. */
 type ReadPassphrase = () => Promise<Secret | null>
 
 export interface OpenCaOptions {
-  /** The intermediate's. Default: from `ca.passphrase_file`. */
+  /** The intermediate's passphrase. Default: from `ca.passphrase_file`. */
   readonly passphrase?: ReadPassphrase | undefined
-  /** The root's. Default: whoever can be asked, else the intermediate's. */
+  /** The root's passphrase. Default: asked for if possible, or else the intermediate's. */
   readonly rootPassphrase?: ReadPassphrase | undefined
-  /** Absolute: where the root's key is when it is kept off-line. */
+  /** Absolute path of the root's key if it is kept off-line. */
   readonly rootKeyFile?: string | undefined
 }
 
-/** The CA of the state directory. `await using` it. */
+/** Opens the CA of the state directory. `await using` it. */
 export function openCa(
   config: Pick<ResolvedConfig, "stateDir" | "sources">,
   context: Pick<OpenContext, "askPassphrase" | "log">,
@@ -40,19 +40,22 @@ async function configuredPassphrase(file: string | undefined): Promise<Secret | 
   return file === undefined ? null : await readPassphrase(file)
 }
 
-/** What was given comes first, then whoever can be asked, and for the root at last the intermediate's passphrase. */
+/**
+ * Returns a reader that tries the given passphrase first, then asks if possible, and for the root falls back to the
+ * intermediate's.
+ */
 function passphraseOf(
   given: { passphrase: ReadPassphrase } & Pick<OpenCaOptions, "rootPassphrase">,
   { askPassphrase, log }: Pick<OpenContext, "askPassphrase" | "log">,
 ): CaOptions["passphrase"] {
-  return async (of, purpose) => {
-    const known = of === "root" ? await given.rootPassphrase?.() : await given.passphrase()
-    const told = known ?? (await askPassphrase?.(of, purpose)) ?? null
-    if (told !== null || of !== "root") return told
+  return async (key, purpose) => {
+    const known = key === "root" ? await given.rootPassphrase?.() : await given.passphrase()
+    const passphrase = known ?? (await askPassphrase?.(key, purpose)) ?? null
+    if (passphrase !== null || key !== "root") return passphrase
     const same = await given.passphrase()
     if (same !== null && purpose === "new") {
-      log.info("the root's key is under the same passphrase as the intermediate's", {
-        hint: "give it another with --root-passphrase-file",
+      log.info("the root's key has the same passphrase as the intermediate's", {
+        hint: "use --root-passphrase-file to give it another",
       })
     }
     return same

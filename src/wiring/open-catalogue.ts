@@ -6,12 +6,15 @@ import { openCa } from "./open-ca.ts"
 import type { OpenContext } from "./open-context.ts"
 import { openStore } from "./open-store.ts"
 
-/** All sources, and the CA where one of them needs it. */
+/** All sources, and the CA if one of them needs it. */
 export interface OpenCatalogue extends AsyncDisposable {
   readonly catalogue: Catalogue
 }
 
-/** For a command that reads secrets. Nothing of what it issues is written to the audit log, which is the agent's. */
+/**
+ * Opens the catalogue for a command that reads secrets. Certificates that it issues are not written to the audit log,
+ * which belongs to the agent.
+ */
 export function openCatalogue(
   config: Pick<ResolvedConfig, "stateDir" | "sources">,
   context: OpenContext,
@@ -27,7 +30,7 @@ export function openCatalogue(
   }
 }
 
-/** The sources over a CA that the caller opens, and closes. */
+/** Opens the sources with a CA that the caller opens and closes. */
 export function catalogueOver(
   config: Pick<ResolvedConfig, "stateDir" | "sources">,
   context: OpenContext,

@@ -1,7 +1,7 @@
 import { connectEngine, type Engine } from "../docker/engine.ts"
 import type { OpenContext } from "./open-context.ts"
 
-/** The container engine of this host. `await using` it. Throws what `connectEngine` throws. */
+/** Connects to the container engine of this host. `await using` it. Throws the errors of `connectEngine`. */
 export async function openEngine(
   { env, home, engineAddress }: Pick<OpenContext, "env" | "home" | "engineAddress">,
   signal: AbortSignal,

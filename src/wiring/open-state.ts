@@ -3,7 +3,7 @@ import { openState, type State } from "../state/state.ts"
 import type { OpenContext } from "./open-context.ts"
 import type { ResolvedConfig } from "./resolved-config.ts"
 
-/** The database and the audit log of the state directory, made if absent. Throws `ERR_STATE`. */
+/** Opens the database and the audit log of the state directory, created if absent. Throws `ERR_STATE`. */
 export async function openStateOf(
   { stateDir }: Pick<ResolvedConfig, "stateDir">,
   { log }: Pick<OpenContext, "log">,
@@ -11,7 +11,7 @@ export async function openStateOf(
   return await openStateDir(stateDir, log)
 }
 
-/** The database alone, so that nothing is done to the audit log. Throws `ERR_STATE`. */
+/** Opens the database only, so that the audit log is not touched. Throws `ERR_STATE`. */
 export function openDatabaseOf({ stateDir }: Pick<ResolvedConfig, "stateDir">): State {
   return openState(stateDir)
 }

@@ -2,7 +2,7 @@ import { SecretStore, type StoreOptions } from "../sources/store/store.ts"
 import type { ResolvedConfig } from "./resolved-config.ts"
 import type { OpenContext } from "./open-context.ts"
 
-/** Purser's own store, or the keys of certificates, which are encrypted like it. */
+/** Opens Purser's own store, or the store of the certificates' keys, which has the same encryption. */
 export function openStore(
   { stateDir, sources }: Pick<ResolvedConfig, "stateDir" | "sources">,
   { askPassphrase }: Pick<OpenContext, "askPassphrase">,

@@ -3,12 +3,15 @@ import { Secret } from "../base/secret.ts"
 import type { Catalogue } from "../sources/catalogue.ts"
 import type { SourceSettings } from "../sources/settings.ts"
 
-/** Secrets that an application has itself, beside those of the configured sources. */
+/** Adds an application's own secrets to those of the configured sources. */
 
-/** A secret that the application has, or gets when it is asked for; null when it has none. */
+/** A secret of the application, or a function that returns it, or null if there is none. */
 export type OwnSecret = Secret | ((signal: AbortSignal) => Promise<Secret | null>)
 
-/** For the schema one of the application's own counts as in the store; it is never looked for there. */
+/**
+ * Separates the application's own secrets. For the schema each counts as an entry `store`, but the store is never read
+ * for it.
+ */
 export function partitionSecrets(secrets: Readonly<Record<string, SourceSettings | OwnSecret>>): {
   own: Map<string, OwnSecret>
   configured: Record<string, SourceSettings>
@@ -26,7 +29,7 @@ export function partitionSecrets(secrets: Readonly<Record<string, SourceSettings
   return { own, configured }
 }
 
-/** The catalogue, with the secrets of the application in front. */
+/** Returns the catalogue with the application's own secrets taking precedence. */
 export function withOwnSecrets(catalogue: Catalogue, own: ReadonlyMap<string, OwnSecret>): Catalogue {
   return {
     async read(name, signal) {

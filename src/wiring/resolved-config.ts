@@ -3,22 +3,24 @@ import type { CaConfig } from "../ca/config.ts"
 import type { ChannelLimits } from "../channel/limits.ts"
 import type { SourcesConfig } from "../sources/schema.ts"
 
-/** `purser.yaml`, resolved and frozen: the same whether it came from a file, from flags, or from nothing. */
+/**
+ * The resolved and frozen `purser.yaml`, of the same form whether it came from a file, from flags, or from defaults.
+ */
 export interface ResolvedConfig {
-  /** Absolute; undefined when there is none. */
+  /** Absolute path; undefined if there is no file. */
   readonly file: string | undefined
-  /** Absolute. */
+  /** Absolute path. */
   readonly stateDir: string
   readonly sources: SourcesConfig
   readonly ca: CaConfig
-  /** No prototype: look up with `Object.hasOwn` or by entries. */
+  /** It has no prototype: look up with `Object.hasOwn` or by entries. */
   readonly apps: Readonly<Record<string, AppConfig>>
-  /** Between deliveries to a known target. */
+  /** The interval of deliveries to a known target. */
   readonly everyMs: number
-  /** Between looks for new nodes. */
+  /** The interval of looking for new nodes. */
   readonly discoverMs: number
   readonly limits: ChannelLimits
-  /** Targets served at a time. */
+  /** The number of targets served at a time. */
   readonly parallel: number
   /** Time limit of one action. */
   readonly actionMs: number

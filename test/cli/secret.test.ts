@@ -172,7 +172,7 @@ test("a passphrase on the key: by flag, by variable, by configuration; without o
   })
   const { code, stderr } = await quiet(["get", "a"])
   assert.equal(code, 1)
-  assert.match(stderr, /is under a passphrase\nhint: .*PURSER_PASSPHRASE_FILE/)
+  assert.match(stderr, /has a passphrase\nhint: .*PURSER_PASSPHRASE_FILE/)
   assert.equal((await run(["get", "a", "--passphrase-file", "passphrase"])).stdout, secret)
   assert.equal((await run(["get", "a"], { env: { PURSER_PASSPHRASE_FILE: "passphrase" } })).stdout, secret)
   await writeFile(join(cwd, "purser.yaml"), "store: { passphrase_file: ./passphrase }\n")

@@ -5,7 +5,7 @@ import { caSchema, resolveCa } from "../../src/ca/config.ts"
 import type { SourceHost, SourceKind, SpecBase } from "../../src/sources/kind.ts"
 import type { Source } from "../../src/sources/source.ts"
 
-/** One source of a kind, opened as a catalogue opens it. */
+/** Opens one source of a kind, as a catalogue does. */
 
 export const limit = 1024
 export const { signal } = new AbortController()

@@ -19,7 +19,7 @@ import { signal } from "./host.ts"
 
 const toySchema = z.strictObject({
   toy: z.string().min(1).describe("a shelf of toys"),
-  // Called like a kind, but not in the first place.
+  // Named like a kind, but not the first key.
   file: z.string().optional(),
 })
 
@@ -132,7 +132,7 @@ test("secrets of another kind are named and read, with what the host gives", asy
   assert.equal(await catalogue.read("t/doll", signal), null)
 })
 
-test("changes of another kind are told under the names of its entry", async (t) => {
+test("changes of another kind are reported under the names of its entry", async (t) => {
   const catalogue = await opened(t, '"t/*": { toy: shelf }')
   const told = new EventEmitter<{ names: [readonly string[] | "all"] }>()
   const first = once(told, "names")
@@ -156,7 +156,7 @@ test("another kind that gives a group is delivered as one, and nothing else has 
   assert.match(message, /home\/anna gives names that this pair of twins has/)
 })
 
-test("another kind says how to give it what it lacks", () => {
+test("another kind gives its own hint for a missing secret", () => {
   const specs = secretsOf('home: { twins: Smith }\n  "t/*": { toy: shelf }')
   assert.deepEqual(namesInSpecs(specs, kinds), ["home/anna", "home/berta", "t/*"])
   assert.equal(missingHint(specs, "home/anna", kinds), "ask the family Smith")

@@ -46,7 +46,7 @@ async function made(t: TestContext, specs: (root: string) => Record<string, Sour
 const text = async (catalogue: Catalogue, name: string): Promise<string | undefined> =>
   (await catalogue.read(name, signal))?.revealText()
 
-test("a name beats a pattern, and the longer pattern the shorter", async (t) => {
+test("a name takes precedence over a pattern, and a longer pattern over a shorter one", async (t) => {
   const { catalogue } = await made(t, (root) => ({
     "*": { kind: "dir", path: join(root, "all") },
     "quotes/*": { kind: "dir", path: join(root, "quotes") },
@@ -58,7 +58,7 @@ test("a name beats a pattern, and the longer pattern the shorter", async (t) => 
   assert.deepEqual(await catalogue.names(["*"], signal), ["quotes/a", "quotes/b", "x"])
 })
 
-test("names what the grants cover and nothing else, given or not", async (t) => {
+test("lists exactly the names that the grants cover, whether or not a source has them", async (t) => {
   const { catalogue, secrets } = await made(t, (root) => ({
     "quotes/*": { kind: "dir", path: join(root, "quotes") },
     key: { kind: "env", variable: "NONE" },
@@ -79,11 +79,11 @@ test("names what the grants cover and nothing else, given or not", async (t) => 
     "quotes/a",
     "quotes/b",
   ])
-  // In the store, but no entry of `secrets:` leads there.
+  // In the store, but under no entry of `secrets:`.
   assert.equal(await catalogue.read("unlisted", signal), null)
 })
 
-test("what no source gives is null; what is no name is refused", async (t) => {
+test("a secret that no source has is null; an invalid name is refused", async (t) => {
   const { catalogue } = await made(t, (root) => ({ "quotes/*": { kind: "dir", path: join(root, "quotes") } }))
   assert.equal(await catalogue.read("nothing", signal), null)
   assert.equal(await catalogue.read("quotes/none", signal), null)
@@ -92,12 +92,12 @@ test("what no source gives is null; what is no name is refused", async (t) => {
   }
 })
 
-test("a directory that cannot be listed is an error, so that nobody takes it for empty", async (t) => {
+test("an unreadable directory is an error, not an empty list", async (t) => {
   const { catalogue } = await made(t, (root) => ({ "gone/*": { kind: "dir", path: join(root, "gone") } }))
   await assert.rejects(catalogue.names(["*"], signal), (error) => isPurserError(error, "ERR_SOURCE"))
 })
 
-test("tells which names changed, in a directory and in the store, together when they come together", async (t) => {
+test("reports which names changed, in a directory and in the store, and gathers simultaneous changes", async (t) => {
   const { root, catalogue, secrets } = await made(t, (root) => ({
     "quotes/*": { kind: "dir", path: join(root, "quotes") },
     password: { kind: "store" },
@@ -106,12 +106,12 @@ test("tells which names changed, in a directory and in the store, together when 
   const seen = new Set<string>()
   let wake = Promise.withResolvers<void>()
   catalogue.watch((names) => {
-    // The key of the store, new in this test, may still be seen to come; "all" alone would never end the rounds below.
+    // The new key of this test's store may be reported late; "all" alone would never end the rounds below.
     if (names === "all") return
     for (const name of names) seen.add(name)
     wake.resolve()
   })
-  // The watchers start on their own; until they run, a change may be missed, so it is made again.
+  // The watchers start asynchronously and may miss a change until then, so it is repeated.
   const until = async (name: string, change: (round: number) => Promise<void>): Promise<void> => {
     for (let round = 0; !seen.has(name); round++) {
       await change(round)

@@ -12,7 +12,7 @@ async function written(t: TestContext, files: Readonly<Record<string, string>>) 
   return { directory, file: join(directory, "purser.yaml") }
 }
 
-test("a location wins over what the file says, and is relative to the working directory", async (t) => {
+test("a location takes precedence over the file, and is relative to the working directory", async (t) => {
   const { directory, file } = await written(t, {
     "purser.yaml": "state: of-file\nstore: { passphrase_file: of-file }\n",
   })
@@ -25,7 +25,7 @@ test("a location wins over what the file says, and is relative to the working di
   assert.equal((await loadConfig({ passphraseFile: "x" })).sources.store.passphraseFile, resolve("x"))
 })
 
-test("a ca.yaml beside the file configures the CA, and its place is that of its paths", async (t) => {
+test("a ca.yaml beside the file configures the CA, and its paths are relative to it", async (t) => {
   const { directory, file } = await written(t, {
     "purser.yaml": "every: 2h\n",
     "ca.yaml": "name: Lan\npassphrase_file: secret\n",
@@ -35,14 +35,14 @@ test("a ca.yaml beside the file configures the CA, and its place is that of its 
   assert.equal(sources.ca, ca)
 })
 
-test("a file that was named must be there", async (t) => {
+test("a named file must exist", async (t) => {
   const { directory } = await written(t, {})
   await assert.rejects(loadConfig({ file: join(directory, "none.yaml") }), (error) =>
     isPurserError(error, "ERR_CONFIG"),
   )
 })
 
-test("with apps from elsewhere, the file keeps its word on this host, and gives neither secrets nor apps", async (t) => {
+test("with apps from elsewhere, the file still gives this host's settings, but neither secrets nor apps", async (t) => {
   const { directory, file } = await written(t, {
     "purser.yaml": [
       "state: state",

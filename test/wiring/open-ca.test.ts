@@ -30,23 +30,23 @@ async function place(t: TestContext) {
 
 const given = (text: string) => async (): Promise<Secret> => new Secret(text)
 
-test("the intermediate's passphrase is that of ca.passphrase_file, and the root's too where nobody can be asked", async (t) => {
+test("ca.passphrase_file gives the intermediate's passphrase, and the root's too if no person can be asked", async (t) => {
   const { open } = await place(t)
   const { ca, said } = open({})
   await ca.init(signal)
-  assert.match(said.text(), /the root's key is under the same passphrase as the intermediate's/)
+  assert.match(said.text(), /the root's key has the same passphrase as the intermediate's/)
   await open({ passphrase: given("of the file") }).ca.unlock(signal)
   await open({ rootPassphrase: given("of the file") }).ca.renewIntermediate(signal)
 })
 
-test("what is given wins over the file, and a wrong one is refused", async (t) => {
+test("a given passphrase takes precedence over the file, and a wrong one is refused", async (t) => {
   const { open } = await place(t)
   await open({ passphrase: given("another") }).ca.init(signal)
   await open({ passphrase: given("another") }).ca.unlock(signal)
   await assert.rejects(open({}).ca.unlock(signal), (error) => isPurserError(error, "ERR_PASSPHRASE"))
 })
 
-test("whoever can be asked is asked for what nothing gives", async (t) => {
+test("a missing passphrase is asked for", async (t) => {
   const { open } = await place(t)
   const asked: string[] = []
   const ask: AskPassphrase = async (key, purpose) => {

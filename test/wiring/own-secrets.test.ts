@@ -7,7 +7,7 @@ import { TestCatalogue } from "../support/pair.ts"
 
 const { signal } = new AbortController()
 
-test("secrets of the application stand before the sources, whether they are there or asked for", async () => {
+test("an application's own secrets, as values or functions, take precedence over the sources", async () => {
   const sources = new TestCatalogue({ a: "of a source", b: "of a source", c: "of a source" })
   const { own, configured } = partitionSecrets({
     a: new Secret("of our own"),
@@ -27,7 +27,7 @@ test("secrets of the application stand before the sources, whether they are ther
   assert.deepEqual([...sources.reads.keys()], ["c"])
 })
 
-test("checking a secret of the application asks no source", async () => {
+test("checking an application's own secret reads no source", async () => {
   const sources = new TestCatalogue({})
   const { own } = partitionSecrets({ a: new Secret("1234"), none: async () => null })
   const catalogue = withOwnSecrets(sources, own)
@@ -36,7 +36,7 @@ test("checking a secret of the application asks no source", async () => {
   assert.deepEqual([...sources.reads.keys()], [])
 })
 
-test("a secret of the application needs the name of a secret", () => {
+test("an application's own secret needs a valid name", () => {
   assert.throws(
     () => partitionSecrets({ "../a": new Secret("x") }),
     (error) => isPurserError(error, "ERR_NAME"),

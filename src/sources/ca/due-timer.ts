@@ -1,11 +1,11 @@
-/** The longest delay that a timer of Node takes. */
+/** The longest delay of a Node timer. */
 const longestMs = 2 ** 31 - 1
 
-/** Calls once at a time that may be months away; setting it again takes the earlier call back. */
+/** Calls back once, at a time that may be months away. Setting it again cancels the earlier call. */
 export class DueTimer implements Disposable {
   #timer: NodeJS.Timeout | undefined
 
-  /** `waitMs` is asked again on the way, since the clock may be set meanwhile. */
+  /** `waitMs` is called again after each partial wait, because the clock may have been set meanwhile. */
   set(waitMs: () => number, call: () => void): void {
     this[Symbol.dispose]()
     const leftMs = waitMs()

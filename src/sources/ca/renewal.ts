@@ -8,7 +8,7 @@ import { keyTypeOf } from "../../ca/keys.ts"
 import type { CertificateRecord } from "../../ca/records/record.ts"
 import { dueAt } from "../../ca/renewal.ts"
 
-/** A certificate that was issued without being asked for by hand. */
+/** A certificate that was issued or renewed automatically. */
 export interface Issued {
   readonly kind: "issued" | "renewed"
   readonly record: CertificateRecord
@@ -17,39 +17,40 @@ export interface Issued {
 
 export interface RenewalOptions {
   readonly ca: Ca
-  /** Called before what was issued is given to anybody. */
+  /** Called before the new certificate is delivered. */
   readonly onIssued?: ((issued: Issued) => Promise<void>) | undefined
   readonly log: Log
   readonly now: () => Date
-  /** Ends an issuance that is under way. */
+  /** Aborts an issuance in progress. */
   readonly signal: AbortSignal
 }
 
-/** How often a new intermediate is looked for, where nothing else is left to wait for. */
+/** The interval of looking for a new intermediate while the certificate is capped at its issuer's expiry. */
 const lookMs = 3_600_000
 const retry = { firstMs: 60_000, maxMs: 6 * 3_600_000 }
 
 /**
- * Keeps the certificate of a name issued: when it is first needed, is due, was revoked, or other names are configured.
- * While a renewal fails, what is still valid is given, and the next attempt waits longer each time.
+ * Keeps the certificate of a name issued. A certificate is issued when it is first needed, is due, was revoked, or its
+ * configured names or key have changed. While a renewal fails, the old certificate is used as long as it is valid, and
+ * each retry waits longer.
  */
 export class CertificateRenewal {
   readonly #name: string
-  readonly #ask: CertificateSpec
+  readonly #spec: CertificateSpec
   readonly #options: RenewalOptions
   #failures = 0
-  /** Until when the old one is given without another try. */
+  /** The time of the next retry in milliseconds since the epoch; until then the old certificate is used. */
   #retryAt = 0
-  /** Serial of the certificate that was reported to end with its issuer. */
+  /** Serial of the certificate that was last reported as capped at its issuer's expiry. */
   #cappedSerial: string | undefined
 
-  constructor(name: string, ask: CertificateSpec, options: RenewalOptions) {
+  constructor(name: string, spec: CertificateSpec, options: RenewalOptions) {
     this.#name = name
-    this.#ask = ask
+    this.#spec = spec
     this.#options = options
   }
 
-  /** Throws what the CA throws, where nothing that is valid can be given. */
+  /** Returns a valid certificate, issuing one if necessary. Throws the CA's errors if no valid one is available. */
   async current(): Promise<CertificateRecord> {
     const record = await this.#options.ca.find(this.#name)
     if (record !== null && (await this.#isGood(record))) return record
@@ -68,36 +69,40 @@ export class CertificateRenewal {
     }
   }
 
-  /** Whether it has the names and the key that are configured. What was imported was put there on purpose. */
+  /**
+   * Returns whether a certificate has the configured names and key type. An imported one always counts, because it was
+   * imported on purpose.
+   */
   serves(record: CertificateRecord): boolean {
     if (!record.hasKey) return false
-    const ask = this.#ask
+    const spec = this.#spec
     if (record.origin === "imported") return true
     const { publicKey } = new X509Certificate(record.certificate)
-    if (ask.key !== undefined && keyTypeOf(publicKey) !== ask.key) return false
-    return ask.client === record.ask.client && namesOf(ask) === namesOf(record.ask)
+    if (spec.key !== undefined && keyTypeOf(publicKey) !== spec.key) return false
+    return spec.client === record.ask.client && namesOf(spec) === namesOf(record.ask)
   }
 
   /**
-   * When the next certificate is to be issued, or looked for. A certificate capped at its issuer's expiry is not renewed, because the next would end then too, and be due
-   * sooner each time. It waits for another intermediate.
+   * Returns the time at which the next certificate is to be issued, or the CA looked at again. A certificate capped at
+   * its issuer's expiry is not renewed, because its successor would expire at the same time and be due sooner each
+   * time; it waits for a new intermediate.
    */
   async dueOf(record: CertificateRecord): Promise<Date> {
-    const { due, notAfter } = lifeOf(record)
+    const { due, notAfter } = validityOf(record)
     const now = this.#now()
     const ends = now < due.getTime() ? null : await this.#options.ca.ends()
     if (ends === null || notAfter < ends || now >= notAfter.getTime()) return due
     if (this.#cappedSerial !== record.serial) {
       this.#cappedSerial = record.serial
       this.#options.log.warn(
-        `the certificate ${this.#name} ends with the intermediate that signed it, at ${ends.toISOString()}`,
-        { hint: "make a new intermediate: purser ca intermediate; then it is renewed" },
+        `the certificate ${this.#name} expires with the intermediate that signed it, at ${ends.toISOString()}`,
+        { hint: "run purser ca intermediate to make a new intermediate; the certificate is then renewed" },
       )
     }
     return new Date(Math.min(now + lookMs, notAfter.getTime()))
   }
 
-  /** Until {@link current} should be asked for again. */
+  /** Returns the time in milliseconds until {@link current} should be called again. */
   waitMs(due: Date): number {
     const now = this.#now()
     return (this.#retryAt > now ? this.#retryAt : due.getTime()) - now
@@ -112,9 +117,9 @@ export class CertificateRenewal {
       found = record !== null && (await this.#isGood(record)) ? record : null
       return found
     }
-    const record = await ca.issue(this.#name, this.#ask, { cap: true, instead }, signal)
+    const record = await ca.issue(this.#name, this.#spec, { cap: true, instead }, signal)
     if (found !== null) return record
-    const { notAfter } = lifeOf(record)
+    const { notAfter } = validityOf(record)
     const kind = before ? "renewed" : "issued"
     await onIssued?.({ kind, record, notAfter })
     log.info(`${kind} the certificate ${this.#name}, valid until ${notAfter.toISOString()}`)
@@ -123,15 +128,15 @@ export class CertificateRenewal {
 
   #noteFailure(record: CertificateRecord, error: PurserError): void {
     this.#failures++
-    const { notAfter } = lifeOf(record)
+    const { notAfter } = validityOf(record)
     this.#retryAt = this.#now() + backoffMs(this.#failures, retry)
     this.#options.log.error(
-      `the certificate ${this.#name} cannot be renewed: ${error.message}; the old one is given until ${notAfter.toISOString()}`,
+      `the certificate ${this.#name} cannot be renewed: ${error.message}; the old one is used until ${notAfter.toISOString()}`,
       errorFields(error),
     )
   }
 
-  /** It can be given, and nothing calls for another. */
+  /** Returns whether a certificate can be used and needs no successor yet. */
   async #isGood(record: CertificateRecord): Promise<boolean> {
     return this.serves(record) && this.#now() < (await this.dueOf(record)).getTime()
   }
@@ -141,7 +146,7 @@ export class CertificateRenewal {
   }
 }
 
-function lifeOf({ serial, certificate }: CertificateRecord): { due: Date; notAfter: Date } {
+function validityOf({ serial, certificate }: CertificateRecord): { due: Date; notAfter: Date } {
   const { validFromDate, validToDate } = new X509Certificate(certificate)
   return { due: dueAt(validFromDate, validToDate, serial), notAfter: validToDate }
 }

@@ -13,14 +13,14 @@ import { CertificateRenewal, type Issued } from "./renewal.ts"
 import type { CaSpec } from "./spec.ts"
 
 /**
- * A certificate as secrets: its set, always of one issuance. With names it is kept issued; without, it gives what was
- * issued by hand or imported.
+ * Gives a certificate as secrets: the files of one set, always of one issuance. With names the certificate is issued
+ * and renewed automatically; without names the source gives the certificate that was issued by hand or imported.
  */
 
 export interface CaSourceOptions {
   ca: Ca
   config: CaConfig
-  /** Called before what was issued is given to anybody. */
+  /** Called before a new certificate is delivered. */
   onIssued?: ((issued: Issued) => Promise<void>) | undefined
   log: Log
   now?: (() => Date) | undefined
@@ -35,26 +35,26 @@ export function caSource(spec: CaSpec, options: CaSourceOptions): Source {
 class CaSource implements Source {
   readonly #spec: CaSpec
   readonly #options: CaSourceOptions
-  readonly #ends = new AbortController()
+  readonly #abort = new AbortController()
   /** Undefined without names. */
   readonly #renewal: CertificateRenewal | undefined
   readonly #timer = new DueTimer()
   #looking: Promise<Files> | undefined
-  /** Serial of what was given last; null when there was nothing, undefined before anybody asked. */
+  /** Serial of the last certificate given; null if there was none, undefined before the first read. */
   #last: string | null | undefined
-  #tell: (() => void) | undefined
+  #onChange: (() => void) | undefined
 
   constructor(spec: CaSpec, options: CaSourceOptions) {
     this.#spec = spec
     this.#options = options
     const { ca, onIssued, log, now = () => new Date() } = options
-    if (spec.ask !== undefined)
-      this.#renewal = new CertificateRenewal(spec.name, spec.ask, {
+    if (spec.certificate !== undefined)
+      this.#renewal = new CertificateRenewal(spec.name, spec.certificate, {
         ca,
         onIssued,
         log,
         now,
-        signal: this.#ends.signal,
+        signal: this.#abort.signal,
       })
   }
 
@@ -62,18 +62,18 @@ class CaSource implements Source {
     return (await this.readGroup()).get(name) ?? null
   }
 
-  /** Empty where there is none. Throws `ERR_WAITING`, and what the CA throws. */
+  /** Returns the files of the certificate; empty if there is none. Throws `ERR_WAITING`, and the CA's errors. */
   async readGroup(): Promise<Files> {
     return await this.#look()
   }
 
-  /** Issues nothing. */
+  /** Checks that a read would succeed, without issuing a certificate. */
   async check(name: string, signal: AbortSignal): Promise<Secret | null | undefined> {
     const { ca, config } = this.#options
-    const { ask, name: certificate } = this.#spec
-    if (ask !== undefined) {
-      const { key = config.keys.leaf, days = config.days.leaf } = ask
-      checkPolicy({ ...ask, days }, key, config.policy, "the CA")
+    const { certificate: spec, name: certificate } = this.#spec
+    if (spec !== undefined) {
+      const { key = config.keys.leaf, days = config.days.leaf } = spec
+      checkPolicy({ ...spec, days }, key, config.policy, "the CA")
       await ca.unlock(signal)
     }
     const record = await ca.find(certificate)
@@ -85,27 +85,27 @@ class CaSource implements Source {
 
   async watch(onChange: (name?: string) => void): Promise<AsyncDisposable> {
     const { ca, log } = this.#options
-    this.#tell = () => {
+    this.#onChange = () => {
       for (const name of certificateFileNames) onChange(name)
     }
     const watcher = await ca.watch((name) => {
-      // Nobody has asked for it, or it is another's.
+      // The certificate was never read, or the change concerns another one.
       if (this.#last === undefined || (name !== undefined && name !== this.#spec.name)) return
       this.#lookAgain()
     }, log)
     if (this.#last !== undefined) this.#lookAgain()
     return {
       [Symbol.asyncDispose]: async () => {
-        this.#tell = undefined
+        this.#onChange = undefined
         this.#timer[Symbol.dispose]()
-        this.#ends.abort()
+        this.#abort.abort()
         await watcher[Symbol.asyncDispose]()
         await this.#looking?.catch(() => {})
       },
     }
   }
 
-  /** However many ask at once, one looks, and issues. */
+  /** Joins concurrent reads, so that only one of them looks and issues. */
   async #look(): Promise<Files> {
     this.#looking ??= this.#current().finally(() => {
       this.#looking = undefined
@@ -113,12 +113,12 @@ class CaSource implements Source {
     return await this.#looking
   }
 
-  /** After what is under way now, which may have looked too early. */
+  /** Looks again after the current look, which may have read the old state. */
   #lookAgain(): void {
     const before = this.#looking?.catch(() => {}) ?? Promise.resolve()
     void before
       .then(() => this.#look())
-      // The next reader gets the error; for a certificate that is still given, a log line was written.
+      // The next read throws the same error; a failed renewal was logged already.
       .catch((error: unknown) =>
         this.#options.log.debug(`${this.#spec.name}: ${asPurserError(error).message}`),
       )
@@ -133,7 +133,7 @@ class CaSource implements Source {
       const files: Files = record === null ? new Map() : await filesOfRecord(ca, record)
       this.#last = record?.serial ?? null
       if (due !== undefined) this.#lookWhen(due)
-      if (last !== undefined && last !== this.#last) this.#tell?.()
+      if (last !== undefined && last !== this.#last) this.#onChange?.()
       return files
     } catch (error) {
       this.#last ??= null
@@ -149,10 +149,10 @@ class CaSource implements Source {
     return record
   }
 
-  /** A watched certificate is renewed when it is due, without being asked for, and whoever gets it is told. */
+  /** Renews a watched certificate when it is due, without waiting for a read, and reports the change. */
   #lookWhen(due: Date): void {
     const renewal = this.#renewal
-    if (this.#tell === undefined || renewal === undefined) return
+    if (this.#onChange === undefined || renewal === undefined) return
     this.#timer.set(
       () => renewal.waitMs(due),
       () => this.#lookAgain(),

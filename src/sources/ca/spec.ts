@@ -4,15 +4,15 @@ import { checkNames, type CertificateSpec } from "../../ca/certificate-spec.ts"
 import { keyTypeNames } from "../../x509/key-families.ts"
 import { certificateName } from "../../config/scalars.ts"
 
-/** An entry `{ ca: … }` of `secrets:`: as it is written, and as the source takes it. */
+/** An entry `{ ca: … }` of `secrets:`, as written and as the source takes it. */
 
-/** A certificate's set. */
+/** The resolved entry of a certificate's set. */
 export interface CaSpec {
   readonly kind: "ca"
   /** Certificate name. */
   readonly name: string
-  /** Undefined: it is issued by hand, or imported. */
-  readonly ask: CertificateSpec | undefined
+  /** The certificate to issue automatically; undefined for one that is issued by hand, or imported. */
+  readonly certificate: CertificateSpec | undefined
 }
 
 export const caEntrySchema = z.strictObject({
@@ -22,23 +22,23 @@ export const caEntrySchema = z.strictObject({
   dns: z
     .array(z.string())
     .default([])
-    .describe("host names; with any name it is issued and renewed by itself"),
+    .describe("host names; a certificate with names is issued and renewed automatically"),
   ip: z.array(z.string()).default([]).describe("addresses"),
   email: z.array(z.string()).default([]).describe("mail addresses"),
-  client: z.boolean().default(false).describe("it may prove a client too"),
+  client: z.boolean().default(false).describe("also valid for clients"),
   days: z.int().min(1).max(3650).optional().describe("how long it is valid; default: ca.days.leaf"),
   key: z.enum(keyTypeNames).optional().describe("default: ca.keys.leaf"),
 })
 
 export type CaEntry = z.output<typeof caEntrySchema>
 
-/** Throws `ERR_CA_POLICY` for what is no name. */
+/** Resolves an entry. Throws `ERR_CA_POLICY` for an invalid name. */
 export function caSpecOf(entry: CaEntry): CaSpec {
-  return { kind: "ca", name: entry.ca, ask: askOf(entry) }
+  return { kind: "ca", name: entry.ca, certificate: certificateSpecOf(entry) }
 }
 
-/** Undefined without any name. Throws `ERR_CA_POLICY` for what is no name. */
-function askOf({ dns, ip, email, client, days, key }: CaEntry): CertificateSpec | undefined {
+/** Returns undefined without any name. Throws `ERR_CA_POLICY` for an invalid name. */
+function certificateSpecOf({ dns, ip, email, client, days, key }: CaEntry): CertificateSpec | undefined {
   if (dns.length + ip.length + email.length === 0) return undefined
   return checkNames({
     dns,
@@ -50,7 +50,7 @@ function askOf({ dns, ip, email, client, days, key }: CaEntry): CertificateSpec 
   })
 }
 
-/** The entries `{ ca: … }` of `secrets:`, without those whose names are wrong, which has been reported. */
+/** Returns the entries `{ ca: … }` of `secrets:`, without those with invalid names, which were reported already. */
 export function certificatesIn(secrets: Readonly<Record<string, unknown>>): [entry: string, CaSpec][] {
   return Object.entries(secrets).flatMap(([name, entry]): [string, CaSpec][] => {
     if (!isCaEntry(entry)) return []

@@ -3,12 +3,12 @@ import { PurserError } from "../../base/errors.ts"
 import { quote } from "../../base/names.ts"
 
 /**
- * The text at `key` (`a.b`, `list.0`) of JSON or YAML; null when it is not there or null. A key with dots in it
- * is found too. Numbers come out as they were written: 007 and twenty digits stay what they are. `what` is for
- * messages, which never repeat the content. Throws `ERR_SOURCE`.
+ * Returns the text at `key` (`a.b`, `list.0`) of JSON or YAML, or null if it is missing or null. A key that itself
+ * contains dots is found too. Numbers keep their spelling: 007 and twenty digits stay as they are. `what` names the
+ * text in messages, which never repeat its content. Throws `ERR_SOURCE`.
  */
 export function pick(text: string, key: string, what: string): string | null {
-  // JSON is YAML; one parser that keeps the source of each scalar does for both.
+  // JSON is YAML, so one parser that keeps the source of each scalar does for both.
   const document = parseDocument(text, { prettyErrors: false, uniqueKeys: false, logLevel: "silent" })
   if (document.errors.length > 0) {
     throw new PurserError("ERR_SOURCE", `${what} gave neither JSON nor YAML`, {

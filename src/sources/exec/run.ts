@@ -7,18 +7,21 @@ import { TimeLimit } from "../../base/time-limit.ts"
 
 export interface CommandToRun {
   readonly argv: readonly [string, ...string[]]
-  /** Working directory. */
+  /** The working directory. */
   readonly directory: string
   readonly timeoutMs: number
 }
 
-/** How long a grandchild that holds our pipe (an agent that was started) may make us wait after the command's end. */
+/**
+ * The time limit, after the command's end, for a background process of the command (such as an agent) that keeps the
+ * pipe open.
+ */
 const lingerMs = 1000
 
 /**
- * The output of a command, null when it is longer than `maxBytes`. Neither its output nor its arguments are ever
- * repeated in a message: either may hold a secret. It gets our environment without PURSER_*, no input, and its
- * standard error is dropped. Throws `ERR_SOURCE`.
+ * Runs a command and returns its output, or null if it is longer than `maxBytes`. Messages repeat neither its output
+ * nor its arguments, because both may hold a secret. It gets our environment without PURSER_* and no input, and its
+ * standard error is discarded. Throws `ERR_SOURCE`.
  */
 export async function runCommand(
   { argv, directory, timeoutMs }: CommandToRun,
@@ -43,7 +46,7 @@ export async function runCommand(
     if (stopped.aborted) {
       signal.throwIfAborted()
       throw new PurserError("ERR_SOURCE", `${name} took longer than ${timeoutMs} ms`, {
-        hint: "does it wait for input? raise timeout: if it needs the time",
+        hint: "check whether it waits for input, or raise timeout:",
       })
     }
     if (code !== 0) {
@@ -51,7 +54,7 @@ export async function runCommand(
         "ERR_SOURCE",
         `${name} failed with ${code === null ? killedBy : `exit code ${code}`}`,
         {
-          hint: "run the command by hand to see what it says",
+          hint: "run the command by hand to see its messages",
         },
       )
     }
@@ -59,20 +62,22 @@ export async function runCommand(
   } catch (error) {
     if (systemErrorCode(error) === undefined || systemErrorCode(error) === "ABORT_ERR") throw error
     if (systemErrorCode(error)?.startsWith("ERR_") === true) throw error
-    throw new PurserError("ERR_SOURCE", `${name} cannot be started: ${errno(error)}`, {
-      hint: "is it installed, and in the PATH of the agent? relative paths are relative to the configuration file",
+    throw new PurserError("ERR_SOURCE", `${name} cannot be started: ${errorCode(error)}`, {
+      hint: "check that it is installed and in the agent's PATH; relative paths are relative to the configuration file",
     })
   } finally {
     stopped.removeEventListener("abort", onStop)
   }
 }
 
-/** Node's own message would repeat the arguments. */
-function errno(error: unknown): string {
+/** Returns the error's code, because Node's own message would repeat the arguments. */
+function errorCode(error: unknown): string {
   return systemErrorCode(error) ?? reasonOf(error)
 }
 
-/** Null when it is more than `maxBytes`. Rejects when the command cannot be started. */
+/**
+ * Collects the output. Resolves with null if it is longer than `maxBytes`. Rejects if the command cannot be started.
+ */
 function collect(child: ChildProcess, maxBytes: number, stop: () => void): Promise<Buffer | null> {
   const { promise, resolve, reject } = Promise.withResolvers<Buffer | null>()
   const chunks: Buffer[] = []

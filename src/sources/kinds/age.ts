@@ -32,7 +32,7 @@ export const ageKind: SourceKind<typeof schema, AgeSpec> = {
   missingHint: ({ path }) => `there is no ${path}`,
 }
 
-/** One age file, and an identity file that opens it. */
+/** Reads one age file with the identities of an identity file. */
 function ageSource({ path, identityFile }: AgeSpec, maxBytes: number): Source {
   return {
     async read() {
@@ -40,20 +40,20 @@ function ageSource({ path, identityFile }: AgeSpec, maxBytes: number): Source {
       if (sealed === null) return null
       const identities = await readIdentities(identityFile)
       if (!isAgeFile(sealed)) throw new PurserError("ERR_SOURCE", `${path} is not an age file`)
-      const bytes = await decrypted(path, sealed, identities)
+      const bytes = await decryptFile(path, sealed, identities)
       if (bytes.length > maxBytes) throw tooLarge(path, maxBytes)
       return new Secret(bytes)
     },
   }
 }
 
-async function decrypted(path: string, sealed: Buffer, identities: readonly string[]): Promise<Buffer> {
+async function decryptFile(path: string, sealed: Buffer, identities: readonly string[]): Promise<Buffer> {
   try {
     return await decryptAge(sealed, identities)
   } catch (error) {
     if (isPurserError(error)) throw error
     throw new PurserError("ERR_SOURCE", `${path} cannot be decrypted: ${reasonOf(error)}`, {
-      hint: "was it encrypted to a recipient whose identity is in identity_file?",
+      hint: "encrypt it to a recipient whose identity is in identity_file",
       cause: error,
     })
   }

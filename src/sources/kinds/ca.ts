@@ -4,7 +4,7 @@ import { caSource } from "../ca/source.ts"
 import { caEntrySchema, caSpecOf, type CaEntry, type CaSpec } from "../ca/spec.ts"
 import type { EntryUse, SourceKind } from "../kind.ts"
 
-/** A certificate of the host's own CA. */
+/** A certificate of this host's CA. */
 export const caKind: SourceKind<typeof caEntrySchema, CaSpec> = {
   name: "ca",
   schema: caEntrySchema,
@@ -15,12 +15,12 @@ export const caKind: SourceKind<typeof caEntrySchema, CaSpec> = {
     source: (spec) => caSource(spec, { ca: ca(), config, onIssued, log }),
   }),
   missingHint: ({ name }) =>
-    `purser ca issue ${name}, purser ca import, or names (dns: […]) for it in purser.yaml`,
+    `run purser ca issue ${name} or purser ca import, or give it names (dns: […]) in purser.yaml`,
 }
 
 function check(entry: CaEntry, { report }: EntryUse): void {
   try {
-    if (caSpecOf(entry).ask !== undefined) return
+    if (caSpecOf(entry).certificate !== undefined) return
   } catch (error) {
     if (!(error instanceof PurserError)) throw error
     return report(error.message, error.hint ?? "")

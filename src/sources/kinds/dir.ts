@@ -36,13 +36,13 @@ const maxEntries = 10_000
 const maxDepth = 8
 
 /**
- * Every file of a directory, by its relative name. What cannot be a name, and links that lead out of the
- * directory, are left out with a warning: once each, not at every round. Not of the paths in `named`: those have
- * another name already.
+ * Gives every file of a directory under its relative name. Files with an invalid name, and links that lead out of the
+ * directory, are left out with one warning each. There is no warning for a path in `named`, because another entry gives
+ * it a name.
  */
 function dirSource(directory: string, maxBytes: number, log: Log, named: ReadonlySet<string>): Source {
   const warned = new Set<string>()
-  const leaveOut = (name: string, why: string): void => {
+  const skip = (name: string, why: string): void => {
     if (warned.has(name) || warned.size > 1000) return
     warned.add(name)
     log.warn(`${quote(name)} in ${directory} is left out: ${why}`)
@@ -50,7 +50,7 @@ function dirSource(directory: string, maxBytes: number, log: Log, named: Readonl
   return {
     async read(name) {
       const inside = await resolveInside(directory, join(directory, name))
-      if (inside === false) leaveOut(name, "it is a link that leads out of the directory")
+      if (inside === false) skip(name, "it is a link that leads out of the directory")
       if (inside === null || inside === false) return null
       const bytes = await readBounded(inside, maxBytes)
       return bytes === null ? null : new Secret(bytes)
@@ -62,18 +62,18 @@ function dirSource(directory: string, maxBytes: number, log: Log, named: Readonl
         for (const entry of await entriesOf(join(directory, below), below === "")) {
           if (left-- <= 0) {
             throw new PurserError("ERR_SOURCE", `${directory} has more than ${maxEntries} entries`, {
-              hint: "is it the right directory?",
+              hint: "check dir: in purser.yaml, or use a smaller directory",
             })
           }
           const name = below === "" ? entry : `${below}/${entry}`
           if (!isSecretName(name)) {
             if (named.has(resolve(directory, name))) continue
-            leaveOut(name, "names are segments of A-Z a-z 0-9 . _ - that start with a letter or digit")
+            skip(name, "names are segments of A-Z a-z 0-9 . _ - that start with a letter or digit")
             continue
           }
           const kind = await kindOf(directory, name)
-          if (kind === "outside") leaveOut(name, "it is a link that leads out of the directory")
-          else if (kind === "other") leaveOut(name, "it is neither a file nor a directory")
+          if (kind === "outside") skip(name, "it is a link that leads out of the directory")
+          else if (kind === "other") skip(name, "it is neither a file nor a directory")
           else if (kind === "file") names.push(name)
           else if (kind === "directory" && depth < maxDepth) await walk(name, depth + 1)
         }
@@ -97,7 +97,7 @@ async function entriesOf(directory: string, isRoot: boolean): Promise<string[]> 
   try {
     return (await readdir(directory)).toSorted()
   } catch (error) {
-    // It was removed meanwhile; but a missing root is a mistake, not an empty list.
+    // A subdirectory may have been removed meanwhile, but a missing root is an error, not an empty list.
     if (!isRoot && systemErrorCode(error) === "ENOENT") return []
     throw new PurserError("ERR_SOURCE", `cannot read the directory ${directory}: ${reasonOf(error)}`, {
       cause: error,
@@ -115,7 +115,7 @@ async function kindOf(
   try {
     const info = await stat(inside)
     if (info.isFile()) return "file"
-    // A link to a directory could be a circle, and its files are listed where they are.
+    // A link to a directory is skipped, because it could be circular, and its files are listed at their own path.
     if (info.isDirectory()) return inside === join(await realpath(directory), name) ? "directory" : "absent"
     return "other"
   } catch (error) {
@@ -126,7 +126,7 @@ async function kindOf(
   }
 }
 
-/** The path without links; false if it lies outside the directory, null when there is nothing. */
+/** Returns the path without links; false if it lies outside the directory, null if it does not exist. */
 async function resolveInside(directory: string, path: string): Promise<string | false | null> {
   try {
     const [root, resolved] = await Promise.all([realpath(directory), realpath(path)])

@@ -24,7 +24,7 @@ export const envKind: SourceKind<typeof schema, EnvSpec> = {
   missingHint: ({ variable }) => `set ${variable} where the agent runs`,
 }
 
-/** One variable. An empty one counts as absent: that is how Compose passes on what nobody set. */
+/** Reads one variable. An empty one counts as absent, because Compose passes on an unset variable as an empty one. */
 function envSource(variable: string, env: NodeJS.ProcessEnv, maxBytes: number): Source {
   return {
     read() {

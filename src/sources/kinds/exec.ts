@@ -9,13 +9,13 @@ import type { Source } from "../source.ts"
 
 export interface ExecSpec extends CommandToRun {
   readonly kind: "exec"
-  /** Picks from JSON or YAML output; undefined: all of the output. */
+  /** The key to pick from JSON or YAML output; undefined for the whole output. */
   readonly key: string | undefined
-  /** Keep the newline at the end of the output. */
+  /** Whether to keep the newline at the end of the output. */
   readonly raw: boolean
 }
 
-/** With `key`, the output may be larger than the secret that is picked from it. */
+/** The output limit if `key` is given, because the output may be larger than the secret picked from it. */
 const leastOutputBytes = 1024 * 1024
 
 const schema = z.strictObject({
@@ -30,11 +30,14 @@ export const execKind: SourceKind<typeof schema, ExecSpec> = {
   schema,
   check({ key, raw }, { report }) {
     if (key === undefined || raw !== true) return
-    report("key and raw exclude each other", "leave out raw: what key picks has no newline of the output")
+    report(
+      "key and raw exclude each other",
+      "leave out raw, because a value picked by key has no newline at its end",
+    )
   },
   resolve: ({ exec, key, raw = false, timeout }, directory) => ({
     kind: "exec",
-    // The schema wants one at least.
+    // The schema requires at least one element.
     argv: exec as [string, ...string[]],
     directory,
     key,
@@ -44,12 +47,12 @@ export const execKind: SourceKind<typeof schema, ExecSpec> = {
   open: ({ env, maxBytes }) => ({ source: (spec) => execSource(spec, env, maxBytes) }),
 }
 
-/** The output of a command, without the newline at its end, or what `key` picks from it. */
+/** Gives the output of a command without the newline at its end, or the value that `key` picks from it. */
 function execSource(spec: ExecSpec, env: NodeJS.ProcessEnv, maxBytes: number): Source {
   return {
     async read(_name, signal) {
       const outputBytes = spec.key === undefined ? maxBytes : Math.max(maxBytes, leastOutputBytes)
-      // Two more for the newline that does not count.
+      // Two bytes more for a line end, which does not count.
       const output = await runCommand(spec, env, outputBytes + 2, signal)
       if (output === null) throw tooLarge(`the output of ${quote(spec.argv[0])}`, outputBytes)
       const secret = await secretOf(output, spec)

@@ -23,7 +23,7 @@ export const fileKind: SourceKind<typeof schema, FileSpec> = {
   missingHint: ({ path }) => `there is no ${path}`,
 }
 
-/** One file. Links are followed: the path is the operator's own. */
+/** Reads one file. Links are followed, because the operator chose the path. */
 function fileSource(path: string, maxBytes: number): Source {
   return {
     async read() {

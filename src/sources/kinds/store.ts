@@ -7,7 +7,7 @@ export interface StoreSpec {
 
 const schema = z.literal("store").describe("Purser's own store: purser secret set NAME")
 
-/** Purser's own store. All entries read from one. */
+/** Purser's own store. All entries share one. */
 export const storeKind: SourceKind<typeof schema, StoreSpec> = {
   name: "store",
   schema,
@@ -22,5 +22,5 @@ export const storeKind: SourceKind<typeof schema, StoreSpec> = {
     }
     return { source: () => source }
   },
-  missingHint: (_spec, name) => `purser secret set ${name}`,
+  missingHint: (_spec, name) => `run purser secret set ${name}`,
 }

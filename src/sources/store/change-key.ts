@@ -4,20 +4,20 @@ import type { StoreConfig } from "./config.ts"
 import { storedFiles, storeDirectories, type StoreDirectory } from "./directories.ts"
 import { decryptBy, type StoreEncryption } from "./encryption.ts"
 
-/** To a new `store.key`, under `passphrase` unless that is null, or to the configured recipients. */
+/** The target of a key change: a new `store.key` with this passphrase (null for none), or the configured recipients. */
 export type NewKey = { readonly passphrase: Secret | null } | "recipients"
 
 interface ReencryptOptions {
   readonly recipients: readonly string[]
-  /** Identities that open what is there; those of the moment are tried besides. */
+  /** Identities that decrypt the existing files; the store's current ones are tried as well. */
   readonly old: readonly string[]
-  /** Identities that must be able to open what was written, before it takes the old file's place. */
+  /** Identities that must decrypt each new file before it replaces the old one. */
   readonly provenBy?: readonly string[]
 }
 
 /**
- * Encrypts all that is encrypted to the key of the store anew. The caller holds the lock. Resolves with the number of
- * current files in each directory. A crash half-way leaves everything readable.
+ * Re-encrypts every file that is encrypted to the store's key. The caller holds the lock. Resolves with the number of
+ * current files in each directory. After a crash half-way every file is still readable.
  */
 export async function changeKey(
   store: { stateDir: string; config: StoreConfig; encryption: StoreEncryption },
@@ -44,7 +44,7 @@ async function reencrypt(
   { recipients, old, provenBy }: ReencryptOptions,
   signal: AbortSignal,
 ): Promise<ReadonlyMap<StoreDirectory, number>> {
-  // Files that an earlier attempt reached before it was killed are under the key that it left beside the old.
+  // Files that an earlier, aborted attempt re-encrypted need its key, which is still in `store.key` beside the old one.
   const identities = [...old, ...(await encryption.identities())]
   const counts = new Map<StoreDirectory, number>()
   for (const directory of storeDirectories) {

@@ -4,13 +4,13 @@ import { filePath } from "../../config/scalars.ts"
 
 /** The slice of `purser.yaml` under `store:`. */
 
-/** How Purser's own store is encrypted. Nothing given: by `store.key` in the state directory. */
+/** The encryption of Purser's own store; without any key by `store.key` in the state directory. */
 export interface StoreConfig {
-  /** Absolute; holds the passphrase of `store.key`. */
+  /** Absolute path of the file with the passphrase of `store.key`. */
   readonly passphraseFile: string | undefined
-  /** The user's own age recipients, in the place of `store.key`. */
+  /** The user's own age recipients, instead of `store.key`. */
   readonly recipients: readonly string[] | undefined
-  /** Absolute; opens what was encrypted to `recipients`. */
+  /** Absolute path of the identities that decrypt what is encrypted to `recipients`. */
   readonly identityFile: string | undefined
 }
 
@@ -21,8 +21,10 @@ export const storeSchema = z
       .array(z.string().regex(/^age1[0-9a-z]{10,}$/, { error: "not an age recipient" }))
       .min(1)
       .optional()
-      .describe("your own age recipients (age1…), in the place of store.key"),
-    identity_file: filePath.optional().describe("age identities that open what the recipients can open"),
+      .describe("your own age recipients (age1…), instead of store.key"),
+    identity_file: filePath
+      .optional()
+      .describe("age identities that decrypt what is encrypted to recipients"),
   })
   .superRefine((store, context) => {
     if ((store.recipients === undefined) === (store.identity_file === undefined)) return
@@ -32,7 +34,7 @@ export const storeSchema = z
   })
   .describe("how Purser's own store is encrypted")
 
-/** `directory`: what relative paths are relative to. */
+/** Resolves the slice; relative paths are relative to `directory`. */
 export function resolveStore(store: z.infer<typeof storeSchema>, directory: string): StoreConfig {
   const absolute = (text: string | undefined): string | undefined =>
     text === undefined ? undefined : configPath(text, directory)

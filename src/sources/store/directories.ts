@@ -1,12 +1,12 @@
 import { join } from "node:path"
 import { SealedFiles } from "./sealed-files.ts"
 
-/** Directories of the state directory. All that is encrypted to the key of the store lies in one of them. */
+/** The directories, in the state directory, of all files that are encrypted to the store's key. */
 export const storeDirectories = ["secrets", "ca/keys"] as const
 
 export type StoreDirectory = (typeof storeDirectories)[number]
 
-/** The files of such a directory, and the version of each before its last change. */
+/** Returns the current files of such a directory, and the previous version of each. */
 export function storedFiles(
   stateDir: string,
   directory: StoreDirectory,

@@ -9,11 +9,14 @@ import { readPassphrase } from "./passphrase.ts"
 export interface EncryptionOptions {
   readonly stateDir: string
   readonly config: StoreConfig
-  /** Asks for that of `store.key`; null when nobody can be asked. The configuration's `passphrase_file` comes first. */
+  /**
+   * Asks for the passphrase of `store.key`; resolves with null if no person can be asked. The configuration's
+   * `passphrase_file` is used first.
+   */
   readonly askPassphrase?: (() => Promise<Secret | null>) | undefined
 }
 
-/** The keys of the store: `store.key`, or the user's own recipients and the identities that open what they open. */
+/** Encrypts and decrypts with the keys of the store: `store.key`, or the user's own recipients and identities. */
 export class StoreEncryption {
   readonly key: StoreKey
   readonly #options: EncryptionOptions
@@ -23,22 +26,22 @@ export class StoreEncryption {
     this.key = new StoreKey({ stateDir: options.stateDir, passphrase: () => this.#passphrase() })
   }
 
-  /** To the configured recipients, else to `store.key`, which is made when there is none. */
+  /** Encrypts to the configured recipients or else to `store.key`, which is created if missing. */
   async encrypt(bytes: Uint8Array): Promise<Buffer> {
     return await encryptAge(bytes, this.#options.config.recipients ?? [await this.key.recipient()])
   }
 
-  /** By all that may open it: a change of keys may not have reached it yet. Throws `ERR_STORE`. */
+  /** Decrypts with all identities, because a file may still be under the key before a change. Throws `ERR_STORE`. */
   async decrypt(name: string, sealed: Buffer): Promise<Buffer> {
     return await decryptBy(await this.identities(), name, sealed)
   }
 
-  /** Our own key's, and the user's. */
+  /** Returns the identities of `store.key` and the user's own. */
   async identities(): Promise<string[]> {
     return [...(await this.key.identities()), ...(await this.ownIdentities())]
   }
 
-  /** The user's. */
+  /** Returns the identities of the configured identity file. */
   async ownIdentities(): Promise<string[]> {
     const { identityFile } = this.#options.config
     return identityFile === undefined ? [] : await readIdentities(identityFile)
@@ -51,7 +54,7 @@ export class StoreEncryption {
   }
 }
 
-/** Throws `ERR_STORE`. */
+/** Decrypts a file with any of these identities. Throws `ERR_STORE`. */
 export async function decryptBy(
   identities: readonly string[],
   name: string,
@@ -59,14 +62,14 @@ export async function decryptBy(
 ): Promise<Buffer> {
   if (identities.length === 0) {
     throw new PurserError("ERR_STORE", `there is no key for ${name}`, {
-      hint: "bring back store.key from a backup of the state directory",
+      hint: "restore store.key from a backup of the state directory",
     })
   }
   try {
     return await decryptAge(sealed, identities)
   } catch (error) {
     throw new PurserError("ERR_STORE", `${name} in the store cannot be decrypted: ${reasonOf(error)}`, {
-      hint: "is this the state directory, and the key, that it was set with?",
+      hint: "check --state and the store's key: they must be those with which the secret was set",
       cause: error,
     })
   }

@@ -16,15 +16,15 @@ import {
 } from "../age-file.ts"
 
 /**
- * `store.key` in the state directory: an age identity file, as `age -i` reads it, plain or under a passphrase.
- * Beside one that is under a passphrase lies `store.pub`, so that writing a secret needs no passphrase.
+ * Holds `store.key` in the state directory: an age identity file in the form of `age -i`, plain or encrypted with a
+ * passphrase. An encrypted one has `store.pub` beside it, so that writing a secret needs no passphrase.
  */
 
 const maxKeyBytes = 65_536
 
 export interface KeyAccess {
   stateDir: string
-  /** Asks for that of the key file, when it is under one; null when nobody can be asked. */
+  /** Asks for the passphrase of an encrypted key file; resolves with null if no person can be asked. */
   passphrase: () => Promise<Secret | null>
 }
 
@@ -32,7 +32,7 @@ export class StoreKey {
   readonly #file: string
   readonly #publicFile: string
   readonly #passphrase: KeyAccess["passphrase"]
-  /** The file as it was opened last, because unlocking takes a second and may ask somebody. */
+  /** The file's content at the last opening, because unlocking takes a second and may ask a person. */
   #opened: { readonly sealed: Buffer; readonly identities: readonly AgeIdentity[] } | undefined
   #known: Secret | undefined
 
@@ -42,17 +42,17 @@ export class StoreKey {
     this.#passphrase = passphrase
   }
 
-  /** Empty when there is no key yet. Throws `ERR_STORE`. */
+  /** Returns the key's identities; empty if there is no key yet. Throws `ERR_STORE`. */
   async identities(): Promise<readonly AgeIdentity[]> {
     const sealed = await this.#read()
     if (sealed === null) return []
     if (this.#opened?.sealed.equals(sealed) !== true) {
-      this.#opened = { sealed, identities: parsed(await this.#open(sealed), this.#file) }
+      this.#opened = { sealed, identities: parseKeyFile(await this.#open(sealed), this.#file) }
     }
     return this.#opened.identities
   }
 
-  /** Whom to encrypt to; makes the key when there is none. */
+  /** Returns the recipient to encrypt to; creates the key if there is none. */
   async recipient(): Promise<string> {
     const sealed = (await this.#read()) ?? (await this.#create())
     if (isAgeFile(sealed)) {
@@ -64,7 +64,7 @@ export class StoreKey {
     return await recipientOf(first)
   }
 
-  /** Null when the key is under none, or not there yet. */
+  /** Returns the passphrase; null if the key has none, or does not exist yet. */
   async currentPassphrase(): Promise<Secret | null> {
     const sealed = await this.#read()
     if (sealed === null || !isAgeFile(sealed)) return null
@@ -73,8 +73,8 @@ export class StoreKey {
   }
 
   /**
-   * Prepares a new key: the file then holds it and the old ones, so that a crash at any moment leaves everything
-   * readable. `finish` leaves the new one alone, when all is encrypted to it.
+   * Prepares a new key. The file then holds it and the old ones, so that a crash at any moment leaves everything
+   * readable. Call `finish` once all files are encrypted to the new key: it removes the old ones.
    */
   async prepareNew(passphrase: Secret | null): Promise<{ recipient: string; finish: () => Promise<void> }> {
     const old = await this.identities()
@@ -90,7 +90,7 @@ export class StoreKey {
     }
   }
 
-  /** When the user's own recipients have taken its place. */
+  /** Removes the key, once the user's own recipients have replaced it. */
   async remove(): Promise<void> {
     await unlink(this.#file).catch(ignoreAbsent)
     await unlink(this.#publicFile).catch(ignoreAbsent)
@@ -119,8 +119,8 @@ export class StoreKey {
     }
     const passphrase = await this.#passphrase()
     if (passphrase === null) {
-      throw new PurserError("ERR_STORE", `the store's key ${this.#file} is under a passphrase`, {
-        hint: "call it on a terminal, or name a file by --passphrase-file, PURSER_PASSPHRASE_FILE or store.passphrase_file",
+      throw new PurserError("ERR_STORE", `the store's key ${this.#file} has a passphrase`, {
+        hint: "run the command in a terminal, or give a passphrase file by --passphrase-file, PURSER_PASSPHRASE_FILE or store.passphrase_file",
       })
     }
     try {
@@ -151,7 +151,7 @@ export class StoreKey {
     }
   }
 
-  /** When several processes make the first key at once, one wins and all use its key. */
+  /** Creates the first key. If several processes do so at once, one wins and all use its key. */
   async #create(): Promise<Buffer> {
     const { identity, recipient } = await createAgeIdentity()
     const temporary = `${this.#file}.${randomBytes(6).toString("hex")}.tmp`
@@ -184,7 +184,7 @@ function identityFile(identities: readonly AgeIdentity[], recipient: string): st
   return `${head}${identities.join("\n")}\n`
 }
 
-function parsed(text: string, file: string): AgeIdentity[] {
+function parseKeyFile(text: string, file: string): AgeIdentity[] {
   try {
     return parseIdentities(text, file)
   } catch (error) {

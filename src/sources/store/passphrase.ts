@@ -2,7 +2,7 @@ import { PurserError } from "../../base/errors.ts"
 import { Secret } from "../../base/secret.ts"
 import { readBounded } from "../bounded-read.ts"
 
-/** The content of a file without the newline that an editor puts at its end. Throws `ERR_STORE`. */
+/** Reads a passphrase file, without the newline that editors put at its end. Throws `ERR_STORE`. */
 export async function readPassphrase(file: string): Promise<Secret> {
   const bytes = await readBounded(file, 65_536)
   const text = bytes?.toString("utf8").replace(/\r?\n$/, "") ?? ""

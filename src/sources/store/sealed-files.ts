@@ -11,7 +11,10 @@ import { readBounded } from "../bounded-read.ts"
 
 const suffix = ".age"
 
-/** The files `NAME.age` of a directory, encrypted as they are. Each is replaced as a whole, so readers take no lock. */
+/**
+ * Reads and writes the encrypted files `NAME.age` of a directory. Each file is replaced as a whole, so readers take no
+ * lock.
+ */
 export class SealedFiles {
   readonly directory: string
 
@@ -19,7 +22,7 @@ export class SealedFiles {
     this.directory = directory
   }
 
-  /** Sorted. Throws `ERR_STORE`. */
+  /** Returns the names, sorted. Throws `ERR_STORE`. */
   async names(): Promise<string[]> {
     try {
       const entries = await readdir(this.directory, { recursive: true, withFileTypes: true })
@@ -36,12 +39,12 @@ export class SealedFiles {
     }
   }
 
-  /** Null when it is not there. Throws `ERR_NAME`, `ERR_SOURCE`. */
+  /** Returns the encrypted content, or null if there is no such file. Throws `ERR_NAME`, `ERR_SOURCE`. */
   async read(name: string): Promise<Buffer | null> {
     return await readBounded(this.#fileOf(name), ciphertextBytes(hardSecretBytes))
   }
 
-  /** When it was last written; null when it is not there. Throws `ERR_NAME`. */
+  /** Returns the time of the last write, or null if there is no such file. Throws `ERR_NAME`. */
   async changedAt(name: string): Promise<Date | null> {
     const file = this.#fileOf(name)
     return await stat(file).then(
@@ -50,7 +53,7 @@ export class SealedFiles {
     )
   }
 
-  /** Throws `ERR_NAME`, `ERR_STORE`. */
+  /** Writes or replaces a file. Throws `ERR_NAME`, `ERR_STORE`. */
   async write(name: string, bytes: Buffer): Promise<void> {
     const file = this.#fileOf(name)
     try {
@@ -61,7 +64,10 @@ export class SealedFiles {
     }
   }
 
-  /** With the directories of its name that it leaves empty. False when it is not there. Throws `ERR_NAME`, `ERR_STORE`. */
+  /**
+   * Removes a file, and the directories of its name that become empty. Returns false if there is no such file. Throws
+   * `ERR_NAME`, `ERR_STORE`.
+   */
   async remove(name: string): Promise<boolean> {
     const file = this.#fileOf(name)
     try {
@@ -74,7 +80,7 @@ export class SealedFiles {
       for (let parent = dirname(file); parent !== this.directory; parent = dirname(parent))
         await rmdir(parent)
     } catch {
-      // Not empty.
+      // The directory is not empty.
     }
     return true
   }

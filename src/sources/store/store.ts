@@ -11,14 +11,14 @@ import { lockStore } from "./lock.ts"
 import type { SealedFiles } from "./sealed-files.ts"
 
 /**
- * Purser's own store: `secrets/NAME.age` in the state directory, each an age file that the `age` program reads.
- * The version before the last change lies in `secrets-previous/`. Readers take no lock: every file is replaced
- * as a whole. Writers take one, so that none of them works with a key that another is replacing. The keys of
- * certificates lie in a directory of their own, encrypted alike, and a new key of the store is theirs too.
+ * Purser's own store: `secrets/NAME.age` in the state directory, each an age file that the `age` program reads. The
+ * previous version is in `secrets-previous/`. Readers take no lock, because every file is replaced as a whole. Writers
+ * take one, so that none uses a key that another is replacing. The keys of certificates are in a directory of their own
+ * under the same encryption, and a key change covers them too.
  */
 
 export interface StoreOptions extends EncryptionOptions {
-  /** The size limit of one secret. */
+  /** The size limit of one secret in bytes. */
   readonly maxBytes: number
   /** Default: `secrets`. */
   readonly directory?: StoreDirectory
@@ -28,7 +28,7 @@ export interface StoredSecret {
   readonly name: string
   readonly sizeBytes: number
   readonly changed: Date
-  /** Whether `--undo` has something to bring back. */
+  /** Whether there is a previous version for `--undo`. */
   readonly previous: boolean
 }
 
@@ -48,7 +48,7 @@ export class SecretStore {
     this.#encryption = new StoreEncryption(options)
   }
 
-  /** Null when it is not there. Throws `ERR_NAME`, `ERR_STORE`, `ERR_SECRET_TOO_LARGE`. */
+  /** Returns a secret, or null if there is none. Throws `ERR_NAME`, `ERR_STORE`, `ERR_SECRET_TOO_LARGE`. */
   async read(name: string): Promise<Secret | null> {
     const sealed = await this.#current.read(name)
     if (sealed === null) return null
@@ -57,7 +57,7 @@ export class SecretStore {
     return new Secret(bytes)
   }
 
-  /** Sorted by name; never a content. */
+  /** Lists the secrets, sorted by name, without their content. */
   async list(): Promise<StoredSecret[]> {
     const found = await Promise.all(
       (await this.#current.names()).map(async (name) => {
@@ -74,7 +74,7 @@ export class SecretStore {
     return await this.#current.names()
   }
 
-  /** Keeps what was there for {@link undo}. */
+  /** Sets a secret, and keeps its previous version for {@link undo}. */
   async set(name: string, content: Secret, signal: AbortSignal): Promise<void> {
     parseSecretName(name)
     if (content.sizeBytes > this.#options.maxBytes) throw tooLarge(name, this.#options.maxBytes)
@@ -85,21 +85,21 @@ export class SecretStore {
     await this.#current.write(name, sealed)
   }
 
-  /** Exchanges the current version and the one before, so that a second call undoes the first. Throws `ERR_STORE`. */
+  /** Exchanges the current and the previous version, so that a second call undoes the first. Throws `ERR_STORE`. */
   async undo(name: string, signal: AbortSignal): Promise<void> {
     parseSecretName(name)
     using _lock = await this.#lock(signal)
     const [current, previous] = [await this.#current.read(name), await this.#previous.read(name)]
     if (previous === null) {
-      throw new PurserError("ERR_STORE", `there is no earlier version of ${name}`, {
-        hint: "one is kept from the second `purser secret set` on, until `purser secret rm`",
+      throw new PurserError("ERR_STORE", `there is no previous version of ${name}`, {
+        hint: "the second `purser secret set` keeps the first version, until `purser secret rm`",
       })
     }
     await this.#current.write(name, previous)
     if (current !== null) await this.#previous.write(name, current)
   }
 
-  /** With its earlier version. False when there was nothing. */
+  /** Removes a secret and its previous version. Returns false if there was no such secret. */
   async remove(name: string, signal: AbortSignal): Promise<boolean> {
     parseSecretName(name)
     using _lock = await this.#lock(signal)
@@ -107,14 +107,17 @@ export class SecretStore {
     return await this.#current.remove(name)
   }
 
-  /** Null when the key is plain, or not there yet. Asks for it, and proves it. Throws `ERR_STORE`. */
+  /**
+   * Returns the verified passphrase of `store.key`, asking for it; null if the key has none, or does not exist yet.
+   * Throws `ERR_STORE`.
+   */
   async currentPassphrase(): Promise<Secret | null> {
     return await this.#encryption.key.currentPassphrase()
   }
 
   /**
-   * Encrypts everything anew, whichever directory this store is. Resolves with the number of files in its own
-   * directory, without those of earlier versions. A crash half-way leaves everything readable.
+   * Re-encrypts all directories of the store. Resolves with the number of current files in this store's own directory.
+   * After a crash half-way every file is still readable.
    */
   async changeKey(to: NewKey, signal: AbortSignal): Promise<number> {
     using _lock = await this.#lock(signal)

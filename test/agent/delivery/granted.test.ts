@@ -27,7 +27,7 @@ function belong(certificate: string | undefined, key: string | undefined): boole
 async function catalogueOf(t: TestContext) {
   const stage = await caStage(t)
   const ask = { dns: ["shop.lan"], ip: [], email: [], client: false }
-  const www: SourceSpec = { kind: "ca", name: "www", ask }
+  const www: SourceSpec = { kind: "ca", name: "www", certificate: ask }
   const plain = { passphraseFile: undefined, recipients: undefined, identityFile: undefined }
   const store = new SecretStore({ stateDir: stage.stateDir, config: plain, maxBytes: 65_536 })
   const given: Record<string, SourceSpec> = { www, "www/other": { kind: "env", variable: "OTHER" } }

@@ -220,7 +220,7 @@ test("one passphrase serves both keys where nobody can be asked, and that is sai
   const { ca } = await caPlace(t, { init: false })
   const { code, stderr } = await ca(["init"])
   assert.equal(code, 0, stderr)
-  assert.match(stderr, /under the same passphrase/)
+  assert.match(stderr, /has the same passphrase/)
   assert.equal((await ca(["intermediate"])).code, 0)
 })
 

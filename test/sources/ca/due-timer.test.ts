@@ -4,8 +4,8 @@ import { DueTimer } from "../../../src/sources/ca/due-timer.ts"
 
 const dayMs = 86_400_000
 
-test("calls once after 90 days, which no timer of Node holds, and asks on the way", (t) => {
-  // Nobody can wait that long.
+test("calls once after 90 days, longer than Node's longest timer, and asks on the way", (t) => {
+  // The timers are mocked, because the wait would be too long.
   t.mock.timers.enable({ apis: ["setTimeout", "Date"] })
   using timer = new DueTimer()
   const due = Date.now() + 90 * dayMs
@@ -20,7 +20,7 @@ test("calls once after 90 days, which no timer of Node holds, and asks on the wa
   assert.deepEqual(calls, [due])
 })
 
-test("setting it again, or disposing of it, takes the earlier call back", (t) => {
+test("setting it again, or disposing of it, cancels the earlier call", (t) => {
   t.mock.timers.enable({ apis: ["setTimeout"] })
   const calls: string[] = []
   const timer = new DueTimer()

@@ -16,7 +16,7 @@ import type { CaOptions } from "../../../src/ca/options.ts"
 
 const dayMs = 86_400_000
 
-/** A CA whose clock can be put forward, and sources over it. */
+/** A CA with a clock that tests can set, and sources over it. */
 async function made(t: TestContext, options: Partial<CaOptions> = {}) {
   const clock = { now: new Date() }
   const now = (): Date => clock.now
@@ -26,7 +26,7 @@ async function made(t: TestContext, options: Partial<CaOptions> = {}) {
   const { ca, open } = await madeCa(t, { now, ...options })
   const source = (ask: CertificateSpec | null = asking("shop.lan"), of: Ca = ca): Source =>
     caSource(
-      { kind: "ca", name: "www", ask: ask ?? undefined },
+      { kind: "ca", name: "www", certificate: ask ?? undefined },
       {
         ca: of,
         config: options.config ?? configOf(),
@@ -64,7 +64,7 @@ test("issues when it is first needed: leaf with intermediate, its key, and the r
   )
 })
 
-test("issues once, however many ask at once, and in however many processes", async (t) => {
+test("issues once for concurrent reads, also of several processes", async (t) => {
   const { ca, open, source, told } = await made(t)
   const others = [open(), open()]
   t.after(() => Promise.all(others.map((one) => one[Symbol.asyncDispose]())))
@@ -75,7 +75,7 @@ test("issues once, however many ask at once, and in however many processes", asy
   assert.equal(told.length, 1)
 })
 
-test("renews at two thirds of its life, and not before", async (t) => {
+test("renews at two thirds of the lifetime, not earlier", async (t) => {
   const { source, told, forward } = await made(t)
   const www = source()
   const first = await read(www)
@@ -91,7 +91,7 @@ test("renews at two thirds of its life, and not before", async (t) => {
   )
 })
 
-test("issues again when other names or another key are configured, or it was revoked", async (t) => {
+test("issues again for other configured names or another key type, or after a revocation", async (t) => {
   const { ca, source } = await made(t)
   const first = await read(source())
   assert.equal(await read(source(asking("shop.lan", { days: 30 }))), first, "days alone are for the next one")
@@ -104,7 +104,7 @@ test("issues again when other names or another key are configured, or it was rev
   assert.notEqual(await read(source(asking(["www.lan", "shop.lan"], { key: "p384" }))), third)
 })
 
-test("a renewal that fails is logged, and the old one is given while it is valid", async (t) => {
+test("a failed renewal is logged, and the old certificate is used while it is valid", async (t) => {
   let passphrase = "an intermediate's passphrase"
   const { ca, open, source, forward, lines } = await made(t)
   const first = await read(source())
@@ -128,7 +128,7 @@ test("a renewal that fails is logged, and the old one is given while it is valid
   assert.equal((await ca.list({ all: true })).length, 2)
 })
 
-test("without names it gives what is there by hand, and tells of another", async (t) => {
+test("without names it gives a certificate issued by hand, and reports its successor", async (t) => {
   const { ca, open, source, told } = await made(t)
   const www = source(null)
   assert.equal(await www.read("tls.crt", signal), null)
@@ -144,7 +144,7 @@ test("without names it gives what is there by hand, and tells of another", async
   assert.equal((await ca.list({ all: true })).length, 1)
 })
 
-test("a watched one is told of a renewal once, by whoever makes it", async (t) => {
+test("a watcher gets one report of a renewal, whichever process renews", async (t) => {
   const { ca, source } = await made(t)
   const www = source()
   const names: (string | undefined)[] = []
@@ -159,7 +159,7 @@ test("a watched one is told of a renewal once, by whoever makes it", async (t) =
   assert.equal(names.length, 3)
 })
 
-test("a watched one is renewed when it is due, without being asked for", async (t) => {
+test("a watched certificate is renewed when it is due, without a read", async (t) => {
   const { ca, source, clock, told } = await made(t)
   const www = source()
   const names: (string | undefined)[] = []
@@ -167,7 +167,7 @@ test("a watched one is renewed when it is due, without being asked for", async (
   t.after(() => watcher?.[Symbol.asyncDispose]())
   const { validFromDate, validToDate, serialNumber } = new X509Certificate(await read(www))
   const due = dueAt(validFromDate, validToDate, serialNumber.toLowerCase().padStart(32, "0")).getTime()
-  // A month is longer than a timer of Node can wait.
+  // A month is longer than Node's longest timer.
   clock.now = new Date(due - 200)
   await read(www)
   clock.now = new Date(due)
@@ -180,10 +180,10 @@ test("a watched one is renewed when it is due, without being asked for", async (
   assert.deepEqual(names, ["tls.crt", "tls.key", "ca.crt"])
 })
 
-test("a request that waits for its CA is told as that", async (t) => {
+test("a request that waits for its CA is reported as such", async (t) => {
   const { ca } = await emptyCa(t)
   const www = caSource(
-    { kind: "ca", name: "www", ask: undefined },
+    { kind: "ca", name: "www", certificate: undefined },
     { ca, config: configOf(), log: createLog({ write() {} }) },
   )
   await ca.addRequest(
@@ -198,7 +198,7 @@ test("a request that waits for its CA is told as that", async (t) => {
     new Secret("a key"),
     signal,
   )
-  await rejects(read(www), "ERR_WAITING", /^the certificate www waits for its CA since \d{4}-/)
+  await rejects(read(www), "ERR_WAITING", /^the certificate www has waited for its CA since \d{4}-/)
   await rejects(Promise.resolve(www.check?.("tls.crt", signal)), "ERR_WAITING")
 })
 
@@ -215,7 +215,7 @@ test("a check issues nothing, and proves that it could", async (t) => {
   assert.equal((await source().check?.("tls.crt", signal))?.revealText(), first)
 })
 
-test("a check finds what the CA's policy does not allow", async (t) => {
+test("a check finds a conflict with the CA's policy", async (t) => {
   const config = configOf({ policy: { dns: [".lan"] } })
   const { source } = await made(t, { config })
   await rejects(
@@ -225,7 +225,7 @@ test("a check finds what the CA's policy does not allow", async (t) => {
   )
 })
 
-test("what ends with its intermediate is not renewed again and again, but as soon as there is another", async (t) => {
+test("a certificate capped at its issuer's expiry is renewed once, as soon as there is a new intermediate", async (t) => {
   const { ca, source, told, forward, lines } = await made(t, {
     config: configOf({ days: { intermediate: 100, leaf: 90 } }),
   })
@@ -241,7 +241,7 @@ test("what ends with its intermediate is not renewed again and again, but as soo
     assert.equal(new X509Certificate(await read(www)).serialNumber, capped.serialNumber)
   }
   assert.equal(told.length, 1)
-  assert.equal(lines.filter((line) => line.includes("ends with the intermediate")).length, 1)
+  assert.equal(lines.filter((line) => line.includes("expires with the intermediate")).length, 1)
   await ca.renewIntermediate(signal)
   const next = new X509Certificate(await read(www))
   assert.ok(next.validToDate > capped.validToDate)

@@ -34,7 +34,7 @@ test("decrypts what the age program wrote, binary and armored", async (t) => {
   assert.equal((await source.read("", signal))?.revealText(), "geheim\n")
 })
 
-test("an absent file is null; a damaged one, another's and a wrong identity file are errors", async (t) => {
+test("an absent file is null; a damaged file, a foreign recipient and a wrong identity file are errors", async (t) => {
   const { file, identityFile, recipient, source } = await made(t)
   assert.equal(await source.read("", signal), null)
   const sealed = await encryptAge(Buffer.from("geheim"), [recipient])

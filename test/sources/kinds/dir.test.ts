@@ -33,7 +33,7 @@ test("lists files by relative name, and reads them", async (t) => {
   assert.deepEqual(lines, [])
 })
 
-test("leaves out names that are none, with one warning each", async (t) => {
+test("leaves out files with invalid names, with one warning each", async (t) => {
   const { source, directory, lines } = await made(t)
   await writeFile(join(directory, ".hidden"), "x")
   await mkdir(join(directory, ".git"))
@@ -48,7 +48,7 @@ test("leaves out names that are none, with one warning each", async (t) => {
   )
 })
 
-test("says nothing of a file that another entry names", async (t) => {
+test("does not warn about a file that another entry names", async (t) => {
   const { directory, lines, log } = await made(t)
   await writeFile(join(directory, ".env"), "x")
   await writeFile(join(directory, ".other"), "x")
@@ -58,7 +58,7 @@ test("says nothing of a file that another entry names", async (t) => {
   assert.match(lines[0] ?? "", /"\.other"/)
 })
 
-test("follows links inside the directory, and none that lead out of it", async (t) => {
+test("follows links inside the directory, but no link out of it", async (t) => {
   const { source, directory, root, lines } = await made(t)
   await writeFile(join(root, "outside"), "3")
   await symlink("../outside", join(directory, "out"))
@@ -81,12 +81,12 @@ test("a circle of links ends", async (t) => {
   assert.deepEqual(await source.list?.(signal), ["a", "sub/deep/b.key"])
 })
 
-test("a directory that is not there is an error, not an empty list", async (t) => {
+test("a missing directory is an error, not an empty list", async (t) => {
   const source = dirAt(join(await tempDir(t), "none"))
   await assert.rejects(source.list?.(signal) ?? Promise.resolve(), code("ERR_SOURCE", /ENOENT/))
 })
 
-test("tells of files that appear, change in place, are replaced by a rename, and go", async (t) => {
+test("reports files that appear, change in place, are replaced by a rename, and are removed", async (t) => {
   const { source, directory } = await made(t)
   const seen = new Set<string | undefined>()
   let wake = Promise.withResolvers<void>()

@@ -17,7 +17,7 @@ function execSource(spec: Partial<ExecSpec> & Pick<ExecSpec, "argv">, env = proc
   return sourceOf(execKind, { kind: "exec", ...usual, ...spec }, { env })
 }
 
-/** A source that runs this piece of JavaScript. */
+/** Returns a source that runs this JavaScript. */
 function node(script: string, more: Partial<ExecSpec> = {}, env: NodeJS.ProcessEnv = process.env) {
   return execSource({ argv: [process.execPath, "-e", script], ...more }, env)
 }
@@ -64,7 +64,7 @@ test("refuses a key that holds more than one value, and output that is neither J
   await refused(node(`console.log('{"a": hunter2')`, { key: "a" }), "ERR_SOURCE", /neither JSON nor YAML/)
 })
 
-test("a command that fails is an error, whatever it printed, and neither is repeated", async () => {
+test("a failing command is an error that repeats neither its arguments nor its output", async () => {
   await refused(
     node(`console.log("hunter2"); console.error("hunter2"); process.exit(3)`),
     "ERR_SOURCE",

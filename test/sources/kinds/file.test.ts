@@ -26,7 +26,7 @@ test("an absent file is null, as is one below a file", async (t) => {
   assert.equal(await fileAt(join(directory, "a/b")).read("", signal), null)
 })
 
-test("refuses what is larger than the limit, and takes what is just as large", async (t) => {
+test("refuses a file larger than the limit, and takes one of exactly the limit", async (t) => {
   const directory = await tempDir(t)
   await writeFile(join(directory, "a"), Buffer.alloc(limit))
   await writeFile(join(directory, "b"), Buffer.alloc(limit + 1))

@@ -27,7 +27,7 @@ async function made(t: TestContext, config: Partial<StoreConfig> = {}) {
 const text = async (store: SecretStore, name: string): Promise<string | undefined> =>
   (await store.read(name))?.revealText()
 
-test("gives back what was set, to another process's store as well", async (t) => {
+test("returns a secret that was set, also from another process", async (t) => {
   const { store, open } = await made(t)
   const bytes = Buffer.from([0, 255, 10])
   await store.set("quotes/a.b", new Secret(bytes), signal)
@@ -36,7 +36,7 @@ test("gives back what was set, to another process's store as well", async (t) =>
   assert.equal(await store.read("none"), null)
 })
 
-test("holds nothing in plain, and nothing that others can read", async (t) => {
+test("keeps nothing in plaintext, and nothing that other users can read", async (t) => {
   const { store, stateDir } = await made(t)
   await store.set("a", new Secret("correct-horse"), signal)
   await store.set("a", new Secret("correct-horse-2"), signal)
@@ -84,10 +84,10 @@ test("lists names, sizes and times, for every size around a chunk of the format"
   assert.ok(listed.every(({ changed, previous }) => Date.now() - changed.getTime() < 60_000 && !previous))
 })
 
-test("undo brings back the version before, and undoes itself", async (t) => {
+test("undo restores the previous version, and undoes itself", async (t) => {
   const { store } = await made(t)
   await store.set("a", new Secret("1"), signal)
-  await rejects(store.undo("a", signal), "ERR_STORE", /no earlier version/)
+  await rejects(store.undo("a", signal), "ERR_STORE", /no previous version/)
   await store.set("a", new Secret("2"), signal)
   await store.undo("a", signal)
   assert.equal(await text(store, "a"), "1")
@@ -95,14 +95,14 @@ test("undo brings back the version before, and undoes itself", async (t) => {
   assert.equal(await text(store, "a"), "2")
 })
 
-test("removing takes the version before along, and the directories of its name", async (t) => {
+test("removing a secret also removes its previous version, and the directories of its name", async (t) => {
   const { store, stateDir } = await made(t)
   await store.set("x/y/a", new Secret("1"), signal)
   await store.set("x/y/a", new Secret("2"), signal)
   await store.set("x/b", new Secret("3"), signal)
   assert.equal(await store.remove("x/y/a", signal), true)
   assert.equal(await store.remove("x/y/a", signal), false)
-  await rejects(store.undo("x/y/a", signal), "ERR_STORE", /no earlier version/)
+  await rejects(store.undo("x/y/a", signal), "ERR_STORE", /no previous version/)
   assert.deepEqual((await readdir(join(stateDir, "secrets"), { recursive: true })).toSorted(), [
     "x",
     "x/b.age",
@@ -118,7 +118,7 @@ test("refuses names that would leave its directory, before anything is read or w
   await assert.rejects(stat(stateDir), { code: "ENOENT" })
 })
 
-test("refuses a secret over the limit and keeps what was there", async (t) => {
+test("refuses a secret over the limit and keeps the old one", async (t) => {
   const { store } = await made(t)
   await store.set("a", new Secret("1"), signal)
   await rejects(
@@ -161,7 +161,7 @@ test("many writers at once leave a whole secret, one key, and no temporary file"
   )
 })
 
-test("a new key opens everything, the old one nothing", async (t) => {
+test("a new key decrypts everything, the old one nothing", async (t) => {
   const { store, stateDir, open } = await made(t)
   await store.set("a", new Secret("1"), signal)
   await store.set("a", new Secret("2"), signal)
@@ -177,7 +177,7 @@ test("a new key opens everything, the old one nothing", async (t) => {
   await rejects(open().read("a"), "ERR_STORE", /cannot be decrypted/)
 })
 
-test("a new key of the store is one for the keys of certificates too, whoever changes it", async (t) => {
+test("a new key of the store also applies to the keys of certificates, from either directory", async (t) => {
   const { store, stateDir } = await made(t)
   const keys = new SecretStore({ stateDir, config: plain, maxBytes: 1024, directory: "ca/keys" })
   const id = "0123456789abcdef0123456789abcdef"
@@ -197,7 +197,7 @@ test("a new key of the store is one for the keys of certificates too, whoever ch
   }
 })
 
-test("a change of key that was cut short leaves everything readable, and can be done again", async (t) => {
+test("an aborted change of key leaves everything readable, and can be repeated", async (t) => {
   const { store, open } = await made(t)
   for (const name of ["a", "b", "c"]) await store.set(name, new Secret(name), signal)
   const stop = new AbortController()
@@ -210,13 +210,13 @@ test("a change of key that was cut short leaves everything readable, and can be 
   for (const name of ["a", "b", "c", "d"]) assert.equal(await text(open(), name), name)
 })
 
-test("under a passphrase: writing needs none, reading does, and a wrong one says so", async (t) => {
+test("with a passphrase, writing needs none, reading does, and a wrong one is reported", async (t) => {
   const { store, stateDir, open } = await made(t)
   await store.set("a", new Secret("1"), signal)
   await store.changeKey({ passphrase: new Secret("correct horse") }, signal)
   assert.equal(await text(store, "a"), "1")
   await open().set("b", new Secret("2"), signal)
-  await rejects(open().read("b"), "ERR_STORE", /is under a passphrase/)
+  await rejects(open().read("b"), "ERR_STORE", /has a passphrase/)
   const passphraseFile = join(stateDir, "passphrase")
   await writeFile(passphraseFile, "correct horse\n")
   assert.equal(await text(open({ passphraseFile }), "b"), "2")
@@ -227,7 +227,7 @@ test("under a passphrase: writing needs none, reading does, and a wrong one says
   await rejects(open({ passphraseFile }).read("b"), "ERR_STORE", /is empty/)
 })
 
-test("with the user's own recipients there is no store.key, and changing over takes everything along", async (t) => {
+test("with the user's own recipients there is no store.key, and changing over re-encrypts everything", async (t) => {
   const { store, stateDir, open } = await made(t)
   await store.set("a", new Secret("1"), signal)
   const [mine, other] = [await createAgeIdentity(), await createAgeIdentity()]
@@ -244,7 +244,7 @@ test("with the user's own recipients there is no store.key, and changing over ta
   assert.equal(await text(open(own), "a"), "1")
 })
 
-test("refuses to change over to recipients that the identity file does not open", async (t) => {
+test("refuses to change over to recipients that the identity file does not match", async (t) => {
   const { store, stateDir, open } = await made(t)
   await store.set("a", new Secret("1"), signal)
   const identityFile = join(stateDir, "my-key.txt")
@@ -254,7 +254,7 @@ test("refuses to change over to recipients that the identity file does not open"
   assert.equal(await text(store, "a"), "1")
 })
 
-test("tells of a secret that another process set or removed", async (t) => {
+test("reports a secret that another process set or removed", async (t) => {
   const { store, open } = await made(t)
   const seen = new Set<string | undefined>()
   let wake = Promise.withResolvers<void>()
@@ -279,7 +279,7 @@ test("tells of a secret that another process set or removed", async (t) => {
   assert.deepEqual([...seen], [])
 })
 
-test("a file in the place of a directory is an error, not a crash", async (t) => {
+test("a file in place of a directory is an error, not a crash", async (t) => {
   const { store, stateDir } = await made(t)
   await mkdir(stateDir)
   await writeFile(join(stateDir, "secrets"), "")
@@ -293,7 +293,7 @@ async function previousOf(store: SecretStore): Promise<string | undefined> {
   return before
 }
 
-/** A signal that aborts when it is looked at for the `count`th time. */
+/** Returns a signal that aborts at its `count`th check. */
 function stopAfter(stop: AbortController, count: number): AbortSignal {
   let left = count
   return new Proxy(stop.signal, {
