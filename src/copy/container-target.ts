@@ -28,7 +28,7 @@ export function containerTarget(
   const query = (files: readonly FileToCopy[]): RouteQuery => ({ engine, container, files, signal })
   return {
     oldFiles: "the old files",
-    nothingBefore: `nothing was there before that could be put back into ${quote(name)}`,
+    nothingBefore: `there are no old files to put back into ${quote(name)}`,
     hosts: () => hostsOf(engine, container, signal),
     write: (files, beforeChange) =>
       copyInto(engine, container, files, {

@@ -69,7 +69,7 @@ export async function memoryTarget(t: TestContext, old: readonly RolloutFile[] =
     isAwayNow: false,
     fault: () => {},
     oldFiles: "the old files",
-    nothingBefore: "nothing was there before",
+    nothingBefore: "there are no old files",
     async hosts() {
       target.fault("hosts")
       return ["127.0.0.1"]

@@ -14,7 +14,7 @@ describe("a roll-back", { concurrency: 4 }, () => {
   })
 
   it("has nothing to put back where nothing was there", async (t) => {
-    const error = purserError("ERR_CHECK", /^injected; nothing was there before$/)
+    const error = purserError("ERR_CHECK", /^injected; there are no old files$/)
     const outcome: Outcome = { content: "new", reloads: 1, isPending: true }
     await faultAt(t, "reload", "absent", { error, outcome, isRefused: true })
   })

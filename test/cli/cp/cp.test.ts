@@ -257,7 +257,7 @@ test("refuses conflicting flags before it connects to the engine", async (t) => 
     [["a", "web:/x", "--isolate"], /--isolate has no meaning without --route pull/],
     [["a", ":/x", "--compose-service", "web"], /PROJECT\/NAME/],
     [["--route", "pull", "--print-receiver", "a"], /takes no file/],
-    [["--route", "pull", "--once-url", "a", "web:/x"], /has no name yet/],
+    [["--route", "pull", "--once-url", "a", "web:/x"], /takes a destination without a container/],
   ]
   for (const [argv, message] of cases) {
     const { code, stdout, stderr } = await purser(["cp", ...argv], {

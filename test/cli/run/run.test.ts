@@ -214,7 +214,7 @@ test("invalid arguments are refused before anything is started", async (t) => {
   if (home === null) return
   const image = await imageWith(await shellImage(), "run-refused", {})
   const refusals: [argv: string[], message: RegExp][] = [
-    [["-s", "nothing", "--", image], /no source gives nothing\nhint: purser secret set nothing/],
+    [["-s", "nothing", "--", image], /no source has nothing\nhint: purser secret set nothing/],
     [["-s", "../x", "--", image], /is not a name for a secret/],
     [["-s", "db-password=etc/x", "--", image], /is not a valid file path/],
     [["-s", "db-password=/a/../x", "--", image], /is not a valid file path/],
@@ -235,7 +235,7 @@ test("invalid arguments are refused before anything is started", async (t) => {
     env: { DOCKER_HOST: "tcp://127.0.0.1:1" },
   })
   assert.equal(remote.code, 4, remote.stderr)
-  // The same engine, but not by its socket here: it might be anybody's.
+  // The same engine by TCP, which counts as another machine.
   const far = await startEngineProxy(t, { host: "127.0.0.1" })
   const elsewhere = await home.run(["run", "-s", "db-password", "--", image], {
     env: { DOCKER_HOST: far.address },

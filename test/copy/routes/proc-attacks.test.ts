@@ -134,7 +134,7 @@ test("planted FIFOs, devices, sockets and directories are refused, at once and w
     ["block", "a device"],
     ["directory", "a directory"],
     ["socket", "a socket"],
-    ["way/key", "on the way"],
+    ["way/key", "part of the path"],
   ] as const) {
     const task = copyTo(engine, id, [file(`/run/secrets/${leaf}`, "secret")])
     // Opening such a device would fail with ENXIO, which gives another error code.
