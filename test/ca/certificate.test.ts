@@ -170,7 +170,7 @@ test("name constraints hold for what openssl verifies, of every kind, and leave 
   }
 })
 
-test("nobody below an intermediate is a CA", async (t) => {
+test("a CA certificate below an intermediate is not accepted", async (t) => {
   if (!(await requireService(t, "openssl"))) return
   const made = chain()
   const third = signCertificate(profile("intermediate", keys.leaf, { subject: "a third" }), made.below)
@@ -204,7 +204,7 @@ test("a serial number has 128 bits, is positive, and does not come again", () =>
   assert.equal(seen.size, 2000)
 })
 
-test("validity begins a little before now, and lies within the issuer's", () => {
+test("the validity begins shortly before now and stays within the issuer's", () => {
   const issuer = new X509Certificate(chain().root)
   const [start, end] = [issuer.validFromDate.getTime(), issuer.validToDate.getTime()]
   fc.assert(
@@ -244,7 +244,7 @@ test("certtool reads what we make, and verifies the chain", async (t) => {
   }
 })
 
-test("a list of revoked ones is signed by its CA, numbered, and names its reasons", async (t) => {
+test("a CRL is signed by its CA, numbered, and names its reasons", async (t) => {
   if (!(await requireService(t, "openssl"))) return
   const { below, intermediate } = chain()
   const entries = [

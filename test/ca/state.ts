@@ -79,7 +79,7 @@ export async function issued(
   return await ca.issue(name, ask, {}, signal)
 }
 
-/** What `openssl verify` says of a record, to whom trusts `root`. */
+/** Output of `openssl verify` for a record, with `root` as the only trusted root. */
 export async function opensslVerify(
   t: TestContext,
   record: CertificateRecord,

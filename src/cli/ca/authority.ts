@@ -4,7 +4,7 @@ import { factsOfAuthority, shownDate, withCa } from "./command.ts"
 import type { Context } from "../command.ts"
 import type { CaFlags } from "./open.ts"
 
-/** `purser ca init`, `intermediate` and `reindex`: the CA itself. */
+/** `purser ca init`, `intermediate` and `reindex`: make and repair the CA itself. */
 
 export async function init(context: Context, flags: CaFlags): Promise<void> {
   await withCa(context, flags, async (ca, { stateDir }) => {
@@ -21,7 +21,7 @@ export async function init(context: Context, flags: CaFlags): Promise<void> {
         `intermediate:  valid until ${until(intermediate)}`,
     )
     context.log.info("the CA is ready", {
-      hint: "purser ca issue NAME --dns HOST --out DIR gives a certificate; purser ca root what others have to trust",
+      hint: "purser ca issue NAME --dns HOST --out DIR issues a certificate; purser ca root prints the root for clients",
     })
   })
 }
@@ -35,9 +35,9 @@ export async function newIntermediate(
     const facts = factsOfAuthority(intermediate)
     context.output.result(facts, `new intermediate: ${facts.serial}, valid until ${until(intermediate)}`)
     const message = revoke
-      ? "the one before is revoked by the root, for those who look at its list"
-      : "what the one before issued goes on being valid"
-    context.log.info(message, { hint: "purser ca renew --all --before 3650d issues all of it anew" })
+      ? "the previous intermediate is revoked; clients see it only in the root's CRL (purser ca crl)"
+      : "certificates of the previous intermediate stay valid"
+    context.log.info(message, { hint: "purser ca renew --all --before 3650d renews all certificates" })
   })
 }
 

@@ -10,7 +10,7 @@ import { runRenew } from "./renew.ts"
 import { printCrl, runRevoke } from "./revoke.ts"
 import { withPassphrases } from "./open.ts"
 
-/** `purser ca`: certificates of this host's own CA, and those that another CA gives. */
+/** `purser ca`: certificates of this host's own CA, and of other CAs. Defines the flags; each command has its own file. */
 export function define(command: Command, action: CommandAction): void {
   defineAuthority(command, action)
   defineIssuing(command, action)
@@ -19,81 +19,81 @@ export function define(command: Command, action: CommandAction): void {
 }
 
 function defineAuthority(command: Command, action: CommandAction): void {
-  withPassphrases(command.command("init").summary("make the root, and the intermediate that signs"), {
+  withPassphrases(command.command("init").summary("make the root and the intermediate that issues"), {
     root: true,
   })
     .description(
-      "Makes a root and an intermediate, their keys under passphrases: asked for on a terminal (twice each), or from files.",
+      "Makes a root and an intermediate. Their keys are encrypted under passphrases, asked for on the terminal (twice each) or read from files.",
     )
-    .option("--root-key <file>", "write the root's key there, and not into the state directory")
+    .option("--root-key <file>", "write the root's key to this file, not into the state directory")
     .action(action(init))
   withPassphrases(
-    command.command("intermediate").summary("make a new intermediate, which signs from then on"),
+    command.command("intermediate").summary("make a new intermediate, which issues from then on"),
     { root: true },
   )
     .description(
-      "Makes a new intermediate. It is what needs the root's key; the one before stays in the bundle.",
+      "Makes a new intermediate, which needs the root's key. The previous intermediate stays in the bundle until it expires.",
     )
-    .option("--root-key <file>", "where the root's key is, when it is not in the state directory")
-    .option("--revoke", "have the root take back the one before: after a theft")
+    .option("--root-key <file>", "the root's key, if it is not in the state directory")
+    .option("--revoke", "revoke the previous intermediate, after a theft")
     .action(action(newIntermediate))
   command
     .command("reindex")
-    .summary("build the index anew from the records")
+    .summary("rebuild the index from the records")
     .action(action((context) => reindex(context)))
 }
 
 function defineIssuing(command: Command, action: CommandAction): void {
   withNames(
-    withPassphrases(command.command("issue").summary("make a key, and a certificate for it")).argument(
+    withPassphrases(command.command("issue").summary("make a key and a certificate for it")).argument(
       "<name>",
-      "what it is called here",
+      "name of the certificate",
     ),
   )
-    .option("--client", "for proving a client too")
-    .option("--days <n>", "how long it is valid", parseDays)
-    .option("--out <dir>", "write the files there too: key, certificate, chain, full chain, all in one")
+    .option("--client", "also allow its use by a client")
+    .option("--days <n>", "lifetime in days", parseDays)
+    .option("--out <dir>", "also write the files there: key, certificate, chain, full chain, all in one")
     .action(action(runIssue))
-  withPassphrases(command.command("sign").summary("sign a request for a key that is somewhere else"))
+  withPassphrases(command.command("sign").summary("sign a request for a key that is kept elsewhere"))
     .description(
-      "Says on stderr what the request asks for, and prints the certificate and its chain. Only the names are taken from the request.",
+      "Shows on stderr what the request asks for, and prints the certificate and its chain. Only the key and the names are taken from the request.",
     )
     .argument("<csr>", "file, PEM or DER; - is standard input")
-    .requiredOption("--name <name>", "what it is called here")
-    .option("--client", "for proving a client too")
-    .option("--days <n>", "how long it is valid", parseDays)
-    .option("--out <file>", "write the certificate and its chain there")
+    .requiredOption("--name <name>", "name of the certificate")
+    .option("--client", "also allow its use by a client")
+    .option("--days <n>", "lifetime in days", parseDays)
+    .option("--out <file>", "write the certificate and its chain to this file")
     .option("-y, --yes", "do not ask")
     .action(action(sign))
   withPassphrases(command.command("renew").summary("issue again, with a new key"))
-    .argument("[name]", "of this name, whenever it ends")
-    .option("--all", "all that end soon")
+    .argument("[name]", "certificate to renew, regardless of expiry")
+    .option("--all", "renew all certificates that expire soon")
     .option(
       "--before <duration>",
-      "with --all: that end within it (default: 30d, or a third of a shorter life)",
+      "with --all: those that expire within this time (default: 30d, or a third of a shorter lifetime)",
     )
     .action(action(runRenew))
   command
     .command("revoke")
-    .summary("take a certificate back")
-    .argument("<name-or-serial>", "the newest of that name, or that one")
-    .option("--reason <reason>", "as RFC 5280 calls them: keyCompromise, superseded, …", "unspecified")
+    .summary("revoke a certificate")
+    .argument("<name-or-serial>", "newest certificate of this name, or serial number")
+    .option("--reason <reason>", "reason of RFC 5280: keyCompromise, superseded, …", "unspecified")
     .option("-y, --yes", "do not ask")
     .action(action(runRevoke))
-  withPassphrases(command.command("crl").summary("print the list of what was revoked"))
+  withPassphrases(command.command("crl").summary("print the lists of revoked certificates (CRLs)"))
     .description(
-      "Prints the CRL of the intermediate that signs now, of each before it that has not ended, and of the root.",
+      "Prints the CRLs of the current intermediate, of each previous one that has not expired, and of the root.",
     )
-    .option("--der", "that of the intermediate that signs now, as DER")
-    .option("--out <file>", "write it there")
+    .option("--der", "only that of the current intermediate, as DER")
+    .option("--out <file>", "write to this file")
     .action(action(printCrl))
 }
 
 function defineLooking(command: Command, action: CommandAction): void {
   command
     .command("ls")
-    .summary("list certificates, and when they end")
-    .option("--all", "those too that were replaced")
+    .summary("list certificates and their expiry")
+    .option("--all", "include replaced certificates")
     .action(action(list))
   command
     .command("show")
@@ -102,12 +102,12 @@ function defineLooking(command: Command, action: CommandAction): void {
     .action(action((context, _flags: object, what: string | undefined) => show(context, what)))
   command
     .command("root")
-    .summary("print the root certificate, for others to trust")
+    .summary("print the root certificate, for clients to trust")
     .option("--der", "as DER")
     .action(action(printRoot))
   command
     .command("bundle")
-    .summary("print root and intermediates, for a service that verifies clients")
+    .summary("print the root and intermediates, for a service that verifies clients")
     .action(action((context) => printBundle(context)))
 }
 
@@ -116,43 +116,43 @@ function defineExchange(command: Command, action: CommandAction): void {
     .command("export")
     .summary("write a certificate, its key and its chain into files")
     .argument("<name>", "as purser ca ls shows it, or its serial number")
-    .requiredOption("--out <dir>", "where to")
-    .option("--format <list>", "pem, p12, truststore; with commas between", formats, ["pem"])
-    .option("--legacy", "p12 and truststore for importers that know no AES")
-    .option("--password-file <file>", "of p12 and truststore")
+    .requiredOption("--out <dir>", "directory for the files")
+    .option("--format <list>", "pem, p12, truststore; separated by commas", formats, ["pem"])
+    .option("--legacy", "p12 and truststore for importers without AES")
+    .option("--password-file <file>", "password of p12 and truststore")
     .option("--password-fd <n>", "the same, from a file descriptor")
     .action(action(exportFiles))
   withNames(
     command
       .command("request")
-      .summary("make a key, and a request for another CA")
-      .argument("<name>", "what it is called here"),
+      .summary("make a key and a request for another CA")
+      .argument("<name>", "name of the certificate"),
   )
-    .option("--client", "for proving a client too")
-    .option("--out <file>", "write the request there")
+    .option("--client", "also meant for use by a client")
+    .option("--out <file>", "write the request to this file")
     .action(action(request))
   command
     .command("import")
-    .summary("take what another CA sent")
+    .summary("import a certificate that another CA issued")
     .argument("<files...>", "PEM, DER or PKCS#7, in any order; - is standard input")
-    .option("--root <file>", "the root of that CA, when it is not among the files")
+    .option("--root <file>", "root of that CA, if it is not among the files")
     .action(action(importFiles))
   command
     .command("deploy")
-    .summary("put a certificate into a running container, reload it, check that it serves it")
+    .summary("put a certificate into a running container, reload it and check that it is served")
     .argument("<name>", "as purser ca ls shows it")
     .argument("<destination>", "CONTAINER:/directory/")
-    .option("--reload <spec>", "afterwards: a signal (HUP), restart, exec:COMMAND or http:URL")
+    .option("--reload <spec>", "action after writing: a signal (HUP), restart, exec:COMMAND or http:URL")
     .option(
       "--check <host:port>",
-      "then: see that the new one is served there, else put the old one back (repeatable)",
+      "check that the new certificate is served there, or else roll back (repeatable)",
       repeatable,
     )
-    .option("--within <duration>", "how long a check may take (default: 10s)")
-    .option("--owner <user[:group]>", "of the files (default: the user that the container runs as)")
-    .option("--allow-disk", "let them lie on a disk")
+    .option("--within <duration>", "time limit of a check (default: 10s)")
+    .option("--owner <user[:group]>", "owner of the files (default: the container's user)")
+    .option("--allow-disk", "allow a destination on disk")
     .action(
-      // The only one that needs an engine.
+      // It is loaded on use, because only this command needs an engine.
       action(async (context, flags: DeployFlags, name: string, to: string) => {
         const { deploy } = await import("./deploy.ts")
         await deploy(context, flags, name, to)
@@ -162,10 +162,10 @@ function defineExchange(command: Command, action: CommandAction): void {
 
 function withNames(command: Command): Command {
   return command
-    .option("--dns <name>", "a host name, or *.name (repeatable)", repeatable)
-    .option("--ip <address>", "an address (repeatable)", repeatable)
-    .option("--email <address>", "a mail address (repeatable)", repeatable)
-    .addOption(new Option("--key <type>", "of the key").choices(keyTypeNames))
+    .option("--dns <name>", "host name, or *.name (repeatable)", repeatable)
+    .option("--ip <address>", "IP address (repeatable)", repeatable)
+    .option("--email <address>", "mail address (repeatable)", repeatable)
+    .addOption(new Option("--key <type>", "type of the key").choices(keyTypeNames))
 }
 
 function repeatable(value: string, earlier: readonly string[] = []): string[] {

@@ -16,7 +16,7 @@ import { commandConfig } from "../load-config.ts"
 import { openCommandCa, type CaFlags } from "./open.ts"
 import { readStdin } from "../prompt.ts"
 
-/** What the commands below `purser ca` share. */
+/** Functions that the commands below `purser ca` share: open the CA, read input, write files, describe certificates. */
 
 const maxInputBytes = 2 ** 20
 
@@ -58,7 +58,7 @@ export function askOf({
   }
 }
 
-/** What `--json` says of a certificate. Dates as ISO 8601. */
+/** The fields of a certificate in `--json` output. Dates are ISO 8601. */
 export function factsOf(record: CertificateRecord) {
   const { validFromDate, validToDate } = new X509Certificate(record.certificate)
   const { dns, ip, email } = record.ask
@@ -73,7 +73,7 @@ export function factsOf(record: CertificateRecord) {
   }
 }
 
-/** The newest that can be used; by serial that one. Throws `ERR_CA`, `ERR_WAITING`. */
+/** The newest usable certificate of a name, or the one with a serial number. Throws `ERR_CA`, `ERR_WAITING`. */
 export async function findRecord(ca: Ca, nameOrSerial: string): Promise<CertificateRecord> {
   const record = await ca.find(nameOrSerial)
   if (record !== null) return record
@@ -81,13 +81,13 @@ export async function findRecord(ca: Ca, nameOrSerial: string): Promise<Certific
   const shown = quote(nameOrSerial)
   if (listed.some(({ state }) => state === "waiting")) {
     throw new PurserError("ERR_WAITING", `the request for ${shown} has not been answered yet`, {
-      hint: "purser ca import FILE… takes the answer",
+      hint: "import the certificate: purser ca import FILE…",
     })
   }
   const [last] = listed
   if (last === undefined) {
     throw new PurserError("ERR_CA", `there is no certificate ${shown}`, {
-      hint: "purser ca ls shows those that there are",
+      hint: "purser ca ls lists the certificates",
     })
   }
   throw new PurserError("ERR_CA", `the certificate ${shown} is ${last.state}`, {
@@ -95,7 +95,7 @@ export async function findRecord(ca: Ca, nameOrSerial: string): Promise<Certific
   })
 }
 
-/** A file, or standard input for `-`. Throws `ERR_SOURCE`. */
+/** Reads a file, or standard input for `-`, of at most 1 MiB. Throws `ERR_SOURCE`. */
 export async function readInput(context: Context, file: string): Promise<Buffer> {
   const bytes =
     file === "-" ? await readStdin(context, maxInputBytes) : await readBounded(file, maxInputBytes)
@@ -103,7 +103,7 @@ export async function readInput(context: Context, file: string): Promise<Buffer>
   return bytes
 }
 
-/** For keys, so nobody else's. Throws `ERR_TARGET`. */
+/** Makes a directory for private keys, mode 0700. Throws `ERR_TARGET`. */
 export async function makeOutputDirectory(directory: string): Promise<void> {
   try {
     await mkdir(directory, { recursive: true, mode: 0o700 })
@@ -114,7 +114,7 @@ export async function makeOutputDirectory(directory: string): Promise<void> {
   }
 }
 
-/** What anybody may read: certificates, requests, lists. Throws `ERR_TARGET`. */
+/** Writes a file without secrets, mode 0644. Throws `ERR_TARGET`. */
 export async function writePublicFile(file: string, content: string | Uint8Array): Promise<void> {
   try {
     await replaceFile(resolve(file), Buffer.from(content), { mode: 0o644 })
@@ -123,12 +123,12 @@ export async function writePublicFile(file: string, content: string | Uint8Array
   }
 }
 
-/** `2027-02-21T09:30:00Z` */
+/** The time in whole seconds: `2027-02-21T09:30:00Z`. */
 export function shownDate(date: Date | string): string {
   return new Date(date).toISOString().replace(/\.\d+Z$/, "Z")
 }
 
-/** The same of a root or an intermediate. */
+/** The fields of a root or an intermediate in `--json` output. */
 export function factsOfAuthority(certificate: X509Certificate) {
   const { subject, serialNumber, fingerprint256, validFromDate, validToDate } = certificate
   return {

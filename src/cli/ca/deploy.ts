@@ -23,12 +23,12 @@ export interface DeployFlags {
   readonly allowDisk?: boolean
 }
 
-/** `purser ca deploy`: once, by hand. */
+/** `purser ca deploy`: puts a certificate into a container once; renewals are the agent's job. */
 export async function deploy(context: Context, flags: DeployFlags, name: string, to: string): Promise<void> {
   const { container: target, path, isDirectory } = parseDestination(to)
   if (target === undefined || !isDirectory) {
-    throw new PurserError("ERR_USAGE", `${quote(to)} is no directory in a container`, {
-      hint: "write CONTAINER:/run/secrets/, with a slash at the end: tls.crt, tls.key and ca.crt go into it",
+    throw new PurserError("ERR_USAGE", `${quote(to)} is not a directory in a container`, {
+      hint: "write CONTAINER:/run/secrets/ with a slash at the end; tls.crt, tls.key and ca.crt go into it",
     })
   }
   const reload = flags.reload === undefined ? undefined : parseReload(flags.reload)
@@ -53,7 +53,7 @@ export async function deploy(context: Context, flags: DeployFlags, name: string,
     const did = [
       written.length > 0 ? `${written.length} written` : "unchanged",
       ...(reloaded ? ["reloaded"] : []),
-      ...(checked ? ["the new one is served"] : []),
+      ...(checked ? ["the new certificate is served"] : []),
     ]
     context.output.result(
       { ...factsOf(record), container: container.name, route, written, unchanged, reloaded, checked },
@@ -64,8 +64,7 @@ export async function deploy(context: Context, flags: DeployFlags, name: string,
 
 /** Throws `ERR_USAGE`. */
 function checksOf({ check = [], within }: DeployFlags): readonly Check[] {
-  if (within !== undefined && check.length === 0)
-    throw new PurserError("ERR_USAGE", "--within has no meaning without --check")
+  if (within !== undefined && check.length === 0) throw new PurserError("ERR_USAGE", "--within needs --check")
   return check.map((text) =>
     parseCheck(within === undefined || /\swithin=/.test(text) ? text : `${text} within=${within}`),
   )
@@ -79,8 +78,8 @@ async function filesOf(
 ): Promise<FileToCopy[]> {
   const key = record.hasKey ? await ca.keyOf(record) : null
   if (key === null) {
-    throw new PurserError("ERR_CA", `the key of ${quote(record.name)} is not here`, {
-      hint: "it was signed for a key that is somewhere else: take the certificate there, purser ca export",
+    throw new PurserError("ERR_CA", `the key of ${quote(record.name)} is kept elsewhere`, {
+      hint: `export the certificate and copy it to its key: purser ca export ${record.name} --out DIR`,
     })
   }
   const set = certificateFiles(record, key, record.root ?? (await ca.root()))

@@ -17,7 +17,7 @@ import type { Context } from "../command.ts"
 import { givenPassphrase } from "./open.ts"
 import { askNewPassword, canAsk } from "../prompt.ts"
 
-/** `purser ca export`, `request` and `import`: what leaves, and what comes back. */
+/** `purser ca export`, `request` and `import`: exchange files with programs and other CAs. */
 
 interface ExportFlags {
   readonly out: string
@@ -29,13 +29,13 @@ interface ExportFlags {
 
 const known: readonly OutputFormat[] = ["pem", "p12", "truststore"]
 
-/** Of `--format`. Throws `ERR_USAGE`. */
+/** Parses the value of `--format`. Throws `ERR_USAGE`. */
 export function formats(text: string): readonly OutputFormat[] {
   const words = text.split(",").map((word) => word.trim())
   return [...new Set(words)].map((word) => {
     const format = known.find((one) => one === word)
     if (format !== undefined) return format
-    throw new PurserError("ERR_USAGE", `${quote(word)} is not a format`, { hint: known.join(", ") })
+    throw new PurserError("ERR_USAGE", `${quote(word)} is not a format`, { hint: `use ${known.join(", ")}` })
   })
 }
 
@@ -43,7 +43,7 @@ export async function exportFiles(context: Context, flags: ExportFlags, name: st
   const { out: directory, format, legacy = false } = flags
   const needsPassword = format.some((one) => one !== "pem")
   if (!needsPassword && (legacy || flags.passwordFile !== undefined || flags.passwordFd !== undefined)) {
-    throw new PurserError("ERR_USAGE", "a password and --legacy are of p12 and truststore alone", {
+    throw new PurserError("ERR_USAGE", "only p12 and truststore take a password and --legacy", {
       hint: "add --format p12",
     })
   }
@@ -61,7 +61,7 @@ export async function exportFiles(context: Context, flags: ExportFlags, name: st
       ...(password === undefined ? {} : { password }),
     })
     context.output.result({ ...factsOf(record), files }, files.join("\n"))
-    if (key === null) context.output.note(`${name}: its key is not here, so it is in none of the files`)
+    if (key === null) context.output.note(`${name}: its key is kept elsewhere, so it is not in the files`)
   })
 }
 
@@ -69,9 +69,13 @@ async function passwordOf(context: Context, flags: ExportFlags): Promise<Secret>
   const given = await givenPassphrase(flags.passwordFile, flags.passwordFd, "--password-fd", context)
   if (given !== null) return given
   if (canAsk(context)) return await askNewPassword("a password for the file", context)
-  throw new PurserError("ERR_USAGE", "p12 and truststore need a password, and nobody can be asked", {
-    hint: "give it by --password-file or --password-fd",
-  })
+  throw new PurserError(
+    "ERR_USAGE",
+    "p12 and truststore need a password, and there is no terminal to ask for it",
+    {
+      hint: "give it with --password-file or --password-fd",
+    },
+  )
 }
 
 export async function request(
@@ -88,7 +92,7 @@ export async function request(
       output.result({ name, id, files: [flags.out] }, flags.out)
     } else if (context.json) output.result({ name, id, csr }, "")
     else await output.bytes(Buffer.from(csr))
-    context.log.info(`${name} waits for its certificate; the key stays here`, {
+    context.log.info(`the request for ${name} is pending; its key stays here`, {
       hint: "send the request to your CA, then: purser ca import FILE…",
     })
   })

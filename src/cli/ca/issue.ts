@@ -17,7 +17,7 @@ import type { Context } from "../command.ts"
 import type { CaFlags } from "./open.ts"
 import { canAsk, confirm } from "../prompt.ts"
 
-/** `purser ca issue` and `sign`. */
+/** `purser ca issue` and `sign`: issue certificates of this host's CA. */
 
 interface IssueFlags extends CaFlags, NameFlags {
   readonly out?: string
@@ -43,8 +43,8 @@ export async function runIssue(context: Context, flags: IssueFlags, name: string
       ),
     )
     if (flags.out !== undefined) return
-    context.log.info("key and certificate are in the state directory", {
-      hint: `purser ca export ${name} --out DIR writes them into files`,
+    context.log.info("the key and the certificate are in the state directory", {
+      hint: `write them to files: purser ca export ${name} --out DIR`,
     })
   })
 }
@@ -57,10 +57,14 @@ async function writeFiles(ca: Ca, record: CertificateRecord, directory: string):
     return await writeOutputs(record, key, await ca.root(), { directory, formats: ["pem"] })
   } catch (error) {
     if (!isPurserError(error)) throw error
-    throw new PurserError(error.code, `${record.name} is issued, but not written: ${error.message}`, {
-      hint: `purser ca export ${record.name} --out DIR writes it`,
-      cause: error,
-    })
+    throw new PurserError(
+      error.code,
+      `${record.name} is issued, but its files are not written: ${error.message}`,
+      {
+        hint: `write them: purser ca export ${record.name} --out DIR`,
+        cause: error,
+      },
+    )
   }
 }
 
@@ -74,10 +78,8 @@ export async function sign(context: Context, flags: SignFlags, file: string): Pr
   output.note(
     `${file === "-" ? "the request" : file} asks for ${shown}; its key is ${keyType ?? "of an unknown type"}`,
   )
-  if (subject !== "" && !names.includes(subject))
-    output.note(`its subject ${quote(subject)} is not taken over`)
-  if (otherExtensions.length > 0)
-    output.note(`nor are its other extensions: ${otherExtensions.map(quote).join(", ")}`)
+  if (subject !== "" && !names.includes(subject)) output.note(`its subject ${quote(subject)} is ignored`)
+  if (otherExtensions.length > 0) output.note(`ignored extensions: ${otherExtensions.map(quote).join(", ")}`)
   if (flags.yes !== true && canAsk(context) && !(await confirm(`sign this as ${name}?`, context))) {
     output.note("nothing was signed")
     return

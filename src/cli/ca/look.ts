@@ -5,12 +5,12 @@ import type { Listed } from "../../ca/records/record.ts"
 import { factsOfAuthority, findRecord, readInput, shownDate, withCa } from "./command.ts"
 import type { Context } from "../command.ts"
 
-/** `purser ca ls`, `show`, `root` and `bundle`: what only looks. */
+/** `purser ca ls`, `show`, `root` and `bundle`: the commands that change nothing. */
 
 export async function list(context: Context, { all = false }: { all?: boolean }): Promise<void> {
   await withCa(context, {}, async (ca, { stateDir }) => {
     const found = await ca.list({ all })
-    if (found.length === 0) context.output.note(`no certificates are in ${stateDir}`)
+    if (found.length === 0) context.output.note(`there are no certificates in ${stateDir}`)
     context.output.table<Listed>(found, [
       { title: "NAME", value: ({ name }) => name },
       { title: "STATE", value: ({ state }) => state },
@@ -26,7 +26,7 @@ export async function list(context: Context, { all = false }: { all?: boolean })
   })
 }
 
-/** `12d`, `5h`, `7m`; with a minus when it is over. */
+/** Time until a date in its largest fitting unit: `12d`, `5h`, `7m`; negative for a past date. */
 export function timeUntil(date: Date, now = Date.now()): string {
   const minutes = Math.trunc((date.getTime() - now) / 60_000)
   const size = Math.abs(minutes)
@@ -43,8 +43,8 @@ export async function show(context: Context, what: string | undefined): Promise<
 
 async function bytesOf(context: Context, what: string | undefined): Promise<Buffer> {
   if (what === undefined && context.stdin.isTTY) {
-    throw new PurserError("ERR_USAGE", "purser ca show needs something to show", {
-      hint: "a file, the name of a certificate, or - for standard input",
+    throw new PurserError("ERR_USAGE", "purser ca show needs an argument", {
+      hint: "give a file, the name of a certificate, or - for standard input",
     })
   }
   if (what === undefined || what === "-") return await readInput(context, "-")

@@ -10,28 +10,28 @@ import * as wiring from "../../wiring/open-ca.ts"
 import type { Context } from "../command.ts"
 import { openContextOf } from "../load-config.ts"
 
-/** The CA of the state directory, as the commands open it: where flags say that the passphrases of its keys are. */
+/** Opens the CA of the state directory, with the passphrases and the root's key from flags or the configuration. */
 
 export interface CaFlags {
   readonly passphraseFile?: string
   readonly passphraseFd?: string
   readonly rootPassphraseFile?: string
   readonly rootPassphraseFd?: string
-  /** Where the root's key is, when it is kept off-line. */
+  /** File of a root key that is kept off-line. */
   readonly rootKey?: string
 }
 
-/** OpenSSL reads no more. */
+/** OpenSSL reads at most this much of a passphrase. */
 const maxPassphraseBytes = 1023
 
-/** Adds the flags that {@link openCommandCa} takes; those of the root only where its key is used. */
+/** Adds the passphrase flags for {@link openCommandCa}; with `root`, those of the root's key too. */
 export function withPassphrases(command: Command, { root = false }: { root?: boolean } = {}): Command {
   command
-    .option("--passphrase-file <file>", "passphrase of the intermediate's key (or ca.passphrase_file)")
+    .option("--passphrase-file <file>", "passphrase of the intermediate's key (default: ca.passphrase_file)")
     .option("--passphrase-fd <n>", "the same, from a file descriptor")
   if (!root) return command
   return command
-    .option("--root-passphrase-file <file>", "passphrase of the root's key; default: the same")
+    .option("--root-passphrase-file <file>", "passphrase of the root's key (default: the intermediate's)")
     .option("--root-passphrase-fd <n>", "the same, from a file descriptor")
 }
 
@@ -46,7 +46,7 @@ export function openCommandCa(config: ResolvedConfig, context: Context, flags: C
   })
 }
 
-/** Null when neither is given. */
+/** Reads a passphrase from a file or a file descriptor; null if neither is given. Throws `ERR_USAGE`, `ERR_PASSPHRASE`. */
 export async function givenPassphrase(
   file: string | undefined,
   descriptor: string | undefined,
@@ -57,11 +57,11 @@ export async function givenPassphrase(
   return file === undefined ? null : await readPassphrase(file)
 }
 
-/** Throws `ERR_USAGE`. */
+/** Reads a passphrase from a file descriptor. Throws `ERR_USAGE`. */
 async function readDescriptor(text: string, flag: string, signal: AbortSignal): Promise<Secret> {
   const bad = (why: string): PurserError =>
     new PurserError("ERR_USAGE", `${flag} ${why}`, { hint: `for example ${flag} 3 3<FILE` })
-  if (!/^\d{1,4}$/.test(text)) throw bad("wants the number of an open file descriptor")
+  if (!/^\d{1,4}$/.test(text)) throw bad("needs the number of an open file descriptor")
   const chunks: Buffer[] = []
   let length = 0
   try {
@@ -78,11 +78,11 @@ async function readDescriptor(text: string, flag: string, signal: AbortSignal): 
   const passphrase = Buffer.concat(chunks)
     .toString("utf8")
     .replace(/\r?\n$/, "")
-  if (passphrase === "") throw bad(`${text} holds nothing`)
+  if (passphrase === "") throw bad(`${text} is empty`)
   return new Secret(passphrase)
 }
 
-/** A descriptor can be read once only. */
+/** Asks only once, because a file descriptor can be read only once. */
 function remembered<T>(ask: () => Promise<T>): () => Promise<T> {
   let answer: Promise<T> | undefined
   return () => (answer ??= ask())

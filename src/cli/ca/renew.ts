@@ -6,7 +6,7 @@ import { factsOf, shownDate, withCa } from "./command.ts"
 import type { Context } from "../command.ts"
 import type { CaFlags } from "./open.ts"
 
-/** `purser ca renew`: by name, or everything that ends soon. */
+/** `purser ca renew`: renews one certificate, or all that expire soon. */
 
 interface Flags extends CaFlags {
   readonly all?: boolean
@@ -19,12 +19,12 @@ export async function runRenew(context: Context, flags: Flags, name: string | un
   const { all = false, before } = flags
   if (all === (name !== undefined)) {
     throw new PurserError("ERR_USAGE", "purser ca renew takes a name, or --all", {
-      hint: "purser ca ls shows what there is",
+      hint: "purser ca ls lists the certificates",
     })
   }
   if (before !== undefined && !all) {
-    throw new PurserError("ERR_USAGE", "--before has no meaning without --all", {
-      hint: "a certificate that is named is renewed whenever it ends",
+    throw new PurserError("ERR_USAGE", "--before needs --all", {
+      hint: "a certificate given by name is renewed regardless of expiry",
     })
   }
   const beforeMs = before === undefined ? undefined : parseDuration(before)
@@ -37,10 +37,10 @@ export async function runRenew(context: Context, flags: Flags, name: string | un
   })
 }
 
-/** Goes on after a failure. Resolves with the exit code. */
+/** Renews all certificates that expire soon, and continues after a failure. Resolves with the exit code. */
 async function renewAll(ca: Ca, beforeMs: number | undefined, context: Context): Promise<number> {
   const ending = (await ca.list({ all: false })).filter((one) => endsSoon(one, beforeMs))
-  if (ending.length === 0) context.output.note("nothing ends so soon that it had to be renewed")
+  if (ending.length === 0) context.output.note("no certificate expires soon enough to be renewed")
   let failed = 0
   for (const { name, origin, notAfter } of ending) {
     try {
@@ -48,12 +48,12 @@ async function renewAll(ca: Ca, beforeMs: number | undefined, context: Context):
     } catch (error) {
       context.signal.throwIfAborted()
       if (!isPurserError(error)) throw error
-      // What somebody else has to do is said, and is no failure of this call.
+      // Certificates that only another CA, or the key's owner, can renew are reported, but are no failure.
       if (origin === "issued") failed++
       const { code, message, hint } = error
       if (context.json)
         context.output.result({ name, notAfter, renewed: false, error: code, message, hint }, "")
-      else context.output.warn(`${name} ends at ${shownDate(notAfter ?? "")}: ${message}`, hint)
+      else context.output.warn(`${name} expires at ${shownDate(notAfter ?? "")}: ${message}`, hint)
     }
   }
   return failed > 0 ? 1 : 0
@@ -70,7 +70,7 @@ async function renewOne(ca: Ca, name: string, context: Context): Promise<void> {
 
 function endsSoon({ state, notBefore, notAfter }: Listed, beforeMs: number | undefined): boolean {
   if (notBefore === null || notAfter === null || state === "revoked") return false
-  // Otherwise one of a week would be made anew at each call.
+  // The default is limited to a third of the lifetime; otherwise a certificate of a week would be renewed at each call.
   const within = beforeMs ?? Math.min(defaultBeforeMs, (notAfter.getTime() - notBefore.getTime()) / 3)
   return notAfter.getTime() - Date.now() <= within
 }

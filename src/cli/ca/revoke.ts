@@ -4,7 +4,7 @@ import type { Context } from "../command.ts"
 import type { CaFlags } from "./open.ts"
 import { canAsk, confirm } from "../prompt.ts"
 
-/** `purser ca revoke` and `crl`. */
+/** `purser ca revoke` and `crl`: revoke certificates and publish it. */
 
 export async function runRevoke(
   context: Context,
@@ -12,15 +12,15 @@ export async function runRevoke(
   nameOrSerial: string,
 ): Promise<void> {
   const { output } = context
-  if (yes !== true && canAsk(context) && !(await confirm(`revoke ${nameOrSerial} for good?`, context))) {
+  if (yes !== true && canAsk(context) && !(await confirm(`revoke ${nameOrSerial} permanently?`, context))) {
     output.note("nothing was revoked")
     return
   }
   await withCa(context, {}, async (ca) => {
     const record = await ca.revoke(nameOrSerial, reason, context.signal)
     output.result({ ...factsOf(record), reason }, `${record.name}: revoked, serial ${record.serial}`)
-    context.log.info("nobody knows before the list says so", {
-      hint: "purser ca crl --out FILE, to where those who verify it find it",
+    context.log.info("clients see it only in the new CRL", {
+      hint: "write the CRL and publish it where clients fetch it: purser ca crl --out FILE",
     })
   })
 }

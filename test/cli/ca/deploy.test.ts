@@ -40,7 +40,7 @@ test("deploy puts the set there, reloads, and sees that it is served", async (t)
   await ok("issue", "www", "--dns", "shop.lan")
   const check = ["--reload", "HUP", "--check", ":8443", "--within", "5s"]
   const first = await ok("deploy", "www", `${name}:/run/secrets/`, ...check)
-  assert.match(first, /^www: in \S+:\/run\/secrets\/, 3 written, reloaded, the new one is served\n$/)
+  assert.match(first, /^www: in \S+:\/run\/secrets\/, 3 written, reloaded, the new certificate is served\n$/)
   assert.match(await docker(["exec", name, "cat", "/run/secrets/tls.crt"]), /BEGIN CERTIFICATE/)
   await ok("renew", "www")
   const second = await json("deploy", "www", `${name}:/run/secrets/`, ...check)
@@ -73,11 +73,11 @@ test("deploy says what cannot be: no directory, no container, no key, a limit wi
   await ok("sign", "api.csr", "--name", "api")
   await ok("issue", "www", "--dns", "shop.lan")
   for (const [args, message, code] of [
-    [["www", "web:/run/secrets"], /no directory in a container\nhint: .*slash/, 2],
+    [["www", "web:/run/secrets"], /not a directory in a container\nhint: .*slash/, 2],
     [["www", ":/run/secrets/"], /no directory in a container/, 2],
     [["www", `${run}-none:/run/secrets/`], /none/, 1],
-    [["api", "web:/run/secrets/"], /the key of api|the key of "api" is not here/, 1],
-    [["www", "web:/run/secrets/", "--within", "3s"], /no meaning without --check/, 2],
+    [["api", "web:/run/secrets/"], /the key of api|the key of "api" is kept elsewhere/, 1],
+    [["www", "web:/run/secrets/", "--within", "3s"], /--within needs --check/, 2],
     [["www", "web:/run/secrets/", "--check", "443"], /cannot read the check/, 2],
     [["none", "web:/run/secrets/"], /there is no certificate/, 1],
   ] as const) {

@@ -35,7 +35,7 @@ test("a request waits, its answer comes as PKCS#7, and then it is a certificate 
   assert.match(await readFile(join(dir, "out/shop.key"), "utf8"), /PRIVATE KEY/)
   const again = await ca(["renew", "shop"])
   assert.equal(again.code, 1)
-  assert.match(again.stderr, /hint: purser ca request shop/)
+  assert.match(again.stderr, /hint: .*purser ca request shop/)
   assert.match((await ca(["revoke", "shop"])).stderr, /was issued by another CA/)
 })
 
@@ -109,7 +109,7 @@ test("a certificate signed for somebody else is exported without a key, and that
   await ok("sign", "api.csr", "--name", "api")
   const { code, stderr } = await ca(["export", "api", "--out", "out"])
   assert.equal(code, 0, stderr)
-  assert.match(stderr, /its key is not here/)
+  assert.match(stderr, /its key is kept elsewhere/)
   assert.ok(!(await readdir(join(dir, "out"))).includes("api.key"))
 })
 

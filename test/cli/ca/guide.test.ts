@@ -16,7 +16,7 @@ import { bin } from "../purser.ts"
 const root = resolve(import.meta.dirname, "../../..")
 const guide = "docs/ca.md"
 
-/** Runs a block as it is printed, but with a port of ours; `purser` is this one, and whoever types passphrases is a file. */
+/** Runs a block as printed, but with a port of ours, this `purser`, and passphrases from a file. */
 async function shellIn(dir: string, block: string, port = 8443): Promise<string> {
   const path = join(dir, "bin")
   await mkdir(path, { recursive: true })
@@ -52,7 +52,7 @@ async function section(name: string, language: string): Promise<string> {
 test("the guide's five commands lead to https that a client with the root accepts", async (t) => {
   if (!(await requireService(t, "openssl", "nginx"))) return
   let dir = ""
-  // Before the directory's removal, or nobody knows its process any more: hooks run in the order in which they were added.
+  // The process ends before the directory with its id is removed, because hooks run in the order in which they were added.
   t.after(async () => {
     const pid = Number(await readFile(join(dir, "nginx.pid"), "utf8").catch(() => "0"))
     if (pid <= 1) return
