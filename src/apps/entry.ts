@@ -8,7 +8,8 @@ import { certificateSchema } from "./certificate-config.ts"
 import { containersSchema } from "./containers/rule-config.ts"
 import { nodeSchema } from "./discovery/entry.ts"
 import type { Alias, Protocol } from "./settings.ts"
-import { trustKeys, trustNames } from "./trust/entry.ts"
+import { trustKeys } from "./trust/entry.ts"
+import { trustNames } from "./trust/kinds.ts"
 
 /** One entry of `apps:` as it is written, key by key. Whether the keys fit together is checked in `entry-checks.ts`. */
 

@@ -4,20 +4,13 @@ import { trustKindOf, trustKinds, type Trust } from "./kinds.ts"
 
 /** `trust:` of an app and the keys that belong to its modes, as `purser.yaml` writes them. */
 
-/** The words that may stand under `trust:`. */
-export function trustNamesOf<Kind extends TrustKind>(kinds: readonly Kind[]): readonly Kind["name"][] {
-  return kinds.map(({ name }): Kind["name"] => name)
-}
-
-export const trustNames = trustNamesOf(trustKinds)
-
 /** The keys that these kinds add to an app. */
 export function trustKeysOf<Kind extends TrustKind>(kinds: readonly Kind[]): KeysOf<Kind> {
   // A list of objects has lost which they were.
-  return Object.assign({}, ...kinds.map(({ keys }) => keys)) as KeysOf<Kind>
+  return Object.assign({}, ...kinds.map((kind) => kind.keys(z))) as KeysOf<Kind>
 }
 
-type Takes<Kind> = Kind extends { readonly keys: infer Keys } ? (keys: Keys) => void : never
+type Takes<Kind> = Kind extends { keys(zod: typeof z): infer Keys } ? (keys: Keys) => void : never
 type KeysOf<Kind> = Takes<Kind> extends (keys: infer All extends z.ZodRawShape) => void ? All : never
 
 export const trustKeys = trustKeysOf(trustKinds)

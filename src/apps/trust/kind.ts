@@ -17,8 +17,11 @@ export interface TrustKind<Keys extends z.ZodRawShape = z.ZodRawShape, Trust ext
   readonly name: Trust["mode"]
   /** Nodes get a token by their enrolment string. Those of other kinds are known by their pins alone. */
   readonly hasToken: boolean
-  /** Keys of an app that belong to this kind. They must be optional, since other apps do not have them. */
-  readonly keys: Keys
+  /**
+   * Returns the keys of an app that belong to this kind. They must be optional, because other apps do not have them.
+   * zod is passed in, so that a command that reads no configuration does not load it.
+   */
+  keys(zod: typeof z): Keys
   /** Reports keys that are lacking, or that have no meaning without this kind. */
   check?(entry: z.output<z.ZodObject<Keys>>, use: TrustUse): void
   resolve(entry: z.output<z.ZodObject<Keys>>): Trust

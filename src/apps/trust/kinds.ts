@@ -20,3 +20,10 @@ export function trustKindOf({ mode }: TrustBase, kinds: readonly TrustKind[] = t
   if (found === undefined) throw new TypeError(`there is no trust mode ${mode}`)
   return found
 }
+
+/** The words that may stand under `trust:`. */
+export function trustNamesOf<Kind extends TrustKind>(kinds: readonly Kind[]): readonly Kind["name"][] {
+  return kinds.map(({ name }): Kind["name"] => name)
+}
+
+export const trustNames = trustNamesOf(trustKinds)

@@ -1,7 +1,7 @@
 import { InvalidArgumentError, Option, type Command } from "commander"
 import { protocols } from "../../apps/entry.ts"
 import type { Protocol, TrustMode } from "../../apps/settings.ts"
-import { trustNames } from "../../apps/trust/entry.ts"
+import { trustNames } from "../../apps/trust/kinds.ts"
 import { targetKeys, targetKinds } from "../../agent/targets/kinds.ts"
 import type { DeliveryEvent } from "../../agent/delivery/events.ts"
 import { openConfiguredAgent, type ConfiguredAgent } from "../../wiring/configured-agent.ts"

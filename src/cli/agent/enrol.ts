@@ -1,7 +1,6 @@
 import { Option, type Command } from "commander"
 import type { TrustMode } from "../../apps/settings.ts"
-import { trustNames } from "../../apps/trust/entry.ts"
-import { trustKindOf, trustKinds } from "../../apps/trust/kinds.ts"
+import { trustKindOf, trustKinds, trustNames } from "../../apps/trust/kinds.ts"
 import { enrolApp } from "../../agent/enrol.ts"
 import { parseDuration } from "../../base/duration.ts"
 import { PurserError } from "../../base/errors.ts"

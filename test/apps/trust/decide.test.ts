@@ -1,6 +1,7 @@
 import assert from "node:assert/strict"
 import { test } from "node:test"
-import { resolveTrust, trustNames } from "../../../src/apps/trust/entry.ts"
+import { resolveTrust } from "../../../src/apps/trust/entry.ts"
+import { trustNames } from "../../../src/apps/trust/kinds.ts"
 import { createIdentity } from "../../../src/channel/identity.ts"
 import { aliveMs, judge } from "./support.ts"
 

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict"
 import { test } from "node:test"
 import { z } from "zod"
-import { checkTrust, resolveTrust, trustKeysOf, trustNamesOf } from "../../../src/apps/trust/entry.ts"
+import { checkTrust, resolveTrust, trustKeysOf } from "../../../src/apps/trust/entry.ts"
 import type { TrustKind } from "../../../src/apps/trust/kind.ts"
-import { trustKindOf, trustKinds } from "../../../src/apps/trust/kinds.ts"
+import { trustKindOf, trustKinds, trustNamesOf } from "../../../src/apps/trust/kinds.ts"
 import { isPurserError } from "../../../src/base/errors.ts"
 import { createIdentity } from "../../../src/channel/identity.ts"
 import { parseConfig } from "../../../src/config/config-file.ts"
@@ -21,7 +21,7 @@ const keys = { friends: z.array(z.string()).min(1).optional().describe("whom its
 const vouchedKind: TrustKind<typeof keys, VouchedTrust> = {
   name: "vouched",
   hasToken: false,
-  keys,
+  keys: () => keys,
   check({ friends }, { isChosen, report }) {
     if (isChosen && friends === undefined) report("trust", "vouched needs friends", "add friends:", "value")
     if (!isChosen && friends !== undefined)

@@ -8,7 +8,7 @@ export interface ApprovedTrust {
 export const approvedKind: TrustKind<NoKeys, ApprovedTrust> = {
   name: "approved",
   hasToken: false,
-  keys: {},
+  keys: () => ({}),
   resolve: () => ({ mode: "approved" }),
   async decide({ app, channel, hello, state, target, audit, log }) {
     const pin = channel.peerPin

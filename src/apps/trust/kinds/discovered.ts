@@ -8,7 +8,7 @@ export interface DiscoveredTrust {
 export const discoveredKind: TrustKind<NoKeys, DiscoveredTrust> = {
   name: "discovered",
   hasToken: true,
-  keys: {},
+  keys: () => ({}),
   resolve: () => ({ mode: "discovered" }),
   warning: (app) => ({
     message: `${app} has trust: discovered: whoever answers at its addresses gets its secrets`,

@@ -9,7 +9,7 @@ export interface EnrolledTrust {
 export const enrolledKind: TrustKind<NoKeys, EnrolledTrust> = {
   name: "enrolled",
   hasToken: true,
-  keys: {},
+  keys: () => ({}),
   resolve: () => ({ mode: "enrolled" }),
   async decide({ app, channel, hello, identity, state }) {
     const tokens = state.tokens.valid(app.name)

@@ -1,4 +1,4 @@
-import { z } from "zod"
+import type { z } from "zod"
 import { isPin, samePin, type Pin } from "../../../channel/pin.ts"
 import type { TrustKind } from "../kind.ts"
 
@@ -7,10 +7,10 @@ export interface PinnedTrust {
   readonly pins: readonly Pin[]
 }
 
-const keys = {
-  pins: z
+const keys = (zod: typeof z) => ({
+  pins: zod
     .array(
-      z.string().refine((text): text is Pin => isPin(text), {
+      zod.string().refine((text): text is Pin => isPin(text), {
         error: "not a pin",
         params: { hint: "sha256: and 43 characters of base64url" },
       }),
@@ -18,10 +18,10 @@ const keys = {
     .min(1)
     .optional()
     .describe("with trust: pinned, the nodes that there are"),
-}
+})
 
 /** Trusts the pins that the configuration lists. */
-export const pinnedKind: TrustKind<typeof keys, PinnedTrust> = {
+export const pinnedKind: TrustKind<ReturnType<typeof keys>, PinnedTrust> = {
   name: "pinned",
   hasToken: false,
   keys,
