@@ -1,4 +1,4 @@
-/** What has to agree before a version is published. */
+/** Checks the facts that have to agree before a version is published. */
 
 export interface ReleaseState {
   /** `version` of package.json, package-lock.json and src/base/version.ts, by file. */
