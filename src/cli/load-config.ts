@@ -1,7 +1,7 @@
 import { homedir } from "node:os"
 import type { ConfigSettings } from "../wiring/settings.ts"
 import type { ResolvedConfig } from "../wiring/resolved-config.ts"
-import * as wiring from "../wiring/load-config.ts"
+import type { ConfigLocation } from "../wiring/load-config.ts"
 import type { OpenContext } from "../wiring/open-context.ts"
 import type { Context } from "./command.ts"
 import { askNewPassword, askPassword, canAsk } from "./prompt.ts"
@@ -16,15 +16,17 @@ type Where = Pick<Context, "env" | "config" | "state">
  * wins over `PURSER_PASSPHRASE_FILE`, which wins over the file. Throws `ERR_CONFIG`.
  */
 export async function commandConfig(context: Where, passphraseFile?: string): Promise<ResolvedConfig> {
-  return await wiring.loadConfig(locationOf(context, passphraseFile))
+  const { loadConfig } = await import("../wiring/load-config.ts")
+  return await loadConfig(locationOf(context, passphraseFile))
 }
 
 /** The configuration with secrets and apps from flags (`configFromFlags`). Throws `ERR_CONFIG`. */
 export async function commandConfigWith(flags: ConfigSettings, context: Where): Promise<ResolvedConfig> {
-  return await wiring.loadConfigWith(flags, locationOf(context))
+  const { loadConfigWith } = await import("../wiring/load-config.ts")
+  return await loadConfigWith(flags, locationOf(context))
 }
 
-function locationOf({ env, config, state }: Where, passphraseFile?: string): wiring.ConfigLocation {
+function locationOf({ env, config, state }: Where, passphraseFile?: string): ConfigLocation {
   return {
     file: config,
     stateDir: state ?? (env["PURSER_STATE"] || undefined),

@@ -11,7 +11,7 @@ import { reportError } from "./report-error.ts"
 
 /** Runs the command line. Resolves with the exit code. */
 export async function main(argv: readonly string[], process: NodeJS.Process): Promise<number> {
-  const { stdin, stdout, stderr, env } = process
+  const { stdout, stderr, env } = process
   const stop = new AbortController()
   let signalCode: number | undefined
   const onSignal = (signal: NodeJS.Signals): void => {
@@ -38,7 +38,10 @@ export async function main(argv: readonly string[], process: NodeJS.Process): Pr
       const { state, config, json = false, verbose = false, ...options } = optionsOf(command)
       const context: Context = {
         env,
-        stdin,
+        // Node makes the stream when it is first asked for, and most commands read nothing.
+        get stdin() {
+          return process.stdin
+        },
         output: createOutput({ stdout, stderr, env, json }),
         log: createLog(stderr, { json, level: verbose ? "debug" : "info", name: "purser" }),
         signal: stop.signal,

@@ -24,6 +24,13 @@ export type HttpAnswer =
 const { Agent, request } = process.getBuiltinModule("node:http")
 
 const keepAliveMs = 30_000
+const agentOptions = {
+  keepAlive: true,
+  keepAliveMsecs: keepAliveMs,
+  // Otherwise Node checks whether the host of each request is an address, and compiles patterns for 3 ms. Our own
+  // connections know the name for TLS.
+  servername: "",
+}
 
 export class Transport implements AsyncDisposable {
   readonly endpoint: Endpoint
@@ -43,7 +50,7 @@ export class Transport implements AsyncDisposable {
       override createConnection(): Duplex {
         return open()
       }
-    })({ keepAlive: true, keepAliveMsecs: keepAliveMs })
+    })(agentOptions)
   }
 
   /** Throws `ERR_DOCKER_UNREACHABLE`, `ERR_DOCKER` for an answer that is not HTTP, and the signal's reason. */
