@@ -3,13 +3,13 @@ import { isSecretName } from "../base/names.ts"
 import type { CertificateSpec } from "../ca/certificate-spec.ts"
 import { namesSchema, type CaConfig, type Policy } from "../ca/config.ts"
 
-/** The slice of `purser.yaml` under `certificate:` of an app: what its nodes may have certificates for. */
+/** The slice of `purser.yaml` under `certificate:` of an app: the certificates that its nodes may get. */
 
-/** What the nodes of an app may have certificates for, by the action `certificate`. */
+/** The certificates that an app's nodes may get by the action `certificate`. */
 export interface CertificateGrant {
-  /** What is signed is called `ca/NODE`. */
+  /** The prefix of the certificates' names: `ca/NODE`. */
   readonly ca: string
-  /** Rules, as in the CA's own policy; here an empty list allows none. */
+  /** Rules as in the CA's own policy, but here an empty list allows none. */
   readonly dns: readonly string[]
   readonly ip: readonly string[]
   readonly email: readonly string[]
@@ -17,10 +17,10 @@ export interface CertificateGrant {
   readonly days: number
 }
 
-/** The action that the agent has of its own, for apps with `certificate:`. */
+/** The agent's built-in action for apps with `certificate:`. */
 export const certificateAction = "certificate"
 
-// A node's name of up to 63 characters comes behind it.
+// Leaves room for a node's name of up to 63 characters.
 const maxNameLength = 190
 
 export const certificateSchema = z
@@ -30,14 +30,12 @@ export const certificateSchema = z
       .refine((name) => isSecretName(`${name}/x`) && name.length <= maxNameLength, {
         error: "not a name for certificates",
       })
-      .describe("what is signed is called by this and the node's name: CA/NODE"),
+      .describe("prefix of the certificates' names: CA/NODE"),
     ...namesSchema,
-    client: z.boolean().default(false).describe("they may prove a client too"),
+    client: z.boolean().default(false).describe("also valid for clients"),
     days: z.int().min(1).max(3650).optional().describe("how long they are valid; default: ca.days.leaf"),
   })
-  .describe(
-    "what its nodes get certificates for, by the action certificate; names that are not listed are refused",
-  )
+  .describe("the certificates that its nodes may get by the action certificate; other names are refused")
 
 export function resolveCertificate(
   given: z.output<typeof certificateSchema> | undefined,
@@ -48,12 +46,12 @@ export function resolveCertificate(
   return { ca, dns, ip, email, client, days }
 }
 
-/** As the CA takes it. */
+/** Returns the grant as a policy of the CA. */
 export function policyOf({ dns, ip, email, client, days }: CertificateGrant, config: CaConfig): Policy {
   return { dns, ip, email, client, maxDays: days, keys: config.policy.keys }
 }
 
-/** In one line of the audit log. */
+/** Returns all names in one line, for the audit log. */
 export function namesOf({ dns, ip, email }: CertificateSpec): string {
   return [...dns, ...ip, ...email].join(" ")
 }

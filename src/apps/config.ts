@@ -15,36 +15,36 @@ import type { NodeSpec } from "./discovery/kinds.ts"
 import { resolveTrust } from "./trust/entry.ts"
 import type { Trust } from "./trust/kinds.ts"
 
-/** The slice of `purser.yaml` under `apps:`, and what the agent is given of it. */
+/** The slice of `purser.yaml` under `apps:`, and its resolved form for the agent. */
 
-/** One app, resolved: paths absolute, defaults filled in, frozen. */
+/** A resolved app: paths absolute, defaults filled in, frozen. */
 export interface AppConfig {
   readonly name: string
   /** Grants: names, and patterns with a trailing `/*` or just `*`. */
   readonly secrets: readonly string[]
   /** Empty unless `protocol` is `fluxvault`; their secrets are among `secrets`. */
   readonly aliases: readonly Alias[]
-  /** Names of the actions it may ask for; `list` and `file` need no mention. */
+  /** Names of the actions that its nodes may call; `list` and `file` are always allowed. */
   readonly actions: readonly string[]
-  /** For the action `certificate`. */
+  /** The certificates for the action `certificate`; undefined for none. */
   readonly certificate: CertificateGrant | undefined
   readonly protocol: Protocol
   readonly trust: Trust
-  /** Nodes that may be alive at a time. */
+  /** The number of nodes that may be alive at a time. */
   readonly maxNodes: number
   readonly requirePq: boolean
   readonly nodes: readonly NodeSpec[]
-  /** Absolute. Undefined: no directory to fill. */
+  /** Absolute path of the directory to fill; undefined for none. */
   readonly directory: string | undefined
-  /** Which running containers are its targets. */
+  /** The rule for running containers that are its targets; undefined for none. */
   readonly containers: ContainerRule | undefined
-  /** What goes into `directory` and into containers. Undefined: everything that is granted. */
+  /** The files for `directory` and for containers; undefined for all granted secrets. */
   readonly files: readonly FileLine[] | undefined
-  /** Of `directory` and containers; with a directory only `exec:` and `http:`. */
+  /** The reload of `directory` and of containers; for a directory only `exec:` and `http:`. */
   readonly reload: Reload | undefined
-  /** What is to be served after the reload, by the directory's user or by each container. */
+  /** The check that the directory's user, or each container, serves the new certificate after the reload. */
   readonly check: Check | undefined
-  /** Of `directory`; containers have their own. */
+  /** Applies to `directory`; a container rule has its own. */
   readonly requireTmpfs: boolean
 }
 
@@ -58,7 +58,7 @@ export const appsSchema = z
   )
   .describe("who gets what")
 
-/** `directory`: what relative paths are relative to. Without a prototype. */
+/** Resolves all apps; relative paths are relative to `directory`. The result has no prototype. */
 export function resolveApps(
   apps: z.output<typeof appsSchema>,
   at: { directory: string; ca: CaConfig },

@@ -6,7 +6,7 @@ import { grantOf, type AppEntry } from "./entry.ts"
 import { checkTrust } from "./trust/entry.ts"
 import type { TrustUse } from "./trust/kind.ts"
 
-/** Reports the keys of one app that do not fit together. */
+/** Reports keys of one app that contradict each other. */
 export function checkEntry(app: AppEntry, context: z.RefinementCtx): void {
   const report: TrustUse["report"] = (key, message, hint, at = "key") =>
     context.addIssue({ code: "custom", path: [key], message, params: { hint, atKey: at === "key" } })
@@ -17,7 +17,7 @@ export function checkEntry(app: AppEntry, context: z.RefinementCtx): void {
       report(
         "protocol",
         "fluxvault needs trust: discovered",
-        "its nodes cannot prove who they are; add trust: discovered if you accept that",
+        "its nodes cannot prove their identity; add trust: discovered if you accept that",
       )
     }
     if (app.require_pq) report("require_pq", "has no meaning with protocol: fluxvault", "leave it out")
@@ -26,19 +26,19 @@ export function checkEntry(app: AppEntry, context: z.RefinementCtx): void {
     for (const [index, { as }] of aliases.entries()) {
       const others = [...aliases.slice(0, index).map((one) => one.as), ...app.secrets]
       if (others.includes(as))
-        report("secrets", `two of them are asked for as ${as}`, "give one of them another as:")
+        report("secrets", `two of them have the name ${as}`, "change as: of one of them")
     }
   } else if (aliases.length > 0) {
     report(
       "secrets",
       "as: has no meaning without protocol: fluxvault",
-      "a file line's path= says where a file goes",
+      "use path= in a file line to place a file",
     )
   }
   if (app.directory === undefined) {
     const needs = "needs a directory or containers beside it"
     const hint =
-      "add directory: or containers:, or say it at the node (PURSER_FILES, PURSER_RELOAD, --require-tmpfs)"
+      "add directory: or containers:, or set it at the node (PURSER_FILES, PURSER_RELOAD, --require-tmpfs)"
     if (app.containers === undefined) {
       if (app.files !== undefined) report("files", needs, hint)
       if (app.reload !== undefined) report("reload", needs, hint)
@@ -50,8 +50,8 @@ export function checkEntry(app: AppEntry, context: z.RefinementCtx): void {
   }
   if (app.check !== undefined && app.reload?.kind === "restart") {
     const hint =
-      "a restart empties the memory of a container, the old files with it: use a signal or exec:COMMAND"
-    report("check", "does not go together with reload: restart", hint)
+      "use a signal or exec:COMMAND, because a restart empties the container's memory and the old files with it"
+    report("check", "cannot be combined with reload: restart", hint)
   }
   try {
     checkPaths(app.files ?? [], app.directory ?? defaultDirectory)

@@ -11,7 +11,7 @@ import type { Alias, Protocol } from "./settings.ts"
 import { trustKeys } from "./trust/entry.ts"
 import { trustNames } from "./trust/kinds.ts"
 
-/** One entry of `apps:` as it is written, key by key. Whether the keys fit together is checked in `entry-checks.ts`. */
+/** The schema of one entry of `apps:`, key by key. entry-checks.ts checks that the keys fit together. */
 
 export const protocols = ["purser", "fluxvault"] as const satisfies readonly Protocol[]
 
@@ -21,18 +21,18 @@ const aliasSchema = z.strictObject({
     .string()
     .refine(isWireName, {
       error: "not a name for a file",
-      params: { hint: "a relative path, such as .env, without dot segments" },
+      params: { hint: "use a relative path, such as .env, without dot segments" },
     })
-    .describe("with protocol: fluxvault, how its nodes ask for it: .env, say"),
+    .describe("with protocol: fluxvault, the name by which its nodes ask for it, such as .env"),
 })
 
-/** What is only looked up here becomes a path at the other end. */
+/** Returns whether a name is safe for the peer, which uses it as a path. */
 function isWireName(text: string): boolean {
   if (text.length > 255 || /[\p{Cc}\\]/u.test(text)) return false
   return text.split("/").every((part) => !["", ".", ".."].includes(part))
 }
 
-/** The secret that an entry of the grants names, or the pattern. */
+/** Returns the secret or pattern of an entry of the grants. */
 export function grantOf(entry: string | Alias): string {
   return typeof entry === "string" ? entry : entry.secret
 }
@@ -45,21 +45,23 @@ export const entrySchema = z.strictObject({
   actions: z
     .array(z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, { error: "not the name of an action" }))
     .default([])
-    .describe("actions that it may ask for, beside list and file"),
+    .describe("actions that its nodes may call, besides list and file"),
   certificate: certificateSchema.optional(),
   protocol: z
     .enum(protocols)
     .default("purser")
-    .describe("what is spoken with its nodes; fluxvault only with trust: discovered"),
+    .describe("protocol of its nodes; fluxvault only with trust: discovered"),
   trust: z.enum(trustNames).default("enrolled").describe("how its nodes are recognised"),
   ...trustKeys,
   max_nodes: z.int().min(1).max(1_000_000).default(100).describe("nodes that may be alive at a time"),
   require_pq: z.boolean().default(false).describe("only nodes with post-quantum key exchange"),
-  nodes: z.array(nodeSchema).min(1).optional().describe("where its nodes are"),
-  directory: filePath.optional().describe("a directory beside the agent to fill, best a tmpfs volume"),
+  nodes: z.array(nodeSchema).min(1).optional().describe("the addresses of its nodes"),
+  directory: filePath
+    .optional()
+    .describe("a directory on the agent's machine to fill, preferably a tmpfs volume"),
   containers: containersSchema
     .optional()
-    .describe("which running containers of this host may have its secrets"),
+    .describe("the running containers of this host that may have its secrets"),
   files: z
     .array(parsedBy(parseFileLine))
     .min(1)
@@ -73,7 +75,7 @@ export const entrySchema = z.strictObject({
   check: parsedBy(parseCheck)
     .optional()
     .describe(
-      "then the new certificate is served there, or the old files are put back: [HOST]:PORT [file=] [name=] [within=]",
+      "after the reload the new certificate must be served there, or the old files are put back: [HOST]:PORT [file=] [name=] [within=]",
     ),
   require_tmpfs: z
     .boolean()
@@ -81,5 +83,5 @@ export const entrySchema = z.strictObject({
     .describe("refuse to write to a disk; default: true for containers, false for a directory"),
 })
 
-/** One entry, each key parsed by itself. */
+/** A parsed entry. */
 export type AppEntry = z.output<typeof entrySchema>

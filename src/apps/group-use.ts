@@ -2,7 +2,7 @@ import type { z } from "zod"
 import { grantCovers } from "../base/names.ts"
 import { groupsIn } from "../sources/entries.ts"
 
-/** An app cannot have the entry of a group, only the secrets below its name. */
+/** Checks that apps are granted the secrets below a group's name, because the group's own name is not a secret. */
 
 interface CheckedConfig {
   readonly secrets: Readonly<Record<string, unknown>>
@@ -17,7 +17,7 @@ interface CheckedConfig {
   >
 }
 
-/** Reports grants and files that have the name of a group's entry. */
+/** Reports grants and file lines with the name of a group's entry. */
 export function checkGroupUse({ secrets, apps }: CheckedConfig, context: z.RefinementCtx): void {
   for (const [entry, { names, noun }] of groupsIn(secrets)) {
     const report = (path: (string | number)[], meant: string): void =>

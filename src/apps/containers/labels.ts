@@ -1,6 +1,6 @@
 /**
- * Only labels that somebody gave the container count. An image's own `LABEL` becomes a container label too, and the
- * builder of an image must not choose by it whose secrets its containers get.
+ * Selects the labels that count: those that were given to the container. An image's own `LABEL` becomes a container
+ * label too, but the author of an image must not choose the secrets of its containers.
  */
 
 export const appLabel = "purser.app"
@@ -10,7 +10,7 @@ export const checkLabel = "purser.check"
 
 type Labels = Readonly<Record<string, string>>
 
-/** Leaves out the labels that the image has with the same value. */
+/** Returns the container's own labels. A label that the image has with the same value counts as the image's. */
 export function ownLabels(container: Labels, image: Labels): Labels {
   return Object.fromEntries(
     Object.entries(container).filter(([key, value]) => !Object.hasOwn(image, key) || image[key] !== value),
@@ -22,12 +22,16 @@ export interface ComposeName {
   readonly service: string | undefined
 }
 
-/** Compose writes it over its images' labels, so that all are true where one of them shows that it was at work. */
+/**
+ * Compose overwrites this label of an image, so if it is the container's own, Compose created the container and all its
+ * labels are true.
+ */
 const composeMark = "com.docker.compose.config-hash"
 
 /**
- * Compose also labels the images that it builds, with the same values. Its labels on the container count even so,
- * because its hash of the configuration is never in an image of its own.
+ * Returns a container's Compose project and service. Compose puts the same labels on the images that it builds, so they
+ * count even if the image has them, provided that the container has a configuration hash of its own, which no image
+ * has.
  */
 export function composeNameOf(container: Labels, own: Labels): ComposeName {
   const labels = own[composeMark] === undefined ? own : container

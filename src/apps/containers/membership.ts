@@ -8,8 +8,8 @@ import type { ContainerRule } from "./rule-config.ts"
 import type { ContainerDetails } from "../../docker/container-details.ts"
 
 /**
- * The apps that a container belongs to, and the files it asks for. Its labels can only ask; the app's rule allows, and
- * the app's grants limit it where secrets are read.
+ * Decides to which apps a container belongs. Its labels may ask, and the app's rule must allow it. The secrets it then
+ * gets are limited to the app's grants when they are read.
  */
 
 /** The part of an app's configuration that decides about containers. */
@@ -21,18 +21,18 @@ export interface ContainerApp {
   readonly check: Check | undefined
 }
 
-/** A container of an app. */
+/** A container's membership of an app. */
 export interface Member {
   readonly app: ContainerApp
-  /** Undefined: everything that is granted. */
+  /** Undefined for all granted secrets. */
   readonly files: readonly FileLine[] | undefined
   readonly reload: Reload | undefined
   readonly check: Check | undefined
 }
 
-/** A container that asks by its labels, and gets nothing. */
+/** A container that asks by its labels, and is refused. */
 export interface MembershipRefusal {
-  /** As the container writes it, so perhaps no name at all. */
+  /** The app as the label names it, which may be an invalid name. */
   readonly app: string
   readonly reason: string
   readonly hint: string
@@ -47,8 +47,8 @@ export type Judged = Pick<ContainerDetails, "name" | "image" | "labels">
 type Apps = Readonly<Record<string, ContainerApp>>
 
 /**
- * A container with the label `purser.app` belongs to that app or to none. Others belong to every app whose rule picks
- * them: by name, Compose or labels, or by an image together with file lines.
+ * Returns the apps of a container. A container with the label `purser.app` belongs to that app or to none. Any other
+ * belongs to every app whose rule selects it: by name, Compose or labels, or by an image together with file lines.
  */
 export function membershipOf(
   apps: Apps,
@@ -71,7 +71,7 @@ export function membershipOf(
   return joined(picked, own, undefined)
 }
 
-/** Cheap. If it is false, {@link membershipOf} has neither members nor a refusal. */
+/** A cheap test: if false, {@link membershipOf} returns neither members nor a refusal. */
 export function mayConcern(
   apps: Apps,
   { imageId, labels }: { readonly imageId: string; readonly labels: Readonly<Record<string, string>> },
@@ -85,27 +85,29 @@ export function mayConcern(
   )
 }
 
-/** An image alone picks nothing without file lines, because many containers may run it for other purposes. */
+/**
+ * Returns whether a rule selects containers without labels. An image alone is not enough, because many unrelated
+ * containers may run it, and `any_image` alone would select every container of the host.
+ */
 function picksByItself(rule: ContainerRule, files: readonly FileLine[] | undefined): boolean {
   const isNamed =
     rule.name !== undefined || rule.composeProject !== undefined || Object.keys(rule.labels).length > 0
   return isNamed || (rule.images !== undefined && files !== undefined)
 }
 
-/** The part of the rule that the container does not meet; null when it meets all. */
+/** Returns why a container does not meet the rule, or null if it does. */
 function whyNot(
   rule: ContainerRule,
   container: Judged,
   own: Readonly<Record<string, string>>,
 ): string | null {
-  if (rule.images !== undefined && !rule.images.includes(container.image))
-    return "its image is not named there"
+  if (rule.images !== undefined && !rule.images.includes(container.image)) return "its image is not listed"
   if (rule.name !== undefined && rule.name !== container.name) return `its name is not ${rule.name}`
   const compose = composeNameOf(container.labels, own)
   if (rule.composeProject !== undefined && rule.composeProject !== compose.project)
-    return `it is not of the Compose project ${rule.composeProject}`
+    return `it is not in the Compose project ${rule.composeProject}`
   if (rule.composeService !== undefined && rule.composeService !== compose.service)
-    return `it is not of the Compose service ${rule.composeProject}/${rule.composeService}`
+    return `it is not in the Compose service ${rule.composeProject}/${rule.composeService}`
   for (const [key, value] of Object.entries(rule.labels))
     if (!Object.hasOwn(own, key) || own[key] !== value) return `it has no label ${key}=${value} of its own`
   return null
@@ -141,17 +143,17 @@ function refuse(
     reason: `the rule of ${asked} does not allow it: ${reason}`,
     hint:
       images === undefined || images.includes(container.image)
-        ? `look at containers: of ${asked} in purser.yaml`
+        ? `check containers: of ${asked} in purser.yaml`
         : `if it may have the secrets of ${asked}: apps: { ${asked}: { ${ruleFor([...images, container.image])} } }`,
   }
 }
 
-/** As it can be pasted into purser.yaml. */
+/** Returns the rule in a form that can be pasted into purser.yaml. */
 function ruleFor(images: readonly string[]): string {
   return `containers: { image: [${images.join(", ")}] }`
 }
 
-/** Joins rule and labels; purser.yaml wins over the labels. */
+/** Builds the members; `purser.yaml` takes precedence over the labels. */
 function joined(
   apps: readonly ContainerApp[],
   own: Readonly<Record<string, string>>,
@@ -165,7 +167,7 @@ function joined(
       check: app.check ?? checkOf(own),
     }))
     if (members.some(({ reload, check }) => reload?.kind === "restart" && check !== undefined))
-      throw new Error("a check does not go together with the reload restart")
+      throw new Error("a check cannot be combined with the reload restart")
     return { members, refusal: undefined }
   } catch (error) {
     const [first] = apps
@@ -191,7 +193,7 @@ function reloadOf(own: Readonly<Record<string, string>>): Reload | undefined {
   if (text === undefined) return undefined
   const reload = parseReload(text)
   if (reload.kind !== "http") return reload
-  // The agent would ask, from where it reaches what the container cannot.
+  // The agent would send the request, and can reach servers that the container cannot.
   throw new Error(`the label ${reloadLabel} may not be a URL: write reload: for the app in purser.yaml`)
 }
 
@@ -200,7 +202,7 @@ function checkOf(own: Readonly<Record<string, string>>): Check | undefined {
   if (text === undefined) return undefined
   const check = parseCheck(text)
   if (check.host === null) return check
-  // The agent would dial wherever a container likes.
+  // The agent would connect, to any host that the container names.
   throw new Error(
     `the label ${checkLabel} may name no host: write :PORT, or check: for the app in purser.yaml`,
   )

@@ -1,20 +1,22 @@
 import { z } from "zod"
 
-/** The slice of `purser.yaml` under `containers:` of an app: which running containers may have its secrets. */
+/**
+ * The slice of `purser.yaml` under `containers:` of an app: the rule for running containers that may have its secrets.
+ */
 
-/** A resolved rule. An absent part allows everything. */
+/** A resolved rule. A container must meet every condition that is given. */
 export interface ContainerRule {
-  /** Ids of the images that it names (`sha256:…`). Undefined: any image, which was written out. */
+  /** Ids of the allowed images (`sha256:…`); undefined for any image (`any_image: true`). */
   readonly images: readonly string[] | undefined
   readonly name: string | undefined
   readonly composeProject: string | undefined
   readonly composeService: string | undefined
   readonly labels: Readonly<Record<string, string>>
-  /** A file must not lie on a disk. */
+  /** Whether files on a disk are refused. */
   readonly requireTmpfs: boolean
 }
 
-/** A text of this form; `error` and `hint` for what is not. */
+/** Returns a schema for texts of this form; `error` and `hint` report any other. */
 function text(form: RegExp, error: string, hint?: string) {
   return z.string().refine((given) => form.test(given), { error, params: { hint } })
 }
@@ -22,7 +24,7 @@ function text(form: RegExp, error: string, hint?: string) {
 const imageId = text(
   /^sha256:[0-9a-f]{64}$/,
   "not the id of an image",
-  "docker inspect --format '{{.Image}}' CONTAINER gives it: sha256: and 64 digits",
+  "run docker inspect --format '{{.Image}}' CONTAINER to get it: sha256: and 64 digits",
 )
 const composeService = text(
   /^[a-z0-9][a-z0-9_-]*\/[A-Za-z0-9][A-Za-z0-9._-]*$/,
@@ -33,18 +35,18 @@ const composeService = text(
 export const containersSchema = z
   .strictObject({
     image: z.array(imageId).min(1).optional().describe("ids of the images that may have the secrets"),
-    any_image: z.literal(true).optional().describe("whatever image it runs; in the place of image:"),
+    any_image: z.literal(true).optional().describe("allow any image, instead of image:"),
     name: text(/^[A-Za-z0-9][A-Za-z0-9_.-]*$/, "not the name of a container")
       .optional()
-      .describe("and the container's name is this"),
+      .describe("required name of the container"),
     compose_project: text(/^[a-z0-9][a-z0-9_-]*$/, "not the name of a Compose project")
       .optional()
-      .describe("and it is of this Compose project"),
-    compose_service: composeService.optional().describe("and it is of this service: PROJECT/SERVICE"),
+      .describe("required Compose project"),
+    compose_service: composeService.optional().describe("required Compose service: PROJECT/SERVICE"),
     labels: z
       .record(z.string().min(1), z.string())
       .optional()
-      .describe("and it has these labels, of its own and not of its image"),
+      .describe("required labels of the container itself, not of its image"),
   })
   .superRefine((rule, context) => {
     const report = (key: string, message: string, hint: string): void =>
@@ -54,7 +56,7 @@ export const containersSchema = z
         code: "custom",
         message: "names no image",
         params: {
-          hint: "add image: [sha256:…], as docker inspect --format '{{.Image}}' CONTAINER gives it; or write any_image: true",
+          hint: "add image: [sha256:…], which docker inspect --format '{{.Image}}' CONTAINER prints; or write any_image: true",
         },
       })
     }

@@ -10,20 +10,20 @@ export interface Address {
   readonly port: number
 }
 
-/** `host:port`, with brackets around IPv6. */
+/** Returns `host:port`, with brackets around IPv6. */
 export function formatAddress({ host, port }: Address): string {
   return formatHostPort(host, port)
 }
 
-/** The most that one answer may hold; more is an attack or a mistake. */
+/** The limit of addresses per lookup; more is an attack or a mistake. */
 export const mostAddresses = 10_000
 
-/** Returns each address once. */
+/** Returns the addresses without duplicates, in order of first appearance. */
 export function distinct(addresses: readonly Address[]): Address[] {
   return [...new Map(addresses.map((address) => [formatAddress(address), address])).values()]
 }
 
-/** `host`, `host:port`, `[ipv6]`, `[ipv6]:port`, or a bare IPv6 address; null for anything else. */
+/** Parses `host`, `host:port`, `[ipv6]`, `[ipv6]:port`, or a bare IPv6 address. Returns null for any other text. */
 export function parseNodeAddress(text: string): Address | null {
   if (isIP(text) !== 0) return { host: text, port: defaultPort }
   const { host, port: number = defaultPort } = splitHostPort(text) ?? {}

@@ -4,22 +4,23 @@ import { distinct, type Address } from "./address.ts"
 import type { DiscoveryKind, LookOptions, NodeSpecBase } from "./kind.ts"
 import { discoveryKinds, type NodeSpec } from "./kinds.ts"
 
-/** Finds addresses to dial. Trust is decided elsewhere, by what the node proves. */
+/** Finds addresses to dial. It does not decide about trust, which depends on the node's proof. */
 export interface Discovery {
   /**
-   * Every address that is known now; where looking fails, the last good answer stays. `onFound` gets those of each place
-   * as soon as it answers, since another may be slow to. Rejects only with the signal's reason.
+   * Resolves with every address known now; if a lookup fails, its last good result is kept. `onFound` gets the
+   * addresses of each entry as soon as they are known, because another may be slow. Rejects only with the signal's
+   * reason.
    */
   look(signal: AbortSignal, onFound?: (addresses: readonly Address[]) => void): Promise<Address[]>
 }
 
 export interface DiscoveryOptions extends Omit<LookOptions, "signal"> {
   readonly log: Log
-  /** The last good answers, for a discovery that replaces this one when the configuration is read again. */
+  /** The last good results, to pass on to a later discovery (for example after a reload of the configuration). */
   readonly known?: Map<string, readonly Address[]>
 }
 
-/** `kinds` default to all that Purser has. */
+/** `kinds` defaults to all of Purser's. */
 export function createDiscovery(specs: readonly NodeSpec[], options: DiscoveryOptions): Discovery
 export function createDiscovery(
   specs: readonly NodeSpecBase[],
@@ -40,7 +41,7 @@ export function createDiscovery(
     } catch (thrown) {
       signal.throwIfAborted()
       const known = last.get(key) ?? []
-      log.warn(`${asPurserError(thrown).message}; ${known.length} addresses stay known from before`)
+      log.warn(`${asPurserError(thrown).message}; keeping ${known.length} addresses from the last lookup`)
       return known
     }
   }

@@ -4,18 +4,18 @@ import { PurserError, reasonOf, systemErrorCode } from "../../base/errors.ts"
 import type { Address } from "./address.ts"
 
 export interface DnsOptions {
-  /** `host:port` of DNS servers, in the place of the system's. */
+  /** DNS servers (`host:port`) to use instead of the system's. */
   servers?: readonly string[] | undefined
   signal: AbortSignal
 }
 
-/** Every A and AAAA address of a name, such as `tasks.web` on a Swarm. Throws `ERR_DISCOVERY`. */
+/** Looks up every A and AAAA address of a name, such as `tasks.web` on a Swarm. Throws `ERR_DISCOVERY`. */
 export async function lookUpAddresses(
   name: string,
   port: number,
   { servers, signal }: DnsOptions,
 ): Promise<Address[]> {
-  // The system's resolver also knows /etc/hosts and, in a container, what the engine answers.
+  // The system's resolver also knows /etc/hosts and, in a container, the engine's names.
   if (servers === undefined) {
     const found = await attempt(name, () => untilAborted(lookup(name, { all: true }), signal))
     return found.map(({ address }) => ({ host: address, port }))
@@ -29,18 +29,23 @@ export async function lookUpAddresses(
   return [...four, ...six].map((host) => ({ host, port }))
 }
 
-/** Targets and ports of an SRV record (RFC 2782), those of the best priority first. Throws `ERR_DISCOVERY`. */
+/**
+ * Looks up targets and ports of an SRV record (RFC 2782), sorted by priority, then by weight. Throws `ERR_DISCOVERY`.
+ */
 export async function lookUpService(name: string, { servers = [], signal }: DnsOptions): Promise<Address[]> {
   using cancellable = cancellableResolver(servers, signal)
   const records = await attempt(name, () => cancellable.resolver.resolveSrv(name))
-  // A target of "." says that the service is not offered.
+  // A target of "." means that the service is not offered.
   const offered = records.filter((record) => record.name !== "" && record.name !== "." && record.port > 0)
   return offered
     .toSorted((a, b) => a.priority - b.priority || b.weight - a.weight)
     .map((record) => ({ host: record.name, port: record.port }))
 }
 
-/** Looking for nodes goes on as long as the agent runs, so a look leaves nothing behind at the signal. */
+/**
+ * Returns a resolver that the signal cancels, because lookups repeat as long as the agent runs and must not leave
+ * queries behind.
+ */
 function cancellableResolver(
   servers: readonly string[],
   signal: AbortSignal,
@@ -53,7 +58,7 @@ function cancellableResolver(
   return { resolver, [Symbol.dispose]: () => signal.removeEventListener("abort", cancel) }
 }
 
-/** A name without such a record has no addresses; anything else is a failure. */
+/** Runs a lookup. A name without such a record has no addresses; any other error is a failure. */
 async function attempt<T>(name: string, resolve: () => Promise<T[]>): Promise<T[]> {
   try {
     return await resolve()

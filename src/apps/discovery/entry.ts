@@ -2,9 +2,9 @@ import { z } from "zod"
 import type { DiscoveryKind, NodeSpecBase } from "./kind.ts"
 import { discoveryKinds, type NodeSpec } from "./kinds.ts"
 
-/** One entry of `nodes:`, as `purser.yaml` and the flag `--node` write it. */
+/** One entry of `nodes:`, in the forms of `purser.yaml` and of the flag `--node`. */
 
-/** The schema of an entry, which may be of any of these kinds. */
+/** Returns the schema of an entry of any of these kinds. */
 export function nodeSchemaOf<Kind extends DiscoveryKind>(kinds: readonly Kind[]) {
   return z.union(kinds.map(({ schema }): Kind["schema"] => schema))
 }

@@ -4,8 +4,8 @@ import { TimeLimit } from "../../base/time-limit.ts"
 import { mostAddresses, type Address } from "./address.ts"
 
 /**
- * Nodes of an app on Flux, by the FluxOS API. What it answers is untrusted: it
- * is bounded and validated, and names only places to dial, never whom to trust.
+ * Finds the nodes of an app on Flux by the FluxOS API. The answer is untrusted: it is limited in size and validated,
+ * and gives only addresses to dial, never a reason for trust.
  */
 
 export const defaultFluxApi = "https://api.runonflux.io"
@@ -17,12 +17,12 @@ export interface FluxOptions {
   /** The node's port, because the port in the answer is FluxOS's own. */
   port: number
   api: string | undefined
-  /** Time limit of the whole answer. Default 10,000. */
+  /** Time limit of the whole answer in milliseconds. Default: 10,000. */
   timeLimitMs?: number | undefined
   signal: AbortSignal
 }
 
-/** Throws `ERR_DISCOVERY`. */
+/** Looks up an app's nodes. Throws `ERR_DISCOVERY`. */
 export async function lookUpFlux({
   app,
   port,
@@ -40,23 +40,26 @@ export async function lookUpFlux({
     })
     if (!response.ok) {
       await response.body?.cancel()
-      throw new Error(`it was answered with ${response.status}`)
+      throw new Error(`the status is ${response.status}`)
     }
     return readLocations(await boundedText(response), port)
   } catch (error) {
     const isLate = error instanceof Error && error.name === "TimeoutError"
-    const reason = isLate ? `no whole answer within ${timeLimitMs} ms` : causeOf(error)
+    const reason = isLate ? `no complete answer within ${timeLimitMs} ms` : causeOf(error)
     throw new PurserError("ERR_DISCOVERY", `asking ${url} failed: ${reason}`, { cause: error })
   }
 }
 
-/** The places in an answer `{"status":"success","data":[{"ip":"203.0.113.7:16127"}]}`; entries that are none are left out. */
+/**
+ * Parses an answer `{"status":"success","data":[{"ip":"203.0.113.7:16127"}]}`. Invalid entries, and addresses that are
+ * not public unicast, are left out. Throws for any other text.
+ */
 export function readLocations(text: string, port: number): Address[] {
   const answer: unknown = JSON.parse(text)
-  if (typeof answer !== "object" || answer === null) throw new Error("the answer is no object")
+  if (typeof answer !== "object" || answer === null) throw new Error("the answer is not an object")
   const { status, data } = answer as { status?: unknown; data?: unknown }
-  if (status !== "success" || !Array.isArray(data)) throw new Error("the answer is no list of places")
-  if (data.length > mostAddresses) throw new Error(`the answer has more than ${mostAddresses} places`)
+  if (status !== "success" || !Array.isArray(data)) throw new Error("the answer is not a list of locations")
+  if (data.length > mostAddresses) throw new Error(`the answer has more than ${mostAddresses} locations`)
   return data.flatMap((entry: unknown) => {
     const ip = typeof entry === "object" && entry !== null && "ip" in entry ? entry.ip : undefined
     const host = typeof ip === "string" ? hostOf(ip) : undefined
@@ -64,9 +67,9 @@ export function readLocations(text: string, port: number): Address[] {
   })
 }
 
-/** The address in `203.0.113.7:16127`, `[2001:db8::1]:16127` or without a port. */
+/** Returns the IP address of `203.0.113.7:16127` or `[2001:db8::1]:16127`, also without a port. */
 function hostOf(ip: string): string | undefined {
-  // An IPv6 zone (`%eth0`) is for addresses of this link, which none of these may be.
+  // An IPv6 zone (`%eth0`) belongs to a link-local address, which is not public.
   if (ip.length > 64 || ip.includes("%")) return undefined
   const host = isIP(ip) === 0 ? /^\[?([^\]]+?)\]?:\d{1,5}$/.exec(ip)?.[1] : ip
   return host !== undefined && isIP(host) !== 0 ? host : undefined
@@ -92,7 +95,7 @@ for (const [network, bits] of [
 ] as const)
   special.addSubnet(network, bits, "ipv4")
 
-/** Global unicast is 2000::/3 (RFC 4291); of it, these are not for public use. */
+/** Global unicast is 2000::/3 (RFC 4291); these parts of it are not for public use. */
 const globalSix = new BlockList()
 globalSix.addSubnet("2000::", 3, "ipv6")
 for (const [network, bits] of [
@@ -121,7 +124,7 @@ async function boundedText(response: Response): Promise<string> {
   return new TextDecoder("utf-8", { fatal: true }).decode(Buffer.concat(chunks))
 }
 
-/** `fetch failed` says nothing; its cause does. */
+/** Returns the message of the cause, because fetch's own is always `fetch failed`. */
 function causeOf(error: unknown): string {
   return error instanceof Error && error.cause instanceof Error ? reasonOf(error.cause) : reasonOf(error)
 }

@@ -2,11 +2,11 @@ import type { z } from "zod"
 import type { Address } from "./address.ts"
 
 /**
- * A way to find the nodes of an app: how `purser.yaml` writes it under `nodes:`, what that becomes, and how the nodes
- * are looked up. Each kind has a file in `kinds/` and a line in `kinds.ts`; of the rest only `settings.ts` knows which kinds
- * there are, because it is what programs read.
+ * A way to find the nodes of an app: the form of its entry in `nodes:` of `purser.yaml`, the resolved entry, and the
+ * lookup. Each kind has a file in `kinds/` and a line in `kinds.ts`. Besides these only `settings.ts` names the kinds,
+ * because it documents them for programs.
  *
- * A kind finds addresses to dial, never whom to trust, because its answers may be wrong or lies.
+ * A kind finds addresses to dial. It may be wrong or lie, so its results are never a reason for trust.
  */
 export interface DiscoveryKind<
   Schema extends z.ZodType = z.ZodType,
@@ -19,11 +19,11 @@ export interface DiscoveryKind<
   resolve(entry: z.output<Schema>): Spec
   /** The entry that `--node name:TEXT[:PORT]` stands for. Absent: the kind has no such flag. */
   fromFlag?(text: string, port: number | undefined): z.input<Schema>
-  /** Every address that is known now. Throws `ERR_DISCOVERY`. */
+  /** Looks up every address known now. Throws `ERR_DISCOVERY`. */
   look(spec: Spec, options: LookOptions): Promise<readonly Address[]>
 }
 
-/** An entry of `nodes:` with its defaults; the other keys are the kind's own. */
+/** A resolved entry of `nodes:`; the other keys depend on the kind. */
 export interface NodeSpecBase {
   /** The name of the {@link DiscoveryKind}. */
   readonly kind: string
@@ -31,8 +31,8 @@ export interface NodeSpecBase {
 
 export interface LookOptions {
   readonly signal: AbortSignal
-  /** `host:port` of DNS servers, in the place of the system's. */
+  /** DNS servers (`host:port`) to use instead of the system's. */
   readonly dnsServers?: readonly string[] | undefined
-  /** Limit of an answer over HTTP, in milliseconds. Default 10,000. */
+  /** Time limit of an answer over HTTP in milliseconds. Default: 10,000. */
   readonly httpLimitMs?: number | undefined
 }

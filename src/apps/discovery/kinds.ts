@@ -4,7 +4,7 @@ import { dnsKind } from "./kinds/dns.ts"
 import { fluxKind } from "./kinds/flux.ts"
 import { srvKind } from "./kinds/srv.ts"
 
-/** Every way to find nodes, in the order in which help and messages name them. */
+/** Every way to find nodes, in the order of help and messages. */
 export const discoveryKinds = [
   addressKind,
   dnsKind,

@@ -4,9 +4,9 @@ import { tooManyNodes } from "./node-limit.ts"
 import type { TrustKind, TrustQuestion, TrustRefusal } from "./kind.ts"
 import { trustKindOf } from "./kinds.ts"
 
-/** Decides whether a node is one of the app's, by the kind of its trust. */
+/** Decides whether a node belongs to an app, by the app's kind of trust. */
 
-/** Resolves when the node is trusted. Throws `ERR_UNTRUSTED`, after the audit log has its line. */
+/** Resolves if the node is trusted. Otherwise writes a line to the audit log and throws `ERR_UNTRUSTED`. */
 export async function decideTrust(question: TrustQuestion, kinds?: readonly TrustKind[]): Promise<void> {
   const { app, target, hello, channel, audit } = question
   const who = { app: app.name, address: target, pin: channel.peerPin, node: hello.node }
@@ -50,15 +50,16 @@ function claims({ app, hello }: TrustQuestion): TrustRefusal | undefined {
 }
 
 /**
- * The node at a known address counts once, whatever its pin: containers are replaced all the time. Synchronous, so that
- * of many that come at once none slips in between counting and being counted.
+ * Records the node, or refuses it as one too many. A known address counts once, whatever the node's pin, because
+ * containers are often replaced. It is synchronous, so that of several concurrent nodes none is admitted between the
+ * count and the record.
  */
 function takePlace({ app, target, state, channel, hello, aliveMs }: TrustQuestion): TrustRefusal | undefined {
   const reason = tooManyNodes(app, target, { nodes: state.nodes, aliveMs })
   if (reason !== undefined) {
     return {
       reason,
-      hint: "raise max_nodes, or forget nodes that are gone with purser nodes forget; if you did not start it, rotate the token",
+      hint: "raise max_nodes, or remove old nodes with purser nodes forget; if you did not start this node, rotate the token",
     }
   }
   state.nodes.record({

@@ -2,11 +2,11 @@ import { z } from "zod"
 import type { TrustBase, TrustKind, TrustUse } from "./kind.ts"
 import { trustKindOf, trustKinds, type Trust } from "./kinds.ts"
 
-/** `trust:` of an app and the keys that belong to its modes, as `purser.yaml` writes them. */
+/** `trust:` of an app, and the keys that belong to its modes, in `purser.yaml`. */
 
-/** The keys that these kinds add to an app. */
+/** Returns the schema of the keys that these kinds add to an app. */
 export function trustKeysOf<Kind extends TrustKind>(kinds: readonly Kind[]): KeysOf<Kind> {
-  // A list of objects has lost which they were.
+  // Object.assign loses the types of the single objects, so they are restored here.
   return Object.assign({}, ...kinds.map((kind) => kind.keys(z))) as KeysOf<Kind>
 }
 
@@ -18,7 +18,7 @@ export const trustKeys = trustKeysOf(trustKinds)
 /** The entry of an app as every kind reads it. */
 type TrustEntry = Readonly<Record<string, unknown>> & { readonly trust: string }
 
-/** Reports the keys of an app that do not go together with its trust. */
+/** Reports keys of an app that contradict its trust. */
 export function checkTrust(
   entry: TrustEntry,
   report: TrustUse["report"],

@@ -8,46 +8,49 @@ import type { Pin } from "../../channel/pin.ts"
 import type { State } from "../../state/state.ts"
 
 /**
- * A way to recognise the nodes of an app: how `purser.yaml` writes it, what that becomes, and how it decides. Each kind
- * has a file in `kinds/` and a line in `kinds.ts`; of the rest only `settings.ts` knows which kinds there are, because
- * it is what programs read.
+ * A way to recognise the nodes of an app: its keys in `purser.yaml`, the resolved form, and its decision. Each kind has
+ * a file in `kinds/` and a line in `kinds.ts`. Besides these only `settings.ts` names the kinds, because it documents
+ * them for programs.
  */
 export interface TrustKind<Keys extends z.ZodRawShape = z.ZodRawShape, Trust extends TrustBase = TrustBase> {
-  /** The word under `trust:`. */
+  /** The value of `trust:`. */
   readonly name: Trust["mode"]
-  /** Nodes get a token by their enrolment string. Those of other kinds are known by their pins alone. */
+  /** Whether nodes get a token with their enrolment string. Otherwise they are known by their pins alone. */
   readonly hasToken: boolean
   /**
-   * Returns the keys of an app that belong to this kind. They must be optional, because other apps do not have them.
+   * Returns the keys of an app that belong to this kind. They are optional, because other apps do not have them.
    * zod is passed in, so that a command that reads no configuration does not load it.
    */
   keys(zod: typeof z): Keys
-  /** Reports keys that are lacking, or that have no meaning without this kind. */
+  /** Reports keys that are missing, or that have no meaning without this kind. */
   check?(entry: z.output<z.ZodObject<Keys>>, use: TrustUse): void
   resolve(entry: z.output<z.ZodObject<Keys>>): Trust
-  /** Logged when an agent begins with such an app. */
+  /** Returns the warning that an agent logs at its start for such an app. */
   warning?(app: string): TrustWarning
-  /** The warning of `purser check`. */
+  /** Returns the warning of `purser check`. */
   checkWarning?(app: string): TrustWarning
-  /** Asked during the handshake, so that a stranger learns nothing. Absent: every pin gets to its hello. */
+  /**
+   * Returns whether a peer with this pin may complete the handshake, so that a stranger learns nothing. If absent,
+   * every pin may.
+   */
   acceptsPin?(trust: Trust, pin: Pin): boolean
   /** Resolves with the reason why the node is not trusted, or undefined when it is. */
   decide(question: TrustQuestion, trust: Trust): Promise<TrustRefusal | undefined>
 }
 
-/** The keys of a kind that has none. */
+/** The type of `keys` for a kind without any. */
 export type NoKeys = Readonly<Record<never, never>>
 
-/** How an app recognises its nodes; what else it says is its kind's own. */
+/** An app's resolved trust; the other keys depend on the kind. */
 export interface TrustBase {
   /** The name of the {@link TrustKind}. */
   readonly mode: string
 }
 
 export interface TrustUse {
-  /** Whether this is the kind of the app's trust. */
+  /** Whether the app uses this kind. */
   readonly isChosen: boolean
-  /** `at` is the part of the entry to which the message points. */
+  /** `at` is the part of the entry that the message points to. */
   readonly report: (key: string, message: string, hint: string, at?: "key" | "value") => void
 }
 
@@ -57,12 +60,12 @@ export interface TrustWarning {
 }
 
 /**
- * The node after its first frame, before the agent has written a byte. The address that was dialled is never an
- * argument for trust, because addresses come from discovery, which may lie.
+ * The facts known about a node after its first frame, before the agent has written a byte. The dialled address is never
+ * a reason for trust, because addresses come from discovery, which may lie.
  */
 export interface TrustQuestion {
   readonly app: TrustingApp
-  /** `host:port` that was dialled. */
+  /** The dialled `host:port`. */
   readonly target: string
   readonly channel: Pick<AgentChannel, "peerPin" | "peerSpkiSha256" | "exporter">
   readonly hello: Hello
@@ -70,14 +73,14 @@ export interface TrustQuestion {
   readonly state: State
   readonly audit: AuditLog
   readonly log: Log
-  /** A node that was seen within this time counts as alive, in milliseconds. */
+  /** A node seen within this time, in milliseconds, counts as alive. */
   readonly aliveMs: number
 }
 
 export interface TrustingApp {
   readonly name: string
   readonly trust: TrustBase
-  /** Nodes that may be alive at a time. */
+  /** The number of nodes that may be alive at a time. */
   readonly maxNodes: number
 }
 

@@ -4,7 +4,7 @@ import { discoveredKind } from "./kinds/discovered.ts"
 import { enrolledKind } from "./kinds/enrolled.ts"
 import { pinnedKind } from "./kinds/pinned.ts"
 
-/** Every way to recognise nodes, in the order in which help and messages name them. The first is the default. */
+/** Every way to recognise nodes, in the order of help and messages. The first is the default. */
 export const trustKinds = [
   enrolledKind,
   approvedKind,
@@ -12,7 +12,7 @@ export const trustKinds = [
   discoveredKind,
 ] as const satisfies readonly TrustKind[]
 
-/** How an app recognises its nodes, resolved. */
+/** The resolved trust of an app. */
 export type Trust = ReturnType<(typeof trustKinds)[number]["resolve"]>
 
 export function trustKindOf({ mode }: TrustBase, kinds: readonly TrustKind[] = trustKinds): TrustKind {

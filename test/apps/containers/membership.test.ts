@@ -10,7 +10,7 @@ import { parseReload } from "../../../src/rollout/reload.ts"
 import { appConfig } from "../../support/pair.ts"
 import { rule } from "../../agent/targets/container/support.ts"
 
-/** Whose a container is: its labels can ask, and the app's rule allows. */
+/** Tests to which app a container belongs: its labels can ask, and the app's rule allows. */
 
 const [ours, theirs] = [`sha256:${"a".repeat(64)}`, `sha256:${"b".repeat(64)}`]
 const apps: Record<string, AppConfig> = {
@@ -33,7 +33,7 @@ function judge(
 
 const named = (result: ReturnType<typeof judge>): string[] => result.members.map(({ app }) => app.name)
 
-test("a container that asks, and runs a named image, is the app's, with what its labels ask for", () => {
+test("a container that asks, and runs a listed image, belongs to the app, with its labels' files and reload", () => {
   const { members, refusal } = judge({
     "purser.app": "web",
     "purser.files": "db-password mode=0440\n# no more\n",
@@ -47,17 +47,17 @@ test("a container that asks, and runs a named image, is the app's, with what its
   assert.deepEqual(member?.check, { host: null, port: 8443, serverName: "shop.lan", withinMs: 10_000 })
 })
 
-test("one that asks with another image is refused, with a line that purser.yaml takes", () => {
+test("a container that asks with another image is refused, with a line for purser.yaml", () => {
   const { members, refusal } = judge({ "purser.app": "web" }, { image: theirs })
   assert.deepEqual(members, [])
-  assert.match(refusal?.reason ?? "", /its image is not named/)
+  assert.match(refusal?.reason ?? "", /its image is not listed/)
   const line = refusal?.hint.slice(refusal.hint.indexOf("apps:")) ?? ""
   const where = { stateDir: undefined, defaultStateDir: "/state", file: undefined, directory: "/" }
   const config = resolveConfigText(line, "pasted", where)
   assert.deepEqual(config.apps["web"]?.containers?.images, [ours, theirs])
 })
 
-test("one that asks for an app without a rule, or for none that there is, is refused", () => {
+test("a container that asks for an app without a rule, or for an unknown app, is refused", () => {
   assert.match(judge({ "purser.app": "net" }).refusal?.reason ?? "", /net has no containers/)
   assert.match(judge({ "purser.app": "net" }).refusal?.hint ?? "", new RegExp(`image: \\[${ours}\\]`))
   assert.match(judge({ "purser.app": "nobody" }).refusal?.reason ?? "", /there is no app "nobody"/)
@@ -67,7 +67,7 @@ test("one that asks for an app without a rule, or for none that there is, is ref
   assert.match(judge({ "purser.app": "constructor" }).refusal?.reason ?? "", /there is no app/)
 })
 
-test("labels of the image itself ask for nothing, and meet no rule", () => {
+test("labels of the image itself neither ask nor meet a rule", () => {
   const labels = { "purser.app": "web", tier: "back" }
   assert.deepEqual(judge(labels, { of: labels }), { members: [], refusal: undefined })
   assert.deepEqual(named(judge({ tier: "back" }, { name: "cache-1" })), ["cache"])
@@ -75,14 +75,14 @@ test("labels of the image itself ask for nothing, and meet no rule", () => {
   assert.deepEqual(named(judge({ "purser.app": "web" }, { of: { "purser.app": "db" } })), ["web"])
 })
 
-test("a rule that names more than the image picks its containers, which say nothing", () => {
+test("a rule that names more than the image selects containers without labels", () => {
   const compose = { "com.docker.compose.project": "shop", "com.docker.compose.service": "db" }
   assert.deepEqual(named(judge(compose, { image: theirs })), ["db"])
   assert.deepEqual(named(judge({ ...compose, "com.docker.compose.service": "web" }, { image: theirs })), [])
   assert.deepEqual(named(judge({ tier: "back" }, { name: "cache-2" })), [])
 })
 
-test("an image that Compose's labels are baked into is not of that service; one that Compose built and runs is", () => {
+test("an image with Compose's labels is not in that service; one that Compose built and runs is", () => {
   const compose = { "com.docker.compose.project": "shop", "com.docker.compose.service": "db" }
   assert.deepEqual(named(judge(compose, { image: theirs, of: compose })), [])
   const baked = { ...compose, "com.docker.compose.config-hash": "1" }
@@ -91,7 +91,7 @@ test("an image that Compose's labels are baked into is not of that service; one 
   assert.deepEqual(named(judge(run, { image: theirs, of: baked })), ["db"])
 })
 
-test("a named image alone picks nobody, together with file lines it does; any image alone never does", () => {
+test("a listed image selects containers only together with file lines; any image alone never does", () => {
   assert.deepEqual(named(judge({})), [])
   const files = parseFileLines("db-password")
   const web = (containers: ReturnType<typeof rule>) => ({ web: appConfig("web", { containers, files }) })
@@ -100,19 +100,19 @@ test("a named image alone picks nobody, together with file lines it does; any im
   assert.deepEqual(named(judge({ "purser.app": "web" }, { among: web(rule()), image: theirs })), ["web"])
 })
 
-test("a container that says its app belongs to no other", () => {
+test("a container that names its app belongs to no other", () => {
   assert.deepEqual(named(judge({ "purser.app": "web", tier: "back" }, { name: "cache-1" })), ["web"])
   assert.deepEqual(named(judge({ "purser.app": "net", tier: "back" }, { name: "cache-1" })), [])
 })
 
-test("what purser.yaml says of files and reload wins over the labels", () => {
+test("files and reload in purser.yaml take precedence over the labels", () => {
   const labels = { tier: "back", "purser.files": "db-password path=/y", "purser.reload": "restart" }
   const [member] = judge(labels, { name: "cache-1" }).members
   assert.equal(member?.files?.[0]?.path, "/x")
   assert.deepEqual(member?.reload, { kind: "signal", signal: "SIGUSR1" })
 })
 
-test("labels that cannot be read, and a URL as reload, are refused", () => {
+test("invalid labels, and a URL as reload, are refused", () => {
   for (const [labels, reason] of [
     [{ "purser.files": "../../etc" }, /not a name for a secret/],
     [{ "purser.files": "a path=/x\nb path=/x" }, /both go to/],
@@ -120,7 +120,7 @@ test("labels that cannot be read, and a URL as reload, are refused", () => {
     [{ "purser.reload": "http://169.254.169.254/" }, /may not be a URL/],
     [{ "purser.check": "169.254.169.254:443" }, /may name no host/],
     [{ "purser.check": ":443 within=never" }, /not a duration/],
-    [{ "purser.check": ":443", "purser.reload": "restart" }, /does not go together/],
+    [{ "purser.check": ":443", "purser.reload": "restart" }, /cannot be combined/],
   ] as const) {
     const { members, refusal } = judge({ "purser.app": "web", ...labels })
     assert.deepEqual(members, [])
@@ -131,7 +131,7 @@ test("labels that cannot be read, and a URL as reload, are refused", () => {
 const labelKey = fc.constantFrom("purser.app", "purser.files", "purser.reload", "tier", "__proto__", "x")
 const someLabels = fc.dictionary(labelKey, fc.oneof(fc.string(), fc.constantFrom("web", "cache", "back")))
 
-test("whatever labels say, nobody is a member whose image is not named, and nothing throws", () => {
+test("no labels make a container with an unlisted image a member, and none throws", () => {
   fc.assert(
     fc.property(someLabels, someLabels, fc.constantFrom(ours, theirs), (labels, of, image) => {
       const container = { name: "cache-1", image, labels }

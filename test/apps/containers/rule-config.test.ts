@@ -4,7 +4,7 @@ import type { AppConfig } from "../../../src/apps/config.ts"
 import { resolveConfigText } from "../../../src/wiring/config.ts"
 import { rule } from "../../agent/targets/container/support.ts"
 
-/** `containers:` of an app in purser.yaml. */
+/** Tests `containers:` of an app in purser.yaml. */
 
 const image = `sha256:${"0123456789abcdef".repeat(4)}`
 
@@ -16,7 +16,7 @@ function app(lines: string): AppConfig {
   return config
 }
 
-test("images, and what else a rule may ask for", () => {
+test("a rule has images and further conditions", () => {
   assert.deepEqual(app(`containers: { image: [${image}] }`).containers, rule({ images: [image] }))
   assert.deepEqual(
     app("containers: { any_image: true, name: web-1, compose_service: shop/cache, labels: { tier: back } }")
@@ -29,7 +29,7 @@ test("images, and what else a rule may ask for", () => {
   )
 })
 
-test("files must be in memory unless it is written out; of a directory only if it is", () => {
+test("files of containers must be in memory by default, files of a directory only if require_tmpfs says so", () => {
   const rules = `containers: { image: [${image}] }`
   assert.equal(app(rules).containers?.requireTmpfs, true)
   assert.equal(app(`${rules}\nrequire_tmpfs: false`).containers?.requireTmpfs, false)
@@ -37,7 +37,7 @@ test("files must be in memory unless it is written out; of a directory only if i
   assert.equal(app(`${rules}\ndirectory: /out\nrequire_tmpfs: true`).requireTmpfs, true)
 })
 
-test("every reload is one for containers; beside a directory only those that need none", () => {
+test("containers take every reload, a directory only those without a process", () => {
   for (const reload of ["HUP", "restart", "exec:true", "http://127.0.0.1/reload"])
     assert.ok(app(`containers: { image: [${image}] }\nfiles: [a]\nreload: ${reload}`).reload !== undefined)
   assert.throws(() => app(`containers: { image: [${image}] }\ndirectory: /out\nreload: HUP`), {
@@ -45,7 +45,7 @@ test("every reload is one for containers; beside a directory only those that nee
   })
 })
 
-test("a rule without images, or with what cannot be one, is an error that says what is meant", () => {
+test("a rule without images, or with an invalid id, is an error with a hint", () => {
   for (const [rules, message, hint] of [
     ["{}", /names no image/, /docker inspect/],
     ["{ name: web }", /names no image/, /any_image: true/],

@@ -12,7 +12,7 @@ const host = fc.oneof(
 )
 const address = fc.record({ host, port: fc.integer({ min: 1, max: 65_535 }) }, { noNullPrototype: true })
 
-test("an address is read back as it was written", () => {
+test("a formatted address parses to itself", () => {
   assert.equal(formatAddress({ host: "203.0.113.7", port: 39_898 }), "203.0.113.7:39898")
   assert.equal(formatAddress({ host: "2001:db8::1", port: 1 }), "[2001:db8::1]:1")
   fc.assert(
@@ -23,7 +23,7 @@ test("an address is read back as it was written", () => {
   )
 })
 
-test("two addresses are written alike only if they are the same", () => {
+test("only equal addresses have the same format", () => {
   fc.assert(
     fc.property(address, address, (one, other) => {
       assert.equal(
@@ -35,7 +35,7 @@ test("two addresses are written alike only if they are the same", () => {
   )
 })
 
-test("of those that come twice one stays, in the order of their first coming", () => {
+test("of duplicates one stays, in order of first appearance", () => {
   fc.assert(
     fc.property(fc.array(address, { maxLength: 20 }), (some) => {
       const once = distinct(some)

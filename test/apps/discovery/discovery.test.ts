@@ -12,7 +12,7 @@ import { testLog } from "../../support/pair.ts"
 const signal = new AbortController().signal
 const written = (found: readonly Address[]): string[] => found.map(formatAddress)
 
-/** Lets a server listen until the test ends. */
+/** Starts a server that listens until the test ends. */
 async function urlOf(t: TestContext, server: Server): Promise<string> {
   server.listen(0, "127.0.0.1")
   await once(server, "listening")
@@ -23,7 +23,7 @@ async function urlOf(t: TestContext, server: Server): Promise<string> {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 }
 
-/** A Flux API that answers with the places that stand in `ips`, or with an error when there are none. */
+/** A Flux API that answers with the locations in `ips`, or with an error if there are none. */
 async function fluxApi(t: TestContext): Promise<{ spec: NodeSpec; places: { ips: string[] } }> {
   const places = { ips: ["8.8.4.4:16127"] }
   const server = createServer((_, response) => {
@@ -34,7 +34,7 @@ async function fluxApi(t: TestContext): Promise<{ spec: NodeSpec; places: { ips:
   return { spec: { kind: "flux", app: "web", port: 7, api }, places }
 }
 
-test("an app's nodes are those of every place that is named, each once", async (t) => {
+test("an app's nodes are those of every entry, each once", async (t) => {
   const { address } = await dnsServer(t, {
     "tasks.web": { A: ["10.0.1.5", "10.0.1.6"] },
     "_p._tcp.web": { SRV: [{ priority: 0, weight: 0, port: 8, target: "host.example" }] },
@@ -59,7 +59,7 @@ test("an app's nodes are those of every place that is named, each once", async (
   ])
 })
 
-test("where looking fails the last good answer stays, with a warning, and the other places go on", async (t) => {
+test("if a lookup fails, its last good result stays, with a warning, and the other entries continue", async (t) => {
   const flux = await fluxApi(t)
   const server = await dnsServer(t, { "tasks.web": { A: ["10.0.1.5"] } })
   const said = testLog()
@@ -75,16 +75,16 @@ test("where looking fails the last good answer stays, with a warning, and the ot
   assert.deepEqual(written(await discovery.look(signal)), ["8.8.4.4:7", "10.0.1.6:7"])
   assert.match(
     said.text(),
-    /^warn: asking http.* failed: it was answered with 500; 1 addresses stay known from before\n$/,
+    /^warn: asking http.* failed: the status is 500; keeping 1 addresses from the last lookup\n$/,
   )
 
   flux.places.ips = ["9.9.9.9"]
   delete server.zone["tasks.web"]
   assert.deepEqual(written(await discovery.look(signal)), ["9.9.9.9:7", "10.0.1.6:7"])
-  assert.match(said.lines.at(-1) ?? "", /looking up tasks\.web failed: ENOTFOUND; 1 addresses stay/)
+  assert.match(said.lines.at(-1) ?? "", /looking up tasks\.web failed: ENOTFOUND; keeping 1 addresses/)
 })
 
-test("a place that has never answered gives nothing, with a warning", async (t) => {
+test("an entry that has never answered gives nothing, with a warning", async (t) => {
   const server = await dnsServer(t, {})
   const said = testLog()
   const discovery = createDiscovery([{ kind: "srv", name: "_p._tcp.web" }], {
@@ -92,10 +92,10 @@ test("a place that has never answered gives nothing, with a warning", async (t) 
     dnsServers: [server.address],
   })
   assert.deepEqual(await discovery.look(signal), [])
-  assert.match(said.text(), /0 addresses stay known from before/)
+  assert.match(said.text(), /keeping 0 addresses from the last lookup/)
 })
 
-test("the last good answer outlives a discovery that is replaced", async (t) => {
+test("the last good result outlives a replaced discovery", async (t) => {
   const flux = await fluxApi(t)
   const known = new Map<string, readonly Address[]>()
   const log = testLog().log
@@ -110,7 +110,7 @@ test("the last good answer outlives a discovery that is replaced", async (t) => 
   )
 })
 
-test("an API that hangs holds a look up for no longer than its limit", async (t) => {
+test("a hanging API delays a lookup no longer than its limit", async (t) => {
   const api = await urlOf(
     t,
     createServer(() => {}),
@@ -124,10 +124,10 @@ test("an API that hangs holds a look up for no longer than its limit", async (t)
     { log: said.log, httpLimitMs: 100 },
   )
   assert.deepEqual(written(await discovery.look(signal)), ["10.0.1.5:7"])
-  assert.match(said.text(), /no whole answer within 100 ms; 0 addresses/)
+  assert.match(said.text(), /no complete answer within 100 ms; keeping 0 addresses/)
 })
 
-test("a look rejects with its signal's reason, and warns of nothing", async (t) => {
+test("a lookup rejects with its signal's reason, without a warning", async (t) => {
   const server = await dnsServer(t, { "quiet.web": { behaviour: "silent" } })
   const said = testLog()
   const discovery = createDiscovery([{ kind: "dns", name: "quiet.web", port: 7 }], {
@@ -144,7 +144,7 @@ test("a look rejects with its signal's reason, and warns of nothing", async (t) 
   assert.equal(said.text(), "")
 })
 
-test("a place that is slow to answer holds up none of the others", async (t) => {
+test("a slow entry delays none of the others", async (t) => {
   const api = await urlOf(
     t,
     createServer(() => {}),

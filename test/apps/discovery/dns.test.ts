@@ -6,7 +6,7 @@ import { dnsServer } from "../../support/dns-server.ts"
 
 const signal = new AbortController().signal
 
-test("a name gives every address of both kinds, with the port that was asked for", async (t) => {
+test("a name gives its A and AAAA addresses, with the given port", async (t) => {
   const { address } = await dnsServer(t, {
     "tasks.web": { A: ["10.0.1.5", "10.0.1.6"], AAAA: ["fd00::1:5"] },
     "four.web": { A: ["10.0.1.5"] },
@@ -45,7 +45,7 @@ test("an SRV record gives targets and ports, the best first", async (t) => {
   ])
 })
 
-test("an SRV record that says the service is not offered, or has no port, gives nothing to dial", async (t) => {
+test("an SRV record of a service that is not offered, or without a port, gives no address", async (t) => {
   const { address } = await dnsServer(t, {
     "_a._tcp.example": { SRV: [{ priority: 0, weight: 0, port: 5, target: "." }] },
     "_b._tcp.example": { SRV: [{ priority: 0, weight: 0, port: 0, target: "b.example" }] },
@@ -55,7 +55,7 @@ test("an SRV record that says the service is not offered, or has no port, gives 
     assert.deepEqual(await lookUpService(name, { servers: [address], signal }), [], name)
 })
 
-test("a name that does not exist, and a server that fails, are failures and not empty answers", async (t) => {
+test("an unknown name, and a failing server, are failures and not empty answers", async (t) => {
   const { address } = await dnsServer(t, { "broken.web": { behaviour: "fail" } })
   const options = { servers: [address], signal }
   for (const [name, code] of [
@@ -72,7 +72,7 @@ test("a name that does not exist, and a server that fails, are failures and not 
   })
 })
 
-test("a look ends with its signal although the server says nothing", async (t) => {
+test("a lookup ends with its signal although the server does not answer", async (t) => {
   const server = await dnsServer(t, { "quiet.web": { behaviour: "silent" } })
   for (const look of [
     (options: { servers: string[]; signal: AbortSignal }) => lookUpAddresses("quiet.web", 1, options),
@@ -89,13 +89,13 @@ test("a look ends with its signal although the server says nothing", async (t) =
   }
 })
 
-test("a look that begins after its signal asks nobody", async () => {
+test("a lookup that begins after its signal sends no query", async () => {
   const ended = AbortSignal.abort(new Error("ended"))
   await assert.rejects(lookUpAddresses("localhost", 1, { signal: ended }), /ended/)
   await assert.rejects(lookUpService("localhost", { signal: ended }), /ended/)
 })
 
-test("looks leave nothing behind at their signal", async (t) => {
+test("aborted lookups leave nothing behind", async (t) => {
   const { address } = await dnsServer(t, { "tasks.web": { A: ["10.0.1.5"] } })
   const ends = new AbortController()
   for (let times = 0; times < 3; times++) {

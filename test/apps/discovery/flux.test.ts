@@ -24,11 +24,11 @@ async function api(t: TestContext, answer: RequestListener): Promise<string> {
 const success = (...ips: unknown[]): string =>
   JSON.stringify({ status: "success", data: ips.map((ip) => ({ ip, name: "web", hash: "x" })) })
 
-/** What a base URL gives for an app. */
+/** Looks an app up at a base URL. */
 const ask = (base: string, more: { timeLimitMs?: number; app?: string } = {}) =>
   lookUpFlux({ app: "web", port: 39_898, api: base, signal, ...more })
 
-test("asks for the app's places, and dials our port instead of FluxOS's own", async (t) => {
+test("looks up the app's locations, and uses our port instead of FluxOS's own", async (t) => {
   const asked: unknown[] = []
   const base = await api(t, (request, response) => {
     asked.push(request.method, request.url)
@@ -47,7 +47,7 @@ const notPublic = [
   "::ffff:8.8.4.4 ::ffff:127.0.0.1 64:ff9b::8.8.4.4",
 ].flatMap((line) => line.split(" "))
 
-test("whatever is not public unicast is dropped, and the rest stays", async (t) => {
+test("addresses that are not public unicast are dropped, and the others stay", async (t) => {
   for (const ip of notPublic) {
     assert.ok(isIP(ip) > 0, ip)
     assert.equal(isPublicUnicast(ip), false, ip)
@@ -86,7 +86,7 @@ const entries: unknown[] = noPlaces
     [null, 7, [], {}, "8.8.4.4"],
     [null, 8, ["8.8.4.4"], { ip: "8.8.4.4" }].map((ip) => ({ ip })),
   )
-test("entries that are no places are left out, and the others stay", () => {
+test("invalid entries are left out, and the others stay", () => {
   for (const entry of entries) {
     const text = JSON.stringify({ status: "success", data: [entry, { ip: "8.8.4.4:1" }] })
     assert.deepEqual(readLocations(text, 7), [{ host: "8.8.4.4", port: 7 }], text)
@@ -96,14 +96,22 @@ test("entries that are no places are left out, and the others stay", () => {
 const badAnswers: [what: string, text: string, reason: RegExp][] = [
   ["not JSON", "<html>", /not valid JSON/],
   ["nothing", "", /JSON/],
-  ["no object", "7", /no object/],
-  ["null", "null", /no object/],
-  ["of another status", JSON.stringify({ status: "error", data: [{ ip: "8.8.4.4" }] }), /no list of places/],
-  ["without a list", JSON.stringify({ status: "success", data: { ip: "8.8.4.4" } }), /no list of places/],
+  ["no object", "7", /not an object/],
+  ["null", "null", /not an object/],
+  [
+    "of another status",
+    JSON.stringify({ status: "error", data: [{ ip: "8.8.4.4" }] }),
+    /not a list of locations/,
+  ],
+  [
+    "without a list",
+    JSON.stringify({ status: "success", data: { ip: "8.8.4.4" } }),
+    /not a list of locations/,
+  ],
   [
     "longer than any app",
     success(...Array.from({ length: 10_001 }, () => "8.8.4.4")),
-    /more than 10000 places/,
+    /more than 10000 locations/,
   ],
 ]
 for (const [what, text, reason] of badAnswers) {
@@ -113,17 +121,17 @@ for (const [what, text, reason] of badAnswers) {
   })
 }
 
-test("the greatest answer that counts is taken in full", () => {
+test("an answer of the maximal length is taken in full", () => {
   const ips = Array.from({ length: 10_000 }, (_, index) => `8.8.${index >> 8}.${index & 255}:16127`)
   assert.equal(readLocations(success(...ips), 7).length, 10_000)
 })
 
-test("bytes that are no UTF-8 are a failure", async (t) => {
+test("bytes that are not UTF-8 are a failure", async (t) => {
   const base = await api(t, (_, response) => response.end(Buffer.from(success("8.8.4.4")).fill(0xff, 40, 41)))
   await assert.rejects(ask(base), { code: "ERR_DISCOVERY" })
 })
 
-test("an answer without end is cut off at 4 MiB", async (t) => {
+test("an endless answer is cut off at 4 MiB", async (t) => {
   let written = 0
   const cut = Promise.withResolvers<void>()
   const base = await api(t, (_, response) => {
@@ -146,14 +154,14 @@ test("an answer without end is cut off at 4 MiB", async (t) => {
   assert.ok(written < 64 << 20, `${written} bytes`)
 })
 
-test("a status that is no success is a failure, and the connection is not kept for it", async (t) => {
+test("a status other than success is a failure, and the connection is closed", async (t) => {
   const closed = Promise.withResolvers<void>()
   const base = await api(t, (_, response) => {
     response.statusCode = 502
     response.on("close", () => closed.resolve())
     response.write("a page that does not end")
   })
-  await assert.rejects(ask(base), { code: "ERR_DISCOVERY", message: /it was answered with 502$/ })
+  await assert.rejects(ask(base), { code: "ERR_DISCOVERY", message: /the status is 502$/ })
   await closed.promise
 })
 
@@ -177,12 +185,12 @@ for (const [what, answer] of slow) {
     const base = await api(t, answer)
     await assert.rejects(ask(base, { timeLimitMs: 100 }), {
       code: "ERR_DISCOVERY",
-      message: `asking ${base}/apps/location/web failed: no whole answer within 100 ms`,
+      message: `asking ${base}/apps/location/web failed: no complete answer within 100 ms`,
     })
   })
 }
 
-test("nobody there is a failure that says why", async (t) => {
+test("an unreachable API is a failure that says why", async (t) => {
   const base = await api(t, (_, response) => response.destroy())
   await assert.rejects(ask(base), { code: "ERR_DISCOVERY" })
   await assert.rejects(ask("http://127.0.0.1:1"), {
@@ -199,7 +207,7 @@ test("a look ends with its signal", async (t) => {
   })
 })
 
-test("whatever an answer holds, what is taken from it is a public address with our port", () => {
+test("every address taken from any answer is public and has our port", () => {
   const ip = fc.oneof(
     fc.ipV4(),
     fc.ipV6(),
@@ -239,7 +247,7 @@ test("whatever an answer holds, what is taken from it is a public address with o
   assert.ok(places > 10, "the property was not idle")
 })
 
-test("text that is no answer ends in an Error and never in anything else", () => {
+test("any other text throws an Error", () => {
   fc.assert(
     fc.property(fc.oneof(fc.string(), fc.json()), (text) => {
       try {

@@ -57,7 +57,7 @@ function refusal(yaml: string): string {
   return assert.fail(`${yaml} was taken`)
 }
 
-test("the schema takes an entry of another kind beside those there are, and makes it what is looked up", () => {
+test("the schema takes an entry of another kind beside the existing ones, and resolves it", () => {
   assert.deepEqual(specs("[a.lan:7, { street: elm }, { port: 8, dns: tasks.web }]"), [
     { kind: "address", host: "a.lan", port: 7 },
     { kind: "street", street: "elm", from: 1 },
@@ -85,12 +85,12 @@ test("--node takes the prefix of another kind, and any other text as an address"
     assert.equal(nodeFromFlag(text, kinds), text)
 })
 
-test("nodes of another kind are found, and stay known where looking fails", async () => {
+test("nodes of another kind are found, and stay known if a lookup fails", async () => {
   const said = testLog()
   const discovery = createDiscovery(specs("[{ street: elm, from: 4 }, a.lan:7]"), { log: said.log }, kinds)
   const found = async (): Promise<string[]> => (await discovery.look(signal)).map(formatAddress)
   assert.deepEqual(await found(), ["elm-4:7", "elm-5:7", "a.lan:7"])
   houses.delete("elm")
   assert.deepEqual(await found(), ["elm-4:7", "elm-5:7", "a.lan:7"])
-  assert.match(said.text(), /warn: there is no elm street; 2 addresses stay known from before/)
+  assert.match(said.text(), /warn: there is no elm street; keeping 2 addresses from the last lookup/)
 })

@@ -25,7 +25,7 @@ for (const trust of trustNames) {
     )
   })
 
-  test(`${trust}: a node whose name is none is refused, and its name is shown escaped`, async (t) => {
+  test(`${trust}: a node with an invalid name is refused, and its name is shown escaped`, async (t) => {
     const identity = createIdentity()
     const { ask, state, audit } = await judge(t, { trust: resolveTrust({ trust, pins: [identity.pin] }) })
     const node = "\u001b[2J\u001b]0;owned\u0007"
@@ -41,7 +41,7 @@ for (const trust of trustNames) {
   })
 }
 
-test("another node at a known address takes the place of the old one, and that is in the audit log", async (t) => {
+test("another node at a known address replaces the old one, with a line in the audit log", async (t) => {
   const { ask, state, audit } = await judge(t, { maxNodes: 1 })
   const token = state.tokens.current("web")
   const [old, fresh] = [createIdentity(), createIdentity()]
@@ -56,7 +56,7 @@ test("another node at a known address takes the place of the old one, and that i
   assert.equal(state.nodes.pinAt("web", "203.0.113.7:39898"), fresh.pin)
 })
 
-test("whoever proves nothing takes no place", async (t) => {
+test("a node without a proof is not counted", async (t) => {
   const { ask, state } = await judge(t)
   const token = state.tokens.current("web")
   const old = createIdentity()
@@ -105,7 +105,7 @@ for (const trust of trustNames) {
   })
 }
 
-test("of many that come at once none slips in beside the others", async (t) => {
+test("concurrent nodes cannot exceed the limit", async (t) => {
   const { ask, state, audit } = await judge(t, { maxNodes: 5 })
   const token = state.tokens.current("web")
   const outcomes = await Promise.allSettled(
@@ -118,7 +118,7 @@ test("of many that come at once none slips in beside the others", async (t) => {
   assert.equal(kinds["rejected"]?.length, 45)
 })
 
-test("many nodes of one app take nothing from another", async (t) => {
+test("many nodes of one app do not count for another", async (t) => {
   const { ask, state } = await judge(t, { maxNodes: 1 })
   state.nodes.record({
     app: "db",
@@ -131,7 +131,7 @@ test("many nodes of one app take nothing from another", async (t) => {
   await ask({ token: state.tokens.current("web") })
 })
 
-test("a decision that cannot be written down is none", async (t) => {
+test("a decision that cannot be written to the audit log is an error", async (t) => {
   const { ask, state } = await judge(t)
   const token = state.tokens.current("web")
   await ask({ token })

@@ -64,14 +64,14 @@ function refusal(yaml: string): string {
   return assert.fail(`${yaml} was taken`)
 }
 
-test("an app may name another mode and its keys, beside those there are", () => {
+test("an app may use another mode and its keys, beside the existing ones", () => {
   assert.deepEqual(trustOf("{ trust: vouched, friends: [anna] }"), { mode: "vouched", friends: ["anna"] })
   assert.deepEqual(trustOf("{ trust: approved }"), { mode: "approved" })
   const { pin } = createIdentity()
   assert.deepEqual(trustOf(`{ trust: pinned, pins: ["${pin}"] }`), { mode: "pinned", pins: [pin] })
 })
 
-test("keys of another mode are missed with it, and refused without it, each at its place", () => {
+test("keys of another mode are required with it, and refused without it, each at its position", () => {
   assert.equal(refusal("{ trust: vouched }"), "p.yaml:1:10: trust: vouched needs friends (add friends:)")
   assert.match(
     refusal("{ friends: [anna] }"),
@@ -93,7 +93,7 @@ test("the JSON Schema describes another mode", () => {
   assert.match(text, /whom its nodes must know/)
 })
 
-test("another mode decides about nodes, with a line in the audit log for whom it refuses", async (t) => {
+test("another mode decides about nodes, with a line in the audit log for each refused node", async (t) => {
   const { ask, audit, said, state } = await judge(t, {}, kinds)
   const trust = trustOf("{ trust: vouched, friends: [anna] }")
   await ask({ trust, hello: { node: "anna" } })
@@ -111,7 +111,7 @@ test("another mode decides about nodes, with a line in the audit log for whom it
   await assert.rejects(ask({ trust, hello: { node: "anna", app: "db" } }), /claims to be of the app "db"/)
 })
 
-test("a mode says whether its nodes have tokens, which pins get to a hello, and what it warns of", () => {
+test("a mode tells whether its nodes have tokens, which pins reach the hello, and its warnings", () => {
   const { pin } = createIdentity()
   const trust = trustOf(`{ trust: vouched, friends: ["${pin}"] }`)
   const kind = trustKindOf(trust, kinds)

@@ -19,11 +19,11 @@ export interface Judge {
   readonly state: State
   readonly identity: Identity
   readonly clock: { now: number }
-  /** Decides about a node; without a token it proves nothing. */
+  /** Decides about a node; without a token the node proves nothing. */
   readonly ask: (node: Visitor) => Promise<void>
-  /** Lines of the audit log. */
+  /** Returns the lines of the audit log. */
   readonly audit: () => Promise<Record<string, unknown>[]>
-  /** What was logged. */
+  /** Returns the logged text. */
   readonly said: () => string
 }
 
@@ -33,7 +33,7 @@ export interface Visitor {
   address?: string
   hello?: Partial<Hello>
   app?: Partial<AppConfig>
-  /** A mode that Purser may not have, in the place of the app's. */
+  /** A mode to use instead of the app's, which Purser may not have. */
   trust?: TrustBase
 }
 

@@ -55,7 +55,7 @@ test("a Compose file's labels say what goes where; a line that the agent prints 
 
   const refused = await cast.run(["agent", "--config", config, "--once"])
   assert.equal(refused.code, 1)
-  assert.match(refused.stderr, /asks for .* and gets nothing: .*its image is not named there/)
+  assert.match(refused.stderr, /asks for .* and gets nothing: .*its image is not listed/)
   assert.match(
     refused.stderr,
     new RegExp(`hint: .*apps: \\{ ${app}: .*${await imageId(image)}\\] \\} \\} \\}\n`),

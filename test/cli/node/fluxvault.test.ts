@@ -197,12 +197,12 @@ const configurations: [what: string, app: string, message: RegExp][] = [
   [
     "two grants of one name",
     "secrets: [{ secret: a, as: .env }, { secret: b, as: .env }]\n    trust: discovered",
-    /two of them are asked for as \.env/,
+    /two of them have the name \.env/,
   ],
   [
     "an as: that is another grant",
     "secrets: [b, { secret: a, as: b }]\n    trust: discovered",
-    /two of them are asked for as b/,
+    /two of them have the name b/,
   ],
 ]
 for (const [what, app, message] of configurations) {

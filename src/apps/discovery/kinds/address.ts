@@ -14,13 +14,13 @@ const schema = z
   })
   .describe("HOST[:PORT]")
 
-/** An address as it is written, without a mapping around it. */
+/** An address, written as plain text without a mapping. */
 export const addressKind: DiscoveryKind<typeof schema, AddressSpec> = {
   name: "address",
   schema,
   resolve(text) {
     const address = parseNodeAddress(text)
-    if (address === null) throw new TypeError("the schema lets no such address through")
+    if (address === null) throw new TypeError("the schema accepted an invalid address")
     return { kind: "address", ...address }
   },
   look: async ({ host, port }) => [{ host, port }],

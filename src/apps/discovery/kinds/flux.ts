@@ -25,7 +25,7 @@ const schema = z.strictObject({
   }),
 })
 
-/** The places where an app runs on Flux. */
+/** The locations of an app on Flux. */
 export const fluxKind: DiscoveryKind<typeof schema, FluxSpec> = {
   name: "flux",
   schema,

@@ -10,7 +10,7 @@ export interface SrvSpec {
 
 const schema = z.strictObject({ srv: hostName.describe("targets and ports of this SRV record") })
 
-/** A service of the DNS, whose record has the ports too. */
+/** A DNS service, whose record also gives the ports. */
 export const srvKind: DiscoveryKind<typeof schema, SrvSpec> = {
   name: "srv",
   schema,

@@ -15,7 +15,10 @@ export const approvedKind: TrustKind<NoKeys, ApprovedTrust> = {
     const approval = state.approvals.find(app.name, pin)
     if (approval === "approved") return undefined
     if (approval === "rejected")
-      return { reason: "its pin was rejected", hint: `purser nodes approve ${pin} takes that back` }
+      return {
+        reason: "its pin was rejected",
+        hint: `run purser nodes approve ${pin} to approve it after all`,
+      }
     if (approval === undefined) {
       state.approvals.request(app.name, pin, target, hello.node)
       log.warn(`alert: a new node of ${app.name} at ${target} waits for approval`, { pin })
@@ -30,7 +33,7 @@ export const approvedKind: TrustKind<NoKeys, ApprovedTrust> = {
     }
     return {
       reason: "its pin waits for approval",
-      hint: `compare it with what the node logs at its start, then: purser nodes approve ${pin}`,
+      hint: `compare it with the pin that the node logs at its start, then run purser nodes approve ${pin}`,
     }
   },
 }

@@ -11,11 +11,11 @@ export const discoveredKind: TrustKind<NoKeys, DiscoveredTrust> = {
   keys: () => ({}),
   resolve: () => ({ mode: "discovered" }),
   warning: (app) => ({
-    message: `${app} has trust: discovered: whoever answers at its addresses gets its secrets`,
-    hint: "use trust: enrolled, and give the nodes what purser enrol prints",
+    message: `${app} has trust: discovered, so any server at its addresses gets its secrets`,
+    hint: "use trust: enrolled, and give the nodes the enrolment string that purser enrol prints",
   }),
   checkWarning: (app) => ({
-    message: `${app} trusts whatever answers at its addresses`,
+    message: `${app} trusts any server at its addresses`,
     hint: "use trust: enrolled unless its nodes cannot hold a token",
   }),
   decide: async () => undefined,

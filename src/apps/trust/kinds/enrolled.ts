@@ -16,7 +16,7 @@ export const enrolledKind: TrustKind<NoKeys, EnrolledTrust> = {
     if (tokens.length === 0) {
       return {
         reason: `${app.name} has no token`,
-        hint: `run purser enrol ${app.name}, and give its node what that prints`,
+        hint: `run purser enrol ${app.name}, and give its node the enrolment string that it prints`,
       }
     }
     const proves = tokens.filter((token) =>
@@ -31,7 +31,7 @@ export const enrolledKind: TrustKind<NoKeys, EnrolledTrust> = {
     if (proves.length > 0) return undefined
     return {
       reason: hello.proof === null ? "it has no token" : "its token is wrong, revoked or too old",
-      hint: `if it is yours, give it the string that \`purser enrol ${app.name}\` prints now`,
+      hint: `if it is your node, give it the enrolment string that \`purser enrol ${app.name}\` prints now`,
     }
   },
 }

@@ -12,12 +12,12 @@ const keys = (zod: typeof z) => ({
     .array(
       zod.string().refine((text): text is Pin => isPin(text), {
         error: "not a pin",
-        params: { hint: "sha256: and 43 characters of base64url" },
+        params: { hint: "write sha256: and 43 characters of base64url" },
       }),
     )
     .min(1)
     .optional()
-    .describe("with trust: pinned, the nodes that there are"),
+    .describe("with trust: pinned, the pins of its nodes"),
 })
 
 /** Trusts the pins that the configuration lists. */
@@ -27,7 +27,7 @@ export const pinnedKind: TrustKind<ReturnType<typeof keys>, PinnedTrust> = {
   keys,
   check({ pins }, { isChosen, report }) {
     if (isChosen && pins === undefined)
-      report("trust", "pinned needs pins", "add pins: with what `purser node` prints as its pin", "value")
+      report("trust", "pinned needs pins", "add pins: with the pin that `purser node` prints", "value")
     if (!isChosen && pins !== undefined)
       report("pins", "have no meaning without trust: pinned", "add trust: pinned, or leave the pins out")
   },
@@ -37,7 +37,7 @@ export const pinnedKind: TrustKind<ReturnType<typeof keys>, PinnedTrust> = {
     if (pins.filter((pin) => samePin(pin, channel.peerPin)).length > 0) return undefined
     return {
       reason: "its pin is not among those of the app",
-      hint: `add ${channel.peerPin} to pins: of ${app.name}, if it is yours`,
+      hint: `if it is your node, add ${channel.peerPin} to pins: of ${app.name}`,
     }
   },
 }

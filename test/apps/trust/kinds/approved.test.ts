@@ -49,7 +49,7 @@ test("an approval is for a pin, not for its address", async (t) => {
   await assert.rejects(ask({ identity: createIdentity() }), { code: "ERR_UNTRUSTED" })
 })
 
-test("an approval for one app is none for another", async (t) => {
+test("an approval for one app does not apply to another", async (t) => {
   const { ask, state } = await judge(t, { trust: { mode: "approved" } })
   const identity = createIdentity()
   state.approvals.request("db", identity.pin, "203.0.113.7:39898", "node-1")

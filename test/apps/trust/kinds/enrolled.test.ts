@@ -4,7 +4,7 @@ import { createIdentity } from "../../../../src/channel/identity.ts"
 import { createToken } from "../../../../src/channel/enrolment.ts"
 import { judge } from "../support.ts"
 
-test("a node that proves the app's token is trusted, and that is no line of the audit log", async (t) => {
+test("a node that proves the app's token is trusted, without a line in the audit log", async (t) => {
   const { ask, state, audit } = await judge(t)
   await ask({ token: state.tokens.current("web") })
   assert.deepEqual(await audit(), [])
@@ -23,7 +23,7 @@ test("a node that proves another token is refused", async (t) => {
   assert.equal((await audit()).length, 2)
 })
 
-test("a node that shows no proof is refused, and its line in the audit log says who and why", async (t) => {
+test("a node without a proof is refused, and its line in the audit log names it and the reason", async (t) => {
   const { ask, state, audit } = await judge(t)
   state.tokens.current("web")
   const identity = createIdentity()
@@ -49,12 +49,12 @@ test("a proof made for another connection is refused", async (t) => {
   await ask({ token })
 })
 
-test("without any token nobody is trusted, and the way to one is told", async (t) => {
+test("without any token no node is trusted, and the hint tells how to get one", async (t) => {
   const { ask, audit } = await judge(t)
   await assert.rejects(ask({ token: createToken() }), {
     code: "ERR_UNTRUSTED",
     message: /web has no token/,
-    hint: "run purser enrol web, and give its node what that prints",
+    hint: "run purser enrol web, and give its node the enrolment string that it prints",
   })
   assert.equal((await audit()).length, 1)
 })

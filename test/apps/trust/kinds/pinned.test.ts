@@ -5,7 +5,7 @@ import { judge } from "../support.ts"
 
 const [one, two, stranger] = [createIdentity(), createIdentity(), createIdentity()]
 
-test("each of the pins that are listed is trusted", async (t) => {
+test("each listed pin is trusted", async (t) => {
   const { ask, audit } = await judge(t, { trust: { mode: "pinned", pins: [one.pin, two.pin] } })
   await ask({ identity: one, address: "203.0.113.7:1" })
   await ask({ identity: two, address: "203.0.113.8:1" })
@@ -25,7 +25,7 @@ test("a pin that is not listed is refused, even with a token", async (t) => {
   )
 })
 
-test("with no pins nobody is trusted", async (t) => {
+test("without pins no node is trusted", async (t) => {
   const { ask } = await judge(t, { trust: { mode: "pinned", pins: [] } })
   await assert.rejects(ask({ identity: one }), { code: "ERR_UNTRUSTED" })
 })
