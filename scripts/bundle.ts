@@ -8,8 +8,8 @@ import { minify } from "rolldown/experimental"
 import { errorKinds } from "../src/base/errors/table.ts"
 import usingContext from "./using-context.mjs"
 
-/** Also the promise of the docs: it is copied into other people's images, so it stays small. */
-export const maximumBytes = 92 * 1024
+/** The docs promise 88 KiB. The receiver is copied into other people's images, so it must not grow unnoticed. */
+export const maximumBytes = 88 * 1024
 
 /** In the syntax of old, since it must be understood by the Node that it turns away. */
 const guard = `#!/usr/bin/env node

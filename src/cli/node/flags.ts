@@ -38,24 +38,22 @@ once every required file is in place, and reloads it when files change.
                         a file to ask for; repeatable; PURSER_FILES: one per line; default: all that is granted
   --certificate LINE    NAME dns=HOST [ip=ADDRESS] [path=DIR] [mode=0400] [owner=USER[:GROUP]] [optional]
                         a certificate from the agent's CA for a key made here; repeatable
-                        PURSER_CERTIFICATE: one per line
   --reload RELOAD       after changes: a signal (HUP) or restart of COMMAND; exec:COMMAND; http:URL
   --check CHECK         [HOST]:PORT [file=NAME] [name=SERVER] [within=10s]
                         puts the old files back if the new certificate is not served there
   --allow LIST          addresses, CIDRs or host names that may connect, comma-separated; repeatable
-  --limit NAME=VALUE    a limit, such as secret_bytes=4194304 or sessions=8 (docs/protocol.md); repeatable
+  --limit NAME=VALUE    a limit, such as sessions=8 (docs/protocol.md); repeatable
   --identity FILE       file for this node's key, for apps with trust: approved or pinned
-  --name NAME           name of this node in the agent's list; default: the host name
-  --protocol NAME       fluxvault, for FluxVault's own agent: unauthenticated, needs --allow and --file
-                        instead of an enrolment string (docs/fluxvault.md)
-  --status FILE         file for the health status, for purser health
+  --name NAME           name in the agent's list; default: the host name
+  --protocol NAME       fluxvault, for FluxVault's own agent, unauthenticated (docs/fluxvault.md)
+  --status FILE         file that purser health reads
   --require-tmpfs       fail instead of writing to a disk
   --once                end after the first complete delivery
   --json                log as one JSON object per line
   -v, --verbose         log details
   -h, --help            print this text
 
-Each option has a variable, such as PURSER_LISTEN for --listen and PURSER_ENROL_FILE for --enrol-file.
+Each option has a variable, such as PURSER_LISTEN for --listen.
 `
 
 type Parsed = ReturnType<typeof parse>
