@@ -47,9 +47,9 @@ test("an entry of secrets: is a certificate's set, with names in the form that c
   assert.deepEqual(sources.secrets["www"], {
     kind: "ca",
     name: "shop",
-    ask: { dns: ["shop.lan"], ip: ["2001:db8::1"], email: [], client: true, days: 30, key: "p384" },
+    certificate: { dns: ["shop.lan"], ip: ["2001:db8::1"], email: [], client: true, days: 30, key: "p384" },
   })
-  assert.deepEqual(sources.secrets["old"], { kind: "ca", name: "shop/old", ask: undefined })
+  assert.deepEqual(sources.secrets["old"], { kind: "ca", name: "shop/old", certificate: undefined })
   assert.equal(sources.ca.passphraseFile, "/base/pass")
 })
 

@@ -75,7 +75,7 @@ apps:
   assert.match(stdout, /^tls\.key +ok +21 /m)
   assert.match(stdout, /^smtp +failed /m)
   for (const [name, hint] of [
-    ["db-password", "purser secret set db-password"],
+    ["db-password", "run purser secret set db-password"],
     ["api-key", "set API_KEY where the agent runs"],
     ["cert", "there is no .*none\\.crt"],
   ]) {

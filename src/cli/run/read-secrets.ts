@@ -33,7 +33,7 @@ export async function readSecrets(
         : (groups.get(group.id)?.get(name) ?? null)
     if (content === null) {
       throw new PurserError("ERR_SECRET_MISSING", `no source has ${name}`, {
-        hint: `purser secret set ${name}`,
+        hint: `run purser secret set ${name}`,
       })
     }
     read.push({ path, content })

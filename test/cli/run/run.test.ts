@@ -214,7 +214,7 @@ test("invalid arguments are refused before anything is started", async (t) => {
   if (home === null) return
   const image = await imageWith(await shellImage(), "run-refused", {})
   const refusals: [argv: string[], message: RegExp][] = [
-    [["-s", "nothing", "--", image], /no source has nothing\nhint: purser secret set nothing/],
+    [["-s", "nothing", "--", image], /no source has nothing\nhint: run purser secret set nothing/],
     [["-s", "../x", "--", image], /is not a name for a secret/],
     [["-s", "db-password=etc/x", "--", image], /is not a valid file path/],
     [["-s", "db-password=/a/../x", "--", image], /is not a valid file path/],

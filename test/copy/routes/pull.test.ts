@@ -147,7 +147,7 @@ test("missing programs are named, and a disk is refused", async (t) => {
   const alone = { route: pullRoute({ isolate: true }) }
   await assert.rejects(
     copyTo(started, [file("/run/secrets/a", one)], alone),
-    purserError("ERR_ROUTE", /no other can be added/),
+    purserError("ERR_ROUTE", /allows no second one/),
   )
   const route = pullRoute({ serveAddress: "127.0.0.1" })
   await assert.rejects(copyTo(started, [file("/var/lib/a", one)], { route }), purserError("ERR_DISK", /disk/))
