@@ -1,4 +1,4 @@
-import { writeFile } from "node:fs/promises"
+import { readFile, writeFile } from "node:fs/promises"
 import { cpus, totalmem } from "node:os"
 import { join, resolve } from "node:path"
 import type { Section } from "./measure.ts"
@@ -12,6 +12,27 @@ export async function writeReport(sections: readonly Section[], date = new Date(
   await writeFile(join(docs, "performance.md"), page(sections, date))
 }
 
+/** Replaces one section of the page; the chart and the date above stay those of the last complete run. */
+export async function replaceSection(section: Section, date = new Date()): Promise<void> {
+  const file = join(docs, "performance.md")
+  const old = await readFile(file, "utf8")
+  const at = old.indexOf(`## ${section.title}\n`)
+  if (at < 0)
+    throw new Error(`docs/performance.md has no section "${section.title}": npm run bench writes all of them`)
+  const next = old.indexOf("\n## ", at)
+  const dated = { ...section, text: `${section.text} Measured by itself on ${day(date)}.` }
+  const after = next < 0 ? "" : old.slice(next + 1)
+  await writeFile(file, old.slice(0, at) + textOf(dated).join("\n") + (after === "" ? "" : `\n${after}`))
+}
+
+function day(date: Date): string {
+  return date.toISOString().slice(0, 10)
+}
+
+function textOf(section: Section): string[] {
+  return [`## ${section.title}`, "", section.text, "", ...table(section), ""]
+}
+
 function page(sections: readonly Section[], date: Date): string {
   const machine = `${cpus().length} cores (${cpus()[0]?.model.trim()}), ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.versions.node}, OpenSSL ${process.versions.openssl}, ${process.platform}`
   return [
@@ -19,11 +40,11 @@ function page(sections: readonly Section[], date: Date): string {
     "",
     'Written by `npm run bench`, not by hand. Figures are medians; on a noisy machine only the ratios, taken pair by pair within one run, mean much. Where we set out for a figure it stands under "aim".',
     "",
-    `Machine: ${machine}. Date: ${date.toISOString().slice(0, 10)}.`,
+    `Machine: ${machine}. Date: ${day(date)}.`,
     "",
     "![ratios to the floor](performance.svg)",
     "",
-    ...sections.flatMap((section) => [`## ${section.title}`, "", section.text, "", ...table(section), ""]),
+    ...sections.flatMap(textOf),
   ].join("\n")
 }
 

@@ -1,68 +1,171 @@
-import { spawn, spawnSync } from "node:child_process"
-import { createInterface } from "node:readline"
-import { existsSync, readFileSync } from "node:fs"
+import { spawn } from "node:child_process"
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
+import { randomBytes } from "node:crypto"
 import { join, resolve } from "node:path"
+import { createInterface } from "node:readline"
 import { createIdentity } from "../src/channel/identity.ts"
 import { createToken, formatEnrolment } from "../src/channel/enrolment.ts"
-import { median, type Section } from "./measure.ts"
+import { shellImage } from "../test/support/base-image.ts"
+import { cleanUp, docker, labels } from "../test/support/docker.ts"
+import { commitBefore, layBefore, receiverBefore } from "./before.ts"
+import { median, type Row, type Section } from "./measure.ts"
+import { inTurns, pairedRatio, peakMiB, type Program, type Turns } from "./processes.ts"
 
 /** The start-up time of commands, and the cost of a node that waits for its agent. */
 
 const root = resolve(import.meta.dirname, "..")
 const receiver = join(root, "dist/purser-node.mjs")
-const turns = 21
+const executable = join(root, `dist/exe/purser-linux-${process.arch}`)
+const turns = Number(process.env["BENCH_TURNS"] ?? 21)
+
+/** The command, what it is held against, and the ratio that we set out for. */
+const commands = [
+  { name: "--version", reference: "node -e 0", aim: "1.3" },
+  { name: "secret ls", reference: "docker ps" },
+  { name: "cp, by proc", reference: "docker cp", aim: "1" },
+  { name: "agent --once, nothing to do", reference: "node -e 0" },
+] as const
 
 export async function measureStartUp(): Promise<Section> {
-  if (!existsSync(receiver)) throw new Error("dist/ is not there: npm run build first")
-  const commands: Record<string, readonly string[]> = {
-    floor: ["-e", "0"],
-    version: [join(root, "bin/purser.js"), "--version"],
-    help: [join(root, "bin/purser.js"), "--help"],
-    receiver: [receiver, "--help"],
-  }
-  const times: Record<string, number[]> = {}
-  // Measured in turns, because the machine's speed drifts; the first turn fills the compile cache and is not counted.
-  for (let turn = 0; turn <= turns; turn++) {
-    for (const [name, argv] of Object.entries(commands)) {
-      const begun = performance.now()
-      spawnSync(process.execPath, argv, { stdio: "ignore" })
-      if (turn > 0) (times[name] ??= []).push(performance.now() - begun)
+  for (const [file, script] of [
+    [receiver, "build"],
+    [executable, "build:exe"],
+  ] as const)
+    if (!existsSync(file)) throw new Error(`${file} is not there: npm run ${script} first`)
+  const stage = mkdtempSync("/dev/shm/purser-bench-start-")
+  try {
+    const before = join(stage, "before")
+    mkdirSync(before)
+    const kinds: Record<string, readonly [string, ...string[]]> = {
+      ...(layBefore(before) ? { before: [process.execPath, join(before, "bin/purser.js")] } : {}),
+      source: [process.execPath, join(root, "bin/purser.js")],
+      bundle: [process.execPath, join(root, "dist/image/bin/purser.js")],
+      executable: [executable],
     }
-  }
-  const floor = median(times["floor"] ?? [])
-  const row = (what: string, name: string, aim?: string) => {
-    const time = median(times[name] ?? [])
+    const programs = await programsFor(stage, kinds)
+    const times = inTurns(programs, turns)
+    const peaks = new Map(Object.entries(programs).map(([name, program]) => [name, peakMiB(program)]))
+    const rest = await nodeAtRest()
+    const size = existsSync(join(before, "bin")) ? receiverBefore(before) : undefined
     return {
-      what,
-      figures: {
-        "against node -e 0": (time / floor).toFixed(2),
-        median: `${time.toFixed(0)} ms`,
-        ...(aim === undefined ? {} : { aim }),
-      },
-    }
-  }
-  const rest = await nodeAtRest()
-  return {
-    title: "Start-up and rest",
-    text: `Whole processes of the built package, ${turns} of each in turns, against \`node -e 0\` of the same Node. The node at rest is \`dist/purser-node.mjs\` that listens and waits for its agent.`,
-    rows: [
-      row("purser --version", "version", "2"),
-      row("purser --help", "help"),
-      row("purser-node.mjs --help", "receiver"),
-      {
-        what: "node at rest, resident memory",
-        figures: { median: `${rest.residentMiB.toFixed(0)} MiB`, aim: "60 MiB" },
-      },
-      {
-        what: "node, from start to listening",
-        figures: {
-          median: `${rest.readyMs.toFixed(0)} ms`,
-          "against node -e 0": (rest.readyMs / floor).toFixed(2),
+      title: "Start-up and rest",
+      text: `Whole processes, ${turns} of each in turns; a time is a median, and the number behind it the median of the ratios, turn by turn, to what stands under "against". "before" is the source at ${commitBefore}, "source" what is here now, "bundle" the package and the image, with compiled code in the cache, "executable" \`dist/exe\`. Peak memory is the largest resident set, pages of Node's own program included. The node at rest is \`dist/purser-node.mjs\` that listens and waits for its agent.`,
+      rows: [
+        ...commands.map((command) => timeRow(command, Object.keys(kinds), times)),
+        ...referenceRows(times),
+        ...commands.map(({ name }) => peakRow(name, Object.keys(kinds), peaks)),
+        {
+          what: "purser-node.mjs, size",
+          figures: {
+            ...(size === undefined ? {} : { before: `${(size / 1024).toFixed(1)} KiB` }),
+            bundle: `${(statSync(receiver).size / 1024).toFixed(1)} KiB`,
+            aim: "92 KiB",
+          },
         },
-      },
-    ],
-    ratios: [{ what: "purser --version, against node -e 0", ratio: median(times["version"] ?? []) / floor }],
+        {
+          what: "node at rest, resident memory",
+          figures: { bundle: `${rest.residentMiB.toFixed(0)} MiB`, aim: "60 MiB" },
+        },
+        { what: "node, from start to listening", figures: { bundle: `${rest.readyMs.toFixed(0)} ms` } },
+      ],
+      ratios: commands.flatMap(({ name, reference }) =>
+        ["bundle", "executable"].map((kind) => ({
+          what: `${name} (${kind}), against ${reference}`,
+          ratio: pairedRatio(times, `${kind} ${name}`, reference),
+        })),
+      ),
+    }
+  } finally {
+    rmSync(stage, { recursive: true, force: true })
+    await cleanUp()
   }
+}
+
+/** Every command in every kind, and what they are held against. */
+async function programsFor(
+  stage: string,
+  kinds: Readonly<Record<string, readonly [string, ...string[]]>>,
+): Promise<Record<string, Program>> {
+  const container = await docker([
+    "run",
+    "--detach",
+    ...labels,
+    "--init",
+    "--tmpfs=/run/secrets",
+    await shellImage(),
+    "sleep",
+    "3600",
+  ])
+  const file = join(stage, "content")
+  const fresh = (): void => writeFileSync(file, randomBytes(1024))
+  const secret = join(stage, "secret")
+  writeFileSync(secret, "swordfish")
+  const argvOf = (kind: string): Record<(typeof commands)[number]["name"], readonly string[]> => ({
+    "--version": ["--version"],
+    "secret ls": ["secret", "ls"],
+    "cp, by proc": ["cp", "--route", "proc", file, `${container}:/run/secrets/file`],
+    "agent --once, nothing to do": [
+      "agent",
+      "--app",
+      "web",
+      "--secret",
+      "one",
+      "--directory",
+      join(stage, `files-${kind}`),
+      "--once",
+    ],
+  })
+  const programs: Record<string, Program> = {
+    "node -e 0": { command: [process.execPath, "-e", "0"] },
+    "docker ps": { command: ["docker", "ps"] },
+    "docker cp": { command: ["docker", "cp", file, `${container}:/tmp/file`], prepare: fresh },
+    "age --version": { command: ["age", "--version"] },
+  }
+  for (const [kind, program] of Object.entries(kinds)) {
+    // Not shared: an older program does not understand the state of a newer one.
+    const env = { PURSER_STATE: join(stage, `state-${kind}`), XDG_CACHE_HOME: join(stage, "cache") }
+    inTurns({ set: { command: [...program, "secret", "set", "one", "--file", secret], env } }, 0)
+    for (const { name } of commands)
+      programs[`${kind} ${name}`] = { command: [...program, ...argvOf(kind)[name]], env, prepare: fresh }
+  }
+  return programs
+}
+
+function timeRow(
+  { name, reference, aim }: { name: string; reference: string; aim?: string },
+  kinds: readonly string[],
+  times: Turns,
+): Row {
+  const figures = kinds.map((kind): [string, string] => {
+    const key = `${kind} ${name}`
+    return [
+      kind,
+      `${median(times.get(key) ?? []).toFixed(0)} ms · ${pairedRatio(times, key, reference).toFixed(2)}`,
+    ]
+  })
+  return {
+    what: `purser ${name}`,
+    figures: { ...Object.fromEntries(figures), against: reference, ...(aim === undefined ? {} : { aim }) },
+  }
+}
+
+function referenceRows(times: Turns): Row[] {
+  return ["node -e 0", "docker ps", "docker cp", "age --version"].map((name) => ({
+    what: name,
+    figures: { against: `${median(times.get(name) ?? []).toFixed(0)} ms` },
+  }))
+}
+
+function peakRow(
+  name: string,
+  kinds: readonly string[],
+  peaks: ReadonlyMap<string, number | undefined>,
+): Row {
+  const figures = kinds.flatMap((kind): [string, string][] => {
+    const peak = peaks.get(`${kind} ${name}`)
+    return peak === undefined ? [] : [[kind, `${peak.toFixed(0)} MiB`]]
+  })
+  return { what: `purser ${name}: peak memory`, figures: { ...Object.fromEntries(figures), aim: "80 MiB" } }
 }
 
 async function nodeAtRest(): Promise<{ residentMiB: number; readyMs: number }> {
