@@ -3,7 +3,7 @@
  * the package's own dependencies (it must never reach those who install purser). Plain JavaScript, since
  * the host's own Node, 18 or later, runs it.
  *
- *   node scripts/pinned-node.mjs 22     prints the path of the binary, after bringing it if it is missing
+ *   node scripts/pinned-node.mjs 22 [x64|arm64]   prints the path of the binary, after bringing it if it is missing
  */
 import { spawnSync } from "node:child_process"
 import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs"
@@ -98,5 +98,5 @@ if (process.argv[1] && resolve(process.argv[1]) === fileURLToPath(import.meta.ur
     console.error(`purser: no Node ${major} is pinned, only ${Object.keys(pins).join(", ")}`)
     process.exit(2)
   }
-  console.log(bringNode(major))
+  console.log(bringNode(major, process.argv[3]))
 }

@@ -138,6 +138,14 @@ bring_nodes() {
       lacks "node $major" "is the npm registry reachable? (npm ping)"
     fi
   done
+  # What executables are made of, for this machine and the other.
+  for arch in x64 arm64; do
+    if path=$(node "$root/scripts/pinned-node.mjs" 24 $arch); then
+      say "node 24 for $arch: $path"
+    else
+      lacks "node 24 for $arch" "is the npm registry reachable? (npm ping)"
+    fi
+  done
 }
 
 # Runs one program for arm64 at a time, with the libraries of such a machine; the system itself runs none by it.
