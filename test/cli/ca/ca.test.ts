@@ -148,7 +148,7 @@ const refusals: [what: string, args: string[], message: RegExp, code: number][] 
   ],
   ["an export of nothing", ["export", "a", "--out", "o"], /there is no certificate/, 1],
   ["a format that is none", ["export", "a", "--out", "o", "--format", "jks"], /is not a format/, 2],
-  ["--legacy without p12", ["export", "a", "--out", "o", "--legacy"], /p12 and truststore alone/, 2],
+  ["--legacy without p12", ["export", "a", "--out", "o", "--legacy"], /only p12 and truststore/, 2],
 ]
 test("what is refused is refused in one line with its own words and exit code, and leaves nothing", async (t) => {
   const { ca, ok } = await caPlace(t, { config: policy })
