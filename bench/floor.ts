@@ -2,6 +2,7 @@ import { constants } from "node:crypto"
 import { connect, createSecureContext, type SecureContext } from "node:tls"
 import { once } from "node:events"
 import type { Identity } from "../src/channel/identity.ts"
+import { ended } from "../test/support/ended.ts"
 
 /** The floor: the least work for two ends to authenticate each other. No pins, no frames, no files. */
 
@@ -27,5 +28,5 @@ export async function handshakeAndEcho(port: number, secureContext: SecureContex
   socket.write("a line\n")
   await once(socket, "data")
   socket.end()
-  await once(socket, "close")
+  await ended(socket)
 }

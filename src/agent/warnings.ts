@@ -3,7 +3,7 @@ import type { AppConfig } from "../apps/config.ts"
 import type { AgentPlan } from "./plan.ts"
 import type { TargetKind } from "./targets/kind.ts"
 
-/** Warns of settings that are dangerous even though somebody wrote them out. */
+/** Warns of settings that are dangerous even though they were written out. */
 export function warnOfTargets(
   apps: Readonly<Record<string, AppConfig>>,
   kinds: readonly TargetKind[],

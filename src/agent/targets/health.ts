@@ -28,7 +28,7 @@ export class AgentHealth {
     this.#required.set(target, paths ?? this.#previous.get(target) ?? null)
   }
 
-  /** Whether this target was complete once, so that somebody may use what is in it. */
+  /** Whether this target was complete once, so that an application may use its files. */
   isComplete(target: string): boolean {
     return this.#complete.has(target)
   }

@@ -27,7 +27,7 @@ export interface TargetKind<T extends Target = Target> {
   isFor(app: AppConfig): boolean
   /** The hint where a round found no target of such an app. Absent: its target is always found. */
   readonly notFoundHint?: string
-  /** Logged at the agent's start, for settings that are dangerous even though somebody wrote them out. */
+  /** Logged at the agent's start, for settings that are dangerous even though they were written out. */
   warnings?(app: AppConfig): readonly Warning[]
   /** The warnings of `purser check`. */
   checkWarnings?(app: AppConfig): readonly Warning[]

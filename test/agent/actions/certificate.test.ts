@@ -177,7 +177,7 @@ test("the action and its policy come together, unless the action is the program'
   await refuses(agent({ apps: bare }), "ERR_CONFIG", /certificate needs certificate: beside it/)
   await refuses(agent({ apps: { web: { certificate: policy } } }), "ERR_CONFIG", /needs the action beside it/)
   const actions = { certificate: async () => ({}) }
-  await refuses(agent({ apps: { web }, actions }), "ERR_CONFIG", /action certificate of its own/)
+  await refuses(agent({ apps: { web }, actions }), "ERR_CONFIG", /its own action certificate/)
   await agent({ apps: bare, actions })
 })
 

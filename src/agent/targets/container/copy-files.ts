@@ -78,7 +78,7 @@ export async function copyFiles(
     async onWritten(copied) {
       log.debug(`${start.app} ${container.name}: ${copied.why}`)
       for (const { what, value } of there) reported.note(container.id, what, value)
-      // Files that somebody had removed or changed there.
+      // Files that were removed or changed in the container.
       const written = new Set(copied.written)
       await record(there.filter((one) => written.has(one.file.path) && !recorded.has(one)))
       return await onCopied(copied)

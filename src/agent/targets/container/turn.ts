@@ -16,7 +16,7 @@ export interface ContainerTurn {
   readonly starts: ContainerStarts
   readonly reported: ReportedOnce
   readonly failedSets: FailedSets
-  /** After a restart that was its reload deliver once more, since nobody hears of its start. */
+  /** Whether to deliver once more after a restart that was the reload, because no event tells of its start. */
   readonly isOnce: boolean
   readonly audit: AuditLog
   readonly log: Log

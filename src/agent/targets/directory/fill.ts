@@ -41,7 +41,7 @@ async function fill(
 ): Promise<FilesResult> {
   const { app, secrets } = delivery
   const place = { app: app.name, directory }
-  // A complete delivery means that somebody may use the files.
+  // After a complete delivery an application may use the files.
   const inUse = health.isComplete(directoryKey(app))
   // An agent that was killed left them half-written.
   if (!inUse)
