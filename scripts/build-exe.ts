@@ -4,7 +4,7 @@
  *
  *   node scripts/build-exe.ts [x64|arm64 …]
  */
-import { mkdir, mkdtemp, rename, rm, stat, writeFile } from "node:fs/promises"
+import { copyFile, mkdir, mkdtemp, rename, rm, stat, writeFile } from "node:fs/promises"
 import { join, resolve } from "node:path"
 import { bundleCli } from "./bundle-cli.ts"
 import { writeExecutable } from "./executable/executable.ts"
@@ -26,7 +26,10 @@ try {
   for (const arch of wanted) {
     const name = `purser-linux-${arch}`
     await writeExecutable({ directory, work, arch }, join(work, name))
-    await rename(join(work, name), join(out, name))
+    // Copied, as an installation would: written in one piece, the file stands in the page cache in large pieces too,
+    // and each that is touched counts as a whole towards the memory of a process.
+    await copyFile(join(work, name), join(work, `${name}.copy`))
+    await rename(join(work, `${name}.copy`), join(out, name))
     const { size } = await stat(join(out, name))
     console.log(`build: dist/exe/${name} (${(size / 2 ** 20).toFixed(0)} MiB)`)
   }

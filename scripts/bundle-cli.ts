@@ -1,12 +1,14 @@
 /**
  * The command line as published: `src/cli/main.ts` and everything that it reaches, packages included, in chunks
  * that are loaded when a command needs them. CommonJS, because Node loads it faster than ES modules and lets its own
- * modules wait until they are used (`docs/performance.md`). Nothing but `node:` modules is left to import, so neither the package
- * nor the image needs `node_modules` for it.
+ * modules wait until they are used (`docs/performance.md`). Nothing but `node:` modules is left to import, so neither
+ * the package nor the image needs `node_modules` for it.
  */
-import { dirname, relative, resolve } from "node:path"
-import { rolldown, type InputOptions, type OutputChunk, type PreRenderedChunk } from "rolldown"
-import { lazyBuiltins } from "./lazy-builtins.ts"
+import { writeFile } from "node:fs/promises"
+import { dirname, join, relative, resolve } from "node:path"
+import { rolldown, type InputOptions, type OutputChunk, type Plugin, type PreRenderedChunk } from "rolldown"
+import { escapeOthers } from "./ascii.ts"
+import { deferBuiltins } from "./lazy-builtins.ts"
 
 const root = resolve(import.meta.dirname, "..")
 
@@ -15,12 +17,13 @@ const target = "node24.12"
 
 /**
  * Modules that are needed together, in a chunk each, because a file costs more to open than its code to read. None of
- * these folders needs a package. The version is apart: `--version` loads nothing else. So are the routes into containers,
+ * these folders of ours needs a package. The version is apart: `--version` loads nothing else. So are the routes into containers,
  * of which a command takes one.
  */
 const groups = [
   { name: "base", test: /[/\\]src[/\\]base[/\\](?!version)/, priority: 3 },
   { name: "files", test: /[/\\]src[/\\](?:files|rollout)[/\\]/, priority: 2 },
+  { name: "zod", test: /[/\\]node_modules[/\\]zod[/\\]/, priority: 2 },
   { name: "engine", test: /[/\\]src[/\\](?:docker|mounts|copy(?![/\\]routes))[/\\]/, priority: 1 },
 ]
 
@@ -41,11 +44,25 @@ export function cliInput(entry: string): InputOptions {
     transform: { target },
     // How long a plugin took says how busy the machine is.
     checks: { unresolvedImport: true, bundlerTimings: false, ineffectiveDynamicImport: false },
-    plugins: [lazyBuiltins],
+    plugins: [withoutTranslations, lazyBuiltins],
     onLog(_level, log) {
       throw new Error(`rolldown: ${log.message}`)
     },
   }
+}
+
+const lazyBuiltins: Plugin = {
+  name: "lazy-builtins",
+  renderChunk: (code) => ({ code: deferBuiltins(code) }),
+}
+
+/** zod's messages in fifty languages would be half of its code. Ours are English. */
+const withoutTranslations: Plugin = {
+  name: "without-translations",
+  load: {
+    filter: { id: /[/\\]zod[/\\]v4[/\\]locales[/\\]index\.js$/ },
+    handler: () => 'export { default as en } from "./en.js"',
+  },
 }
 
 /**
@@ -69,6 +86,9 @@ export async function bundleCli(entry: string, directory: string): Promise<CliBu
   })
   const chunks = output.filter((part) => part.type === "chunk")
   assertClosed(chunks)
+  // Afterwards, because rolldown writes strings anew whatever a plugin did. The maps' columns are off behind such a
+  // character, their lines are not.
+  for (const { fileName, code } of chunks) await writeFile(join(directory, fileName), escapeOthers(code))
   return { files: output.map(({ fileName }) => fileName), packages: packagesIn(chunks) }
 }
 

@@ -2,7 +2,7 @@
  * Bundles that load Node's own modules when they are first used. A bundler puts every `require("node:http")` at the
  * top of its file, so that a command which asks no server would still pay for HTTP, TLS and all that they load.
  */
-import { RolldownMagicString, type Plugin } from "rolldown"
+import { RolldownMagicString } from "rolldown"
 import { parseAst } from "rolldown/parseAst"
 
 interface SyntaxNode {
@@ -10,14 +10,6 @@ interface SyntaxNode {
   readonly start: number
   readonly end: number
   readonly [key: string]: unknown
-}
-
-/** For CommonJS output. */
-export const lazyBuiltins: Plugin = {
-  name: "lazy-builtins",
-  renderChunk(code) {
-    return { code: deferBuiltins(code) }
-  },
 }
 
 /** The object in which a chunk keeps the modules that it has loaded. */
@@ -28,8 +20,8 @@ const holder = "builtin$"
  * when it is first read, and every use of `node_fs` a use of that property.
  */
 export function deferBuiltins(code: string): RolldownMagicString {
-  const program = parseAst(code) as unknown as { readonly body: readonly SyntaxNode[] }
   const result = new RolldownMagicString(code)
+  const program = parseAst(code) as unknown as { readonly body: readonly SyntaxNode[] }
   const loads = new Map<string, string>()
   const rest: SyntaxNode[] = []
   for (const statement of program.body) {

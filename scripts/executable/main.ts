@@ -3,9 +3,10 @@ import { getAssetKeys, getRawAsset } from "node:sea"
 import { compileChunk, loaderOf } from "./chunks.ts"
 
 const kept = new Set(getAssetKeys())
+// The chunks are ASCII (scripts/ascii.ts).
 const bytes = (name: string): Buffer => Buffer.from(getRawAsset(name))
 
 loaderOf((name) => {
   const compiled = `${name}.compiled`
-  return compileChunk(name, bytes(name).toString("utf8"), kept.has(compiled) ? bytes(compiled) : undefined)
+  return compileChunk(name, bytes(name).toString("latin1"), kept.has(compiled) ? bytes(compiled) : undefined)
 })("main.cjs")

@@ -30,21 +30,21 @@ export async function decryptAge(bytes: Uint8Array, identities: readonly AgeIden
   const { Decrypter } = await import("age-encryption")
   const decrypter = new Decrypter()
   for (const identity of identities) decrypter.addIdentity(identity)
-  return asBuffer(await decrypter.decrypt(await unarmored(bytes)))
+  return await bytesOf(await decrypter.decrypt(streamOf(await unarmored(bytes))))
 }
 
 export async function decryptWithPassphrase(bytes: Uint8Array, passphrase: string): Promise<Buffer> {
   const { Decrypter } = await import("age-encryption")
   const decrypter = new Decrypter()
   decrypter.addPassphrase(passphrase)
-  return asBuffer(await decrypter.decrypt(await unarmored(bytes)))
+  return await bytesOf(await decrypter.decrypt(streamOf(await unarmored(bytes))))
 }
 
 export async function encryptAge(bytes: Uint8Array, recipients: readonly string[]): Promise<Buffer> {
   const { Encrypter } = await import("age-encryption")
   const encrypter = new Encrypter()
   for (const recipient of recipients) encrypter.addRecipient(recipient)
-  return asBuffer(await encrypter.encrypt(bytes))
+  return await bytesOf(await encrypter.encrypt(streamOf(bytes)))
 }
 
 /** Encrypts a text; the result is armored, so that it is a text file too. */
@@ -91,6 +91,21 @@ async function unarmored(bytes: Uint8Array): Promise<Uint8Array> {
   return armor.decode(text)
 }
 
-function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+/**
+ * As a stream, because the library answers a stream by one. Bytes it answers by bytes, and collects them by fetch's
+ * `Response`, for which Node loads its HTTP client: 10 ms and some megabytes.
+ */
+function streamOf(bytes: Uint8Array): ReadableStream<Uint8Array> {
+  return new ReadableStream({
+    start(controller) {
+      controller.enqueue(bytes)
+      controller.close()
+    },
+  })
+}
+
+async function bytesOf(stream: ReadableStream<Uint8Array>): Promise<Buffer> {
+  const parts: Uint8Array[] = []
+  for await (const part of stream) parts.push(part)
+  return Buffer.concat(parts)
 }

@@ -66,6 +66,16 @@ suite("the bundle of the command line", () => {
     )
   })
 
+  test("a chunk is ASCII, which the executable relies on", async () => {
+    for (const name of bundle.files.filter((file) => file.endsWith(".cjs"))) {
+      const bytes = await readFile(join(home, "cli", name))
+      assert.ok(
+        bytes.every((byte) => byte < 0x80),
+        name,
+      )
+    }
+  })
+
   test("a package that is in the source maps is in the licences", async () => {
     const inMaps = new Set<string>()
     for (const map of globSync("*.map", { cwd: join(home, "cli") })) {
