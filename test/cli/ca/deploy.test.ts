@@ -74,7 +74,7 @@ test("deploy says what cannot be: no directory, no container, no key, a limit wi
   await ok("issue", "www", "--dns", "shop.lan")
   for (const [args, message, code] of [
     [["www", "web:/run/secrets"], /not a directory in a container\nhint: .*slash/, 2],
-    [["www", ":/run/secrets/"], /no directory in a container/, 2],
+    [["www", ":/run/secrets/"], /not a directory in a container/, 2],
     [["www", `${run}-none:/run/secrets/`], /none/, 1],
     [["api", "web:/run/secrets/"], /the key of api|the key of "api" is kept elsewhere/, 1],
     [["www", "web:/run/secrets/", "--within", "3s"], /--within needs --check/, 2],
