@@ -28,10 +28,11 @@ export async function whyNoContainers(): Promise<string | null> {
 
 export async function playWithContainers(stage: string, tell: (text: string) => void): Promise<void> {
   const cast = new Cast(join(stage, "second-home"))
-  const run = `purser-demo-${randomBytes(4).toString("hex")}`
+  // A test names the run, to find what is left of it beside other runs.
+  const run = process.env["PURSER_DEMO_RUN"] ?? `purser-demo-${randomBytes(4).toString("hex")}`
   const image = `${run}:image`
   try {
-    const imageId = await makeImage(join(stage, "image"), image)
+    const imageId = await makeImage(join(stage, "image"), image, run)
     const start = async (name: string, ...options: string[]): Promise<string> => {
       const named = ["--name", `${run}-${name}`, `--label=${label}=${run}`]
       const confined = ["--read-only", "--user=1000", "--cap-drop=ALL", "--network=none"]
@@ -95,7 +96,7 @@ export async function playWithContainers(stage: string, tell: (text: string) => 
 }
 
 /** Resolves with the image's id. */
-async function makeImage(tree: string, tag: string): Promise<string> {
+async function makeImage(tree: string, tag: string, run: string): Promise<string> {
   const parts = new Map([["/bin/node", process.execPath], ...(await sharedLibraries(process.execPath))])
   for (const [path, file] of parts) {
     await mkdir(join(tree, dirname(path)), { recursive: true })
@@ -109,7 +110,7 @@ async function makeImage(tree: string, tag: string): Promise<string> {
   const importing = exec("docker", [
     "import",
     '--change=CMD ["/bin/node", "/contained.mjs"]',
-    `--change=LABEL ${label}=image`,
+    `--change=LABEL ${label}=${run}`,
     "-",
     tag,
   ])

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict"
 import { spawn } from "node:child_process"
+import { randomBytes } from "node:crypto"
 import { once } from "node:events"
 import { readdirSync } from "node:fs"
 import { join } from "node:path"
@@ -33,7 +34,8 @@ test("the demo does what it says, leaves nothing behind, and says what it leaves
 
 test("the demo's second part plays where an engine answers, and leaves nothing on it", async (t) => {
   if (!(await requireService(t, "docker"))) return
-  const { code, stdout } = await play()
+  const run = `purser-demo-test-${randomBytes(4).toString("hex")}`
+  const { code, stdout } = await play({ PURSER_DEMO_RUN: run })
   assert.equal(code, 0, stdout)
   assert.match(stdout, /purser cp - web:/)
   assert.doesNotMatch(stdout, /left out/)
@@ -41,7 +43,7 @@ test("the demo's second part plays where an engine answers, and leaves nothing o
     ["ps", "--all", "--quiet"],
     ["image", "ls", "--quiet"],
   ])
-    assert.equal(await docker([...list, "--filter=label=purser.demo"]), "")
+    assert.equal(await docker([...list, `--filter=label=purser.demo=${run}`]), "")
 })
 
 test("the demo fails when what it claims does not happen", async () => {
