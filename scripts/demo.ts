@@ -28,7 +28,7 @@ try {
 All of it happened, in ${((performance.now() - begun) / 1000).toFixed(1)} s; nothing of it is left. Try next:
     node bin/purser.js --help                      every command
     node bin/purser.js secret set db-password      a secret of your own
-    README.md, Quick start                         a rented host, or a Compose project on this one`)
+    README.md, Quick start                         a Compose project on this host, and what to read next`)
 } catch (error) {
   console.error(`\ndemo: ${error instanceof Error ? error.message : String(error)}`)
   for (const line of cast.lastWords()) console.error(`  ${line}`)
