@@ -66,7 +66,7 @@ function warnings({ name, containers }: AppConfig): Warning[] {
   if (containers === undefined || containers.images !== undefined) return []
   return [
     {
-      message: `${name} has any_image: true: what else its rule asks for is all that its containers must meet`,
+      message: `${name} has any_image: true, so a container of any image gets its secrets if it meets the rest of the rule`,
       hint: nameImages,
     },
   ]
